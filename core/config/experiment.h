@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cairn/options.h"
+#include "config/settings.h"
+
+namespace cairn {
+
+/// One component table: its type ("transformer.vit") and its options, validated and complete with defaults.
+struct ComponentSettings {
+  std::string type;
+  Value::Table options;
+  std::string table;  // "encoder", "objective[0]": how the experiment names it
+};
+
+struct ObjectiveSettings : ComponentSettings {
+  double weight = 1.0;
+};
+
+/// An experiment, merged, validated and complete. Immutable once made.
+struct Experiment {
+  std::string name;
+  std::uint64_t seed = 0;
+  ComponentSettings modality, encoder, masker, predictor;
+  std::optional<ComponentSettings> projector;
+  std::vector<ObjectiveSettings> objectives;
+  PluginSettings plugins;
+  EmaSettings ema;
+  OptimSettings optim;
+  ScheduleSettings schedule;
+  TrainSettings train;
+  CheckpointSettings checkpoint;
+  EvaluateSettings evaluate;
+  LogSettings log;
+  DistributedSettings distributed;
+};
+
+}  // namespace cairn

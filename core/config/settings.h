@@ -1,0 +1,171 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cairn/options.h"
+
+namespace cairn {
+
+// The tables of an experiment that belong to the core, one struct each. Defaults are the member initialisers.
+
+struct EmaSettings {
+  std::array<double, 2> momentum = {0.996, 1.0};
+  std::string buffers = "copy";
+  static Schema<EmaSettings> schema() {
+    Schema<EmaSettings> s("The teacher: an exponential moving average of the student");
+    s.option("momentum", &EmaSettings::momentum, "share the teacher keeps at each step, from the first to the last step")
+        .range(0, 1);
+    s.option("buffers", &EmaSettings::buffers, "what happens to buffers such as running means").choices({"copy", "ema"});
+    return s;
+  }
+};
+
+struct OptimSettings {
+  std::string type = "adamw";
+  double lr = 1e-3;
+  std::array<double, 2> betas = {0.9, 0.95};
+  double epsilon = 1e-8;
+  double weight_decay = 0.05;
+  double clip = 0.0;
+  static Schema<OptimSettings> schema() {
+    Schema<OptimSettings> s("The optimizer");
+    s.option("type", &OptimSettings::type, "algorithm").choices({"adamw"});
+    s.option("lr", &OptimSettings::lr, "highest learning rate").range(0, 100);
+    s.option("betas", &OptimSettings::betas, "decay of the first and second moment").range(0, 1);
+    s.option("epsilon", &OptimSettings::epsilon, "added to the root of the second moment").range(0, 1);
+    s.option("weight_decay", &OptimSettings::weight_decay, "decay of matrices; biases, norms and 1-d parameters have none")
+        .range(0, 10);
+    s.option("clip", &OptimSettings::clip, "largest norm of the whole gradient; 0 leaves it alone").at_least(0);
+    return s;
+  }
+};
+
+struct ScheduleSettings {
+  std::string type = "cosine";
+  std::int64_t total_steps = 0;
+  double stretch = 1.0;
+  std::int64_t warmup_steps = 0;
+  double warmup_share = 0.0;
+  double start_factor = 0.0;
+  double final_factor = 0.001;
+  double weight_decay_end = -1.0;
+  double cooldown_share = 0.2;
+  static Schema<ScheduleSettings> schema() {
+    Schema<ScheduleSettings> s("How learning rate and weight decay run over the steps");
+    s.option("type", &ScheduleSettings::type, "shape after the warm-up: cosine, or constant with a linear cooldown")
+        .choices({"cosine", "constant"});
+    s.option("total_steps", &ScheduleSettings::total_steps, "horizon of every schedule; 0 means train.steps").at_least(0);
+    s.option("stretch", &ScheduleSettings::stretch,
+             "lengthens the horizon beyond the steps trained, as ipe_scale does (V-JEPA: 1.25)")
+        .range(0.01, 100);
+    s.option("warmup_steps", &ScheduleSettings::warmup_steps, "steps of linear warm-up").at_least(0);
+    s.option("warmup_share", &ScheduleSettings::warmup_share, "the same as a share of the steps; the longer one counts")
+        .range(0, 1);
+    s.option("start_factor", &ScheduleSettings::start_factor, "learning rate at step 0, as a factor of optim.lr").range(0, 1);
+    s.option("final_factor", &ScheduleSettings::final_factor, "learning rate at the horizon, as a factor of optim.lr")
+        .range(0, 1);
+    s.option("weight_decay_end", &ScheduleSettings::weight_decay_end,
+             "weight decay at the horizon, reached along a cosine; negative keeps optim.weight_decay")
+        .range(-1, 10);
+    s.option("cooldown_share", &ScheduleSettings::cooldown_share,
+             "share of the steps over which type \"constant\" falls linearly to final_factor at the end")
+        .range(0, 1);
+    return s;
+  }
+};
+
+struct TrainSettings {
+  std::int64_t steps = 0;
+  std::int64_t stop_at = 0;
+  std::int64_t batch_size = 32;
+  std::int64_t accumulate = 1;
+  std::int64_t workers = 2;
+  std::int64_t threads = 0;
+  std::int64_t queue = 4;
+  std::string precision = "float32";
+  static Schema<TrainSettings> schema() {
+    Schema<TrainSettings> s("The training loop");
+    s.option("steps", &TrainSettings::steps, "optimizer steps").required().at_least(1);
+    s.option("stop_at", &TrainSettings::stop_at, "stop after this step with a checkpoint, schedules unchanged; 0: never")
+        .at_least(0);
+    s.option("batch_size", &TrainSettings::batch_size, "samples of one optimizer step").range(1, 1 << 20);
+    s.option("accumulate", &TrainSettings::accumulate, "parts a batch is cut into, one forward and backward each")
+        .range(1, 1 << 16);
+    s.option("workers", &TrainSettings::workers, "loader threads; the result does not depend on it").range(1, 1024);
+    s.option("threads", &TrainSettings::threads, "compute threads on the CPU; 0 means one per core").range(0, 1024);
+    s.option("queue", &TrainSettings::queue, "batches loaded ahead").range(1, 1024);
+    s.option("precision", &TrainSettings::precision, "bfloat16 runs the forward pass under autocast")
+        .choices({"float32", "bfloat16"});
+    return s;
+  }
+};
+
+struct CheckpointSettings {
+  std::int64_t every = 500;
+  std::int64_t keep = 2;
+  bool best = true;
+  static Schema<CheckpointSettings> schema() {
+    Schema<CheckpointSettings> s("When the run is saved");
+    s.option("every", &CheckpointSettings::every, "steps between checkpoints; the last step always has one").at_least(1);
+    s.option("keep", &CheckpointSettings::keep, "newest checkpoints kept").at_least(1);
+    s.option("best", &CheckpointSettings::best, "keep the checkpoint with the best probe as well");
+    return s;
+  }
+};
+
+struct EvaluateSettings {
+  std::int64_t every = 0;
+  std::int64_t train_samples = 2000;
+  std::int64_t test_samples = 1000;
+  std::int64_t final_train_samples = 10000;
+  std::int64_t final_test_samples = 10000;
+  std::int64_t batch_size = 64;
+  std::int64_t neighbours = 10;
+  bool baselines = true;
+  static Schema<EvaluateSettings> schema() {
+    Schema<EvaluateSettings> s("Probes during and after training; they need labels, and never touch the weights");
+    s.option("every", &EvaluateSettings::every, "steps between online probes; 0 probes only at the end").at_least(0);
+    s.option("train_samples", &EvaluateSettings::train_samples, "labelled samples an online probe learns from").at_least(1);
+    s.option("test_samples", &EvaluateSettings::test_samples, "samples an online probe is tested on").at_least(1);
+    s.option("final_train_samples", &EvaluateSettings::final_train_samples, "the same for the last probe").at_least(1);
+    s.option("final_test_samples", &EvaluateSettings::final_test_samples, "the same for the last probe").at_least(1);
+    s.option("batch_size", &EvaluateSettings::batch_size, "samples of one forward pass of a probe").at_least(1);
+    s.option("neighbours", &EvaluateSettings::neighbours, "k of the nearest-neighbour probe").at_least(1);
+    s.option("baselines", &EvaluateSettings::baselines, "also probe the untrained encoder and the raw input at the end");
+    return s;
+  }
+};
+
+struct LogSettings {
+  std::int64_t every = 20;
+  bool tensorboard = true;
+  static Schema<LogSettings> schema() {
+    Schema<LogSettings> s("What is written while training");
+    s.option("every", &LogSettings::every, "steps between lines of metrics.jsonl").at_least(1);
+    s.option("tensorboard", &LogSettings::tensorboard, "write TensorBoard event files");
+    return s;
+  }
+};
+
+struct DistributedSettings {
+  std::string backend = "auto";
+  static Schema<DistributedSettings> schema() {
+    Schema<DistributedSettings> s("Several processes");
+    s.option("backend", &DistributedSettings::backend, "collective library").choices({"auto", "gloo", "nccl"});
+    return s;
+  }
+};
+
+struct PluginSettings {
+  std::vector<std::string> path;
+  static Schema<PluginSettings> schema() {
+    Schema<PluginSettings> s("Where plugins are looked for");
+    s.option("path", &PluginSettings::path, "folders, relative to the file that names them, before CAIRN_PLUGIN_PATH");
+    return s;
+  }
+};
+
+}  // namespace cairn

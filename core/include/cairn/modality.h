@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cairn/batch.h"
+#include "cairn/export.h"
+#include "cairn/rng.h"
+
+namespace cairn {
+
+/// Which part of a data set.
+enum class Split : std::uint8_t { train, test };
+
+/// What samples are for: `pretrain` augments and gives every view, `evaluate` gives one plain view.
+enum class Purpose : std::uint8_t { pretrain, evaluate };
+
+/// Random access to samples. load() is called from several threads at once.
+class CAIRN_API SampleSource {
+ public:
+  virtual ~SampleSource();
+
+  virtual std::int64_t size() const = 0;
+  /// Sample `index`, the same for the same generator state. DataError if it cannot be read.
+  virtual Sample load(std::int64_t index, Rng& rng) const = 0;
+  /// Where sample `index` comes from, as a person would name it: a path, or "shape #12".
+  virtual std::string name(std::int64_t index) const = 0;
+  /// Class names; empty when the samples carry no labels.
+  virtual std::vector<std::string> classes() const = 0;
+};
+
+/// A kind of data: where samples come from, how they are cut into tokens, how they reach the network. No parameters.
+class CAIRN_API Modality {
+ public:
+  virtual ~Modality();
+
+  /// Opens a part; nullptr where the data set has no such part. DataError if there is nothing to read.
+  virtual std::unique_ptr<SampleSource> open(Split split, Purpose purpose) const = 0;
+  virtual TokenizerSpec tokenizer() const = 0;
+  /// The views of a sample, in the order of Sample::views.
+  virtual std::vector<ViewLayout> views(Purpose purpose) const = 0;
+  /// Stacks samples view by view. Rows keep the order of `samples`.
+  virtual Batch collate(const std::vector<Sample>& samples, Purpose purpose) const;
+  /// On the device, after the copy: normalise, augment, transform to float [B,C,...].
+  virtual void prepare(Batch& batch, Purpose purpose, Rng& rng) const;
+  /// Input values of each token, [B,N,P]: the targets of generative objectives, and the floor of the probes.
+  virtual at::Tensor patches(const View& view) const;
+  /// Row `row` of a prepared view as an RGB picture, uint8 [H,W,3]; undefined where it makes no sense.
+  virtual at::Tensor picture(const View& view, std::int64_t row) const;
+
+ protected:
+  /// patches() over any number of axes, values ordered (patch position row-major, channel fastest).
+  at::Tensor patchify(const at::Tensor& data) const;
+};
+
+}  // namespace cairn

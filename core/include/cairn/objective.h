@@ -1,0 +1,72 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cairn/encoder.h"
+#include "cairn/export.h"
+#include "cairn/plan.h"
+#include "cairn/progress.h"
+
+namespace cairn {
+
+/// Who makes the targets. Only `student` lets gradients through.
+enum class Source : std::uint8_t { teacher, student_detached, student, input, none };
+
+/// What an objective needs from the rest of the experiment.
+struct TargetSpec {
+  Source source = Source::teacher;
+  Level level = Level::tokens;
+  std::vector<std::int64_t> taps;  // blocks whose outputs the targets are made of; empty: the encoder's output
+  int views = 1;                   // fewest views a batch must have
+};
+
+/// One answered query: `target` is what refine() made of the target, gathered at the query's places.
+struct Pair {
+  at::Tensor prediction;  // [B,Q,O] or [B,O]
+  at::Tensor target;      // same shape, without gradient unless the source is `student`
+  const Query* query = nullptr;
+};
+
+/// All an objective sees of a step.
+struct StepView {
+  std::span<const Pair> pairs;
+  std::span<const Encoded> contexts;  // what the student made of plan.contexts, same order
+  const Plan* plan = nullptr;
+  Progress progress;
+};
+
+/// A loss and its parts, all scalars on the device: never read back inside the loop.
+struct LossReport {
+  at::Tensor total;
+  std::vector<std::pair<std::string, at::Tensor>> terms;
+};
+
+/// Turns predictions and targets into a loss.
+class CAIRN_API Objective : public torch::nn::Module {
+ public:
+  Objective();
+  ~Objective() override;
+
+  virtual TargetSpec target() const = 0;
+  /// Shapes the targets of one whole view, [B,N,D] or [B,D], before the asked places are gathered: normalisation
+  /// belongs here. Runs without gradient unless the source is `student`. Returns it unchanged by default.
+  virtual at::Tensor refine(const at::Tensor& target);
+  virtual LossReport evaluate(const StepView& step) = 0;
+  /// After the optimizer step: centres, queues, schedules of the objective's own buffers.
+  virtual void settle(const StepView& step);
+};
+
+/// What an experiment tells an objective at construction.
+struct ObjectiveSetting {
+  std::int64_t prediction_width = 0;
+  std::int64_t encoder_depth = 0;
+  TokenizerSpec tokenizer;
+};
+
+}  // namespace cairn

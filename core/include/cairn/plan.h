@@ -1,0 +1,43 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace cairn {
+
+/// Token ids of each row of a batch, the same number in every row; undefined means every token.
+struct TokenSet {
+  at::Tensor index;  // int64 [B,K]
+
+  bool all() const { return !index.defined(); }
+};
+
+/// What the student sees of a view. Tokens of `masked` (undefined: none) are seen as mask tokens, as in SimMIM and
+/// iBOT; tokens outside `visible` are not processed at all.
+struct Context {
+  int view = 0;
+  TokenSet visible;
+  TokenSet masked;
+};
+
+/// What a prediction is about: single tokens, or the view as a whole.
+enum class Level : std::uint8_t { tokens, pooled };
+
+/// Predict, from contexts[context], view `view` at `where`. `group` picks the predictor's mask token.
+struct Query {
+  int context = 0;
+  int view = 0;
+  TokenSet where;
+  Level level = Level::tokens;
+  int group = 0;
+};
+
+/// What is seen and what is asked in one batch.
+struct Plan {
+  std::vector<Context> contexts;
+  std::vector<Query> queries;
+};
+
+}  // namespace cairn

@@ -1,0 +1,109 @@
+#include "cairn/error.h"
+#include "cairn/masker.h"
+#include "cairn/modality.h"
+#include "cairn/objective.h"
+#include "cairn/predictor.h"
+#include "cairn/token_grid.h"
+
+namespace cairn {
+
+const char* axis_name(Axis axis) {
+  static constexpr const char* kNames[] = {"time", "height", "width", "frequency", "channel", "other"};
+  return kNames[static_cast<int>(axis)];
+}
+
+std::int64_t TokenGrid::count() const {
+  std::int64_t product = 1;
+  for (const std::int64_t n : extent) product *= n;
+  return product;
+}
+
+std::string TokenGrid::text() const {
+  std::string out;
+  for (const std::int64_t n : extent) out += (out.empty() ? "" : " x ") + std::to_string(n);
+  return out;
+}
+
+std::int64_t TokenizerSpec::values() const {
+  std::int64_t product = channels;
+  for (const std::int64_t n : patch) product *= n;
+  return product;
+}
+
+TokenGrid TokenizerSpec::grid(const std::vector<std::int64_t>& size) const {
+  TokenGrid grid{{}, axes};
+  for (std::size_t i = 0; i < size.size(); ++i) {
+    if (size[i] % patch.at(i) != 0 || size[i] < patch[i])
+      throw ConfigError("patch",
+                        "a patch of " + std::to_string(patch[i]) + " does not divide the " + axis_name(axes[i]) + " of " +
+                            std::to_string(size[i]),
+                        "choose a size that is a multiple of the patch");
+    grid.extent.push_back(size[i] / patch[i]);
+  }
+  return grid;
+}
+
+Encoder::Encoder() = default;
+Encoder::~Encoder() = default;
+bool Encoder::can_hide_tokens() const { return true; }
+
+Predictor::Predictor() = default;
+Predictor::~Predictor() = default;
+Projector::Projector() = default;
+Projector::~Projector() = default;
+Masker::~Masker() = default;
+SampleSource::~SampleSource() = default;
+
+Objective::Objective() = default;
+Objective::~Objective() = default;
+at::Tensor Objective::refine(const at::Tensor& target) { return target; }
+void Objective::settle(const StepView&) {}
+
+Modality::~Modality() = default;
+
+Batch Modality::collate(const std::vector<Sample>& samples, Purpose purpose) const {
+  Batch batch;
+  const auto layouts = views(purpose);
+  for (std::size_t v = 0; v < layouts.size(); ++v) {
+    std::vector<at::Tensor> rows;
+    rows.reserve(samples.size());
+    for (const Sample& sample : samples) rows.push_back(sample.views.at(v));
+    batch.views.push_back({at::stack(rows), layouts[v].grid, layouts[v].role});
+  }
+  std::vector<std::int64_t> ids, labels;
+  for (const Sample& sample : samples) {
+    ids.push_back(sample.id);
+    labels.push_back(sample.label);
+  }
+  batch.sample_id = at::tensor(ids, at::kLong);
+  batch.label = at::tensor(labels, at::kLong);
+  for (const auto& [name, first] : samples.front().extra) {
+    std::vector<at::Tensor> rows;
+    for (const Sample& sample : samples) rows.push_back(sample.extra.at(name));
+    batch.extra[name] = at::stack(rows);
+  }
+  return batch;
+}
+
+void Modality::prepare(Batch&, Purpose, Rng&) const {}
+
+at::Tensor Modality::patches(const View& view) const { return patchify(view.data); }
+
+at::Tensor Modality::picture(const View&, std::int64_t) const { return {}; }
+
+at::Tensor Modality::patchify(const at::Tensor& data) const {
+  const TokenizerSpec spec = tokenizer();
+  const auto axes = static_cast<std::int64_t>(spec.patch.size());
+  std::vector<std::int64_t> split = {data.size(0), data.size(1)};
+  std::vector<std::int64_t> order = {0};
+  for (std::int64_t a = 0; a < axes; ++a) {
+    split.push_back(data.size(2 + a) / spec.patch[static_cast<std::size_t>(a)]);
+    split.push_back(spec.patch[static_cast<std::size_t>(a)]);
+    order.push_back(2 + 2 * a);
+  }
+  for (std::int64_t a = 0; a < axes; ++a) order.push_back(3 + 2 * a);
+  order.push_back(1);
+  return data.reshape(split).permute(order).reshape({data.size(0), -1, spec.values()});
+}
+
+}  // namespace cairn
