@@ -26,8 +26,8 @@ struct ObjectiveSettings : ComponentSettings {
 struct Experiment {
   std::string name;
   std::uint64_t seed = 0;
-  ComponentSettings modality, encoder, masker, predictor;
-  std::optional<ComponentSettings> projector;
+  ComponentSettings modality, encoder, masker;
+  std::optional<ComponentSettings> projector, predictor;  // without: identity
   std::vector<ObjectiveSettings> objectives;
   PluginSettings plugins;
   EmaSettings ema;
