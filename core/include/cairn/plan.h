@@ -34,10 +34,12 @@ struct Query {
   int group = 0;
 };
 
-/// What is seen and what is asked in one batch.
+/// What is seen and what is asked in one batch. Asking about seen tokens is an error unless `may_overlap` says that it
+/// is meant.
 struct Plan {
   std::vector<Context> contexts;
   std::vector<Query> queries;
+  bool may_overlap = false;
 };
 
 }  // namespace cairn
