@@ -22,7 +22,8 @@ enum class Source : std::uint8_t { teacher, student_detached, student, input, no
 struct TargetSpec {
   Source source = Source::teacher;
   Level level = Level::tokens;
-  std::vector<std::int64_t> taps;  // blocks whose outputs the targets are made of; empty: the encoder's output
+  std::vector<std::int64_t> taps;  // blocks whose outputs are the target, side by side [B,N,T*D]; empty: the output
+  std::int64_t width = 0;          // of a refined target; 0: as wide as the source's output
   int views = 1;                   // fewest views a batch must have
 };
 
@@ -54,8 +55,8 @@ class CAIRN_API Objective : public torch::nn::Module {
   ~Objective() override;
 
   virtual TargetSpec target() const = 0;
-  /// Shapes the targets of one whole view, [B,N,D] or [B,D], before the asked places are gathered: normalisation
-  /// belongs here. Runs without gradient unless the source is `student`. Returns it unchanged by default.
+  /// Shapes the targets of one whole view, [B,N,D] (or [B,N,T*D] for T taps, or [B,D] pooled), before the asked places
+  /// are gathered: normalisation belongs here. Runs without gradient unless the source is `student`. Returns it unchanged by default.
   virtual at::Tensor refine(const at::Tensor& target);
   virtual LossReport evaluate(const StepView& step) = 0;
   /// After the optimizer step: centres, queues, schedules of the objective's own buffers.

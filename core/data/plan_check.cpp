@@ -1,0 +1,80 @@
+#include "data/plan_check.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "cairn/error.h"
+
+namespace cairn {
+namespace {
+
+[[noreturn]] void fault(const std::string& what) { throw Error("the masker's plan is wrong: " + what); }
+
+void check_tokens(const TokenSet& set, std::int64_t count, std::int64_t batch, const char* what) {
+  if (set.all()) return;
+  const at::Tensor& index = set.index;
+  if (index.dim() != 2 || index.scalar_type() != at::kLong) fault(fmt::format("{} ids must be int64 [B,K]", what));
+  if (index.size(0) != batch) fault(fmt::format("{} ids have {} rows for a batch of {}", what, index.size(0), batch));
+  if (index.size(1) == 0) fault(fmt::format("no {} tokens are left", what));
+  const at::Tensor flat = index.contiguous();
+  const auto* ids = flat.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < flat.numel(); ++i)
+    if (ids[i] < 0 || ids[i] >= count) fault(fmt::format("{} id {} is outside a grid of {} tokens", what, ids[i], count));
+}
+
+/// Rows of one byte a token: 1 where the context shows the token itself.
+std::vector<char> seen_tokens(const Context& context, std::int64_t count, std::int64_t batch) {
+  std::vector<char> seen(static_cast<std::size_t>(count * batch), context.visible.all() ? 1 : 0);
+  const auto mark = [&](const TokenSet& set, char value) {
+    if (set.all()) return;
+    const at::Tensor flat = set.index.contiguous();
+    const auto* ids = flat.const_data_ptr<std::int64_t>();
+    const std::int64_t columns = flat.size(1);
+    for (std::int64_t i = 0; i < flat.numel(); ++i) seen[static_cast<std::size_t>(i / columns * count + ids[i])] = value;
+  };
+  mark(context.visible, 1);
+  mark(context.masked, 0);
+  return seen;
+}
+
+void check_disjoint(const Query& query, const Context& context, std::int64_t count, std::int64_t batch) {
+  if (query.where.all()) {
+    if (!context.visible.all() || context.masked.all()) fault("a query asks about every token of the view its context sees");
+    return;
+  }
+  const std::vector<char> seen = seen_tokens(context, count, batch);
+  const at::Tensor flat = query.where.index.contiguous();
+  const auto* ids = flat.const_data_ptr<std::int64_t>();
+  const std::int64_t columns = flat.size(1);
+  for (std::int64_t i = 0; i < flat.numel(); ++i)
+    if (seen[static_cast<std::size_t>(i / columns * count + ids[i])])
+      fault(fmt::format("token {} of sample {} is both seen and asked about", ids[i], i / columns));
+}
+
+}  // namespace
+
+void check_plan(const Plan& plan, std::span<const ViewLayout> views, std::int64_t batch) {
+  if (plan.contexts.empty()) fault("there is no context");
+  if (plan.queries.empty()) fault("there is no query");
+  const auto view_ok = [&](int v) { return v >= 0 && v < static_cast<int>(views.size()); };
+  for (const Context& context : plan.contexts) {
+    if (!view_ok(context.view)) fault(fmt::format("a context looks at view {} of {}", context.view, views.size()));
+    const std::int64_t count = views[static_cast<std::size_t>(context.view)].grid.count();
+    check_tokens(context.visible, count, batch, "visible");
+    check_tokens(context.masked, count, batch, "masked");
+  }
+  for (const Query& query : plan.queries) {
+    if (!view_ok(query.view)) fault(fmt::format("a query asks about view {} of {}", query.view, views.size()));
+    if (query.context < 0 || query.context >= static_cast<int>(plan.contexts.size()))
+      fault(fmt::format("a query refers to context {} of {}", query.context, plan.contexts.size()));
+    const std::int64_t count = views[static_cast<std::size_t>(query.view)].grid.count();
+    check_tokens(query.where, count, batch, "asked");
+    const Context& context = plan.contexts[static_cast<std::size_t>(query.context)];
+    if (!plan.may_overlap && query.level == Level::tokens && context.view == query.view)
+      check_disjoint(query, context, count, batch);
+  }
+}
+
+}  // namespace cairn

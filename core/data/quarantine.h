@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+/// A sample that could not be read, and why.
+struct BadSample {
+  std::int64_t index = 0;
+  std::string name;
+  std::string reason;
+};
+
+/// Counts unreadable samples and stops a run that has too many of them. Thread-safe.
+class Quarantine {
+ public:
+  Quarantine(std::int64_t data_size, double max_share) : size_(data_size), max_share_(max_share) {}
+
+  void note_read() { tried_.fetch_add(1, std::memory_order_relaxed); }
+  /// DataError once the unreadable share of what was tried is over the limit.
+  void add(BadSample sample);
+  bool holds(std::int64_t index) const;
+  /// What was added since the last call.
+  std::vector<BadSample> take_new();
+  std::int64_t count() const;
+
+ private:
+  std::int64_t size_;
+  double max_share_;
+  std::atomic<std::int64_t> tried_ = 0;
+  mutable std::mutex mutex_;
+  std::map<std::int64_t, std::string> bad_;
+  std::vector<BadSample> fresh_;
+};
+
+}  // namespace cairn

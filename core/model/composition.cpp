@@ -1,0 +1,182 @@
+#include "model/composition.h"
+
+#include <ATen/Context.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cairn/error.h"
+#include "data/plan_check.h"
+
+namespace cairn {
+namespace {
+
+// A dry plan shows what a masker leaves; a few rows suffice.
+constexpr std::int64_t kDryBatch = 4;
+
+/// Runs `build`, naming the table in every complaint and wrapping what a plugin throws.
+template <class F>
+auto in_table(const ComponentSettings& settings, F&& build) {
+  try {
+    return build();
+  } catch (const ConfigError& error) {
+    const std::string key = error.key().empty() ? settings.table : settings.table + "." + error.key();
+    throw ConfigError(key, error.message(), error.advice());
+  } catch (const Error&) {
+    throw;
+  } catch (const c10::Error& error) {
+    throw PluginError(fmt::format("{} threw: {}", settings.type, error.what_without_backtrace()));
+  } catch (const std::exception& error) {
+    throw PluginError(fmt::format("{} threw: {}", settings.type, error.what()));
+  }
+}
+
+template <class F>
+const F& factory(const FindComponent& find, ComponentKind kind, const ComponentSettings& settings) {
+  return std::get<F>(find(kind, settings.type).factory);
+}
+
+bool same(const TargetSpec& a, const TargetSpec& b) {
+  return a.source == b.source && a.level == b.level && a.taps == b.taps;
+}
+
+std::int64_t count_parameters(const torch::nn::Module& module) {
+  std::int64_t count = 0;
+  for (const at::Tensor& parameter : module.parameters()) count += parameter.numel();
+  return count;
+}
+
+}  // namespace
+
+Composition::Composition(const Experiment& experiment, const FindComponent& find) : experiment_(experiment) {
+  const auto& make_modality = factory<ModalityFactory>(find, ComponentKind::modality, experiment_.modality);
+  modality = in_table(experiment_.modality, [&] { return make_modality(experiment_.modality.options); });
+  const auto& make_masker = factory<MaskerFactory>(find, ComponentKind::masker, experiment_.masker);
+  masker = in_table(experiment_.masker, [&] { return make_masker(experiment_.masker.options); });
+  make_encoder_ = factory<EncoderFactory>(find, ComponentKind::encoder, experiment_.encoder);
+  if (experiment_.projector)
+    make_projector_ = factory<ProjectorFactory>(find, ComponentKind::projector, *experiment_.projector);
+
+  student = fresh_branch();
+  build_objectives(find);
+  build_predictor(find);
+  check_plan_fits();
+  if (target.source != Source::teacher) return;
+  teacher = fresh_branch();
+  for (at::Tensor& parameter : teacher->parameters()) parameter.set_requires_grad(false);
+}
+
+std::shared_ptr<Branch> Composition::fresh_branch() const {
+  at::manual_seed(experiment_.seed);
+  const EncoderSetting setting{modality->tokenizer(), modality->views(Purpose::pretrain)};
+  auto encoder = in_table(experiment_.encoder, [&] { return make_encoder_(experiment_.encoder.options, setting); });
+  std::shared_ptr<Projector> projector;
+  if (make_projector_)
+    projector = in_table(*experiment_.projector, [&] {
+      return make_projector_(experiment_.projector->options, ProjectorSetting{encoder->width()});
+    });
+  return std::make_shared<Branch>(std::move(encoder), std::move(projector));
+}
+
+void Composition::build_objectives(const FindComponent& find) {
+  const auto views = modality->views(Purpose::pretrain);
+  for (const ObjectiveSettings& settings : experiment_.objectives) {
+    const auto& make = factory<ObjectiveFactory>(find, ComponentKind::objective, settings);
+    const ObjectiveSetting setting{student->encoder().width(), student->encoder().depth(), modality->tokenizer()};
+    auto objective = in_table(settings, [&] { return make(settings.options, setting); });
+    const TargetSpec spec = objective->target();
+    if (spec.views > static_cast<int>(views.size()))
+      throw ConfigError(settings.table,
+                        fmt::format("{} compares {} views of a sample, but {} gives {}", settings.type, spec.views,
+                                    experiment_.modality.type, views.size()),
+                        fmt::format("set modality.views = {}", spec.views));
+    if (!objectives.empty() && !same(spec, target))
+      throw ConfigError(settings.table,
+                        fmt::format("{} and {} need different targets", objectives.front().type, settings.type),
+                        "objectives of one experiment must agree on the source, level and blocks of their target");
+    target = spec;
+    objectives.push_back({settings.type, settings.weight, std::move(objective)});
+  }
+}
+
+void Composition::build_predictor(const FindComponent& find) {
+  const bool tokens = target.level == Level::tokens;
+  const std::int64_t from = tokens ? student->encoder().width() : student->pooled_width();
+  const std::int64_t source_width = target.source == Source::input ? modality->tokenizer().values() : from;
+  const std::int64_t to = target.width > 0 ? target.width : source_width;
+  if (!experiment_.predictor) {
+    if (to != from)
+      throw ConfigError("predictor", fmt::format("targets are {} wide, the encoder {}", to, from),
+                        "add a [predictor] that maps one to the other");
+    return;
+  }
+  const ComponentSettings& settings = *experiment_.predictor;
+  const auto& make = factory<PredictorFactory>(find, ComponentKind::predictor, settings);
+  predictor = in_table(settings, [&] {
+    return make(settings.options, PredictorSetting{from, to, modality->views(Purpose::pretrain)});
+  });
+}
+
+void Composition::check_plan_fits() const {
+  const auto views = modality->views(Purpose::pretrain);
+  const Plan plan = in_table(experiment_.masker, [&] {
+    Rng rng(experiment_.seed, Stream::plan);
+    const std::int64_t batch = std::min(kDryBatch, experiment_.train.batch_size);
+    Plan dry = masker->plan(views, batch, Progress{0, std::max<std::int64_t>(1, experiment_.train.steps), 0}, rng);
+    check_plan(dry, views, batch);
+    return dry;
+  });
+  const bool hides = std::any_of(plan.contexts.begin(), plan.contexts.end(),
+                                 [](const Context& c) { return !c.visible.all() || !c.masked.all(); });
+  if (hides && !student->encoder().can_hide_tokens())
+    throw ConfigError("masker",
+                      fmt::format("{} hides tokens, which {} cannot do without", experiment_.masker.type,
+                                  experiment_.encoder.type),
+                      "choose a transformer encoder, or a masker that shows whole views");
+  if (hides && !predictor && target.level == Level::tokens &&
+      std::any_of(plan.contexts.begin(), plan.contexts.end(), [](const Context& c) { return !c.visible.all(); }))
+    throw ConfigError("predictor", fmt::format("{} hides tokens and asks about them, but nothing predicts them",
+                                               experiment_.masker.type),
+                      "add a [predictor], for example type = \"transformer.narrow\"");
+  for (const Query& query : plan.queries)
+    if (query.level != target.level)
+      throw ConfigError("masker",
+                        fmt::format("{} asks about {}, but the objective {} compares {}", experiment_.masker.type,
+                                    query.level == Level::tokens ? "tokens" : "whole views", objectives.front().type,
+                                    target.level == Level::tokens ? "tokens" : "whole views"));
+}
+
+std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> Composition::student_modules() const {
+  std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> modules = {{"", student}};
+  if (predictor) modules.emplace_back("predictor", predictor);
+  for (std::size_t i = 0; i < objectives.size(); ++i)
+    modules.emplace_back(fmt::format("objective.{}", i), objectives[i].objective);
+  return modules;
+}
+
+std::string describe(const Composition& composition) {
+  std::string text;
+  const auto views = composition.modality->views(Purpose::pretrain);
+  text += fmt::format("encoder     {:.2f} M parameters, {} wide, {} blocks\n",
+                      static_cast<double>(count_parameters(*composition.student)) / 1e6,
+                      composition.student->encoder().width(), composition.student->encoder().depth());
+  if (composition.predictor)
+    text += fmt::format("predictor   {:.2f} M parameters\n",
+                        static_cast<double>(count_parameters(*composition.predictor)) / 1e6);
+  for (std::size_t v = 0; v < views.size(); ++v)
+    text += fmt::format("view {}      {} tokens ({})\n", v, views[v].grid.count(), views[v].grid.text());
+  Rng rng(0, Stream::plan);
+  const Plan plan = composition.masker->plan(views, kDryBatch, Progress{}, rng);
+  const auto tokens = [&](const TokenSet& set, int view) {
+    return set.all() ? views[static_cast<std::size_t>(view)].grid.count() : set.index.size(1);
+  };
+  std::string contexts, queries;
+  for (const Context& c : plan.contexts) contexts += fmt::format(" {}", tokens(c.visible, c.view));
+  for (const Query& q : plan.queries)
+    queries += q.level == Level::pooled ? std::string(" pooled") : fmt::format(" {}", tokens(q.where, q.view));
+  text += fmt::format("contexts   {} tokens seen\nqueries    {} tokens asked\n", contexts, queries);
+  return text;
+}
+
+}  // namespace cairn

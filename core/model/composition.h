@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cairn/masker.h"
+#include "cairn/modality.h"
+#include "cairn/objective.h"
+#include "cairn/registry.h"
+#include "config/experiment.h"
+#include "model/branch.h"
+
+namespace cairn {
+
+struct WeightedObjective {
+  std::string type;
+  double weight = 1.0;
+  std::shared_ptr<Objective> objective;
+};
+
+/// Finds the component behind a type name ("transformer.vit").
+using FindComponent = std::function<const Component&(ComponentKind kind, const std::string& type)>;
+
+/// The parts of an experiment, built and found to fit together.
+class Composition {
+ public:
+  /// ConfigError, with the option's full name as key, for whatever does not fit.
+  Composition(const Experiment& experiment, const FindComponent& find);
+
+  /// A branch as the seed makes it: the student before its first step, or the blank of a teacher.
+  std::shared_ptr<Branch> fresh_branch() const;
+
+  std::shared_ptr<Modality> modality;
+  std::shared_ptr<Masker> masker;
+  std::shared_ptr<Branch> student;
+  std::shared_ptr<Branch> teacher;  // null when no objective asks for one
+  std::shared_ptr<Predictor> predictor;  // null: the prediction is the student's own feature
+  std::vector<WeightedObjective> objectives;
+  TargetSpec target;  // the one all objectives agree on
+
+  /// Every trained module by its name in checkpoints: "encoder", "projector", "predictor", "objective.0".
+  std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> student_modules() const;
+
+ private:
+  void build_objectives(const FindComponent& find);
+  void build_predictor(const FindComponent& find);
+  void check_plan_fits() const;
+
+  Experiment experiment_;
+  EncoderFactory make_encoder_;
+  ProjectorFactory make_projector_;
+};
+
+/// Parameter counts, tokens and plan sizes, a line each, for `cairn check` and the log.
+std::string describe(const Composition& composition);
+
+}  // namespace cairn

@@ -1,0 +1,201 @@
+#include "model/engine.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <optional>
+#include <tuple>
+
+#include "cairn/error.h"
+
+namespace cairn {
+namespace {
+
+std::int64_t columns(const TokenSet& set) { return set.all() ? -1 : set.index.size(1); }
+
+at::Tensor join(const std::vector<at::Tensor>& parts) { return parts.size() == 1 ? parts.front() : at::cat(parts); }
+
+TokenSet join_sets(const std::vector<const TokenSet*>& sets) {
+  if (sets.front()->all()) return {};
+  std::vector<at::Tensor> parts;
+  for (const TokenSet* set : sets) parts.push_back(set->index);
+  return {join(parts)};
+}
+
+at::Tensor rows(const at::Tensor& joined, std::size_t part, std::int64_t batch) {
+  return joined.defined() ? joined.narrow(0, static_cast<std::int64_t>(part) * batch, batch) : joined;
+}
+
+/// [B,N,D] and ids [B,K] to [B,K,D].
+at::Tensor gather_tokens(const at::Tensor& tokens, const TokenSet& where) {
+  if (where.all()) return tokens;
+  return tokens.gather(1, where.index.unsqueeze(-1).expand({-1, -1, tokens.size(-1)}));
+}
+
+/// Groups the numbers 0 … n-1 by equal key, in order of first appearance.
+template <class Key, class F>
+std::vector<std::vector<std::size_t>> group_by(std::size_t n, F&& key_of) {
+  std::vector<std::vector<std::size_t>> groups;
+  std::map<Key, std::size_t> known;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto [found, added] = known.emplace(key_of(i), groups.size());
+    if (added) groups.emplace_back();
+    groups[found->second].push_back(i);
+  }
+  return groups;
+}
+
+}  // namespace
+
+Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress) {
+  Pass pass;
+  pass.contexts = encode_contexts(batch, plan);
+  const std::map<int, Encoded> encoded = encode_targets(batch, plan, pass.contexts);
+  std::map<int, at::Tensor> raw;
+  if (parts_.target.source != Source::none)
+    for (const Query& query : plan.queries)
+      if (!raw.contains(query.view)) raw[query.view] = raw_target(batch, query.view, encoded);
+  const std::vector<at::Tensor> predictions = predict(batch, plan, pass.contexts);
+
+  for (const WeightedObjective& part : parts_.objectives) {
+    pass.pairs.push_back(pair(*part.objective, plan, raw, predictions));
+    const LossReport own = part.objective->evaluate({pass.pairs.back(), pass.contexts, &plan, progress});
+    const at::Tensor weighted = own.total * part.weight;
+    pass.report.total = pass.report.total.defined() ? pass.report.total + weighted : weighted;
+    for (const auto& [name, value] : own.terms)
+      pass.report.terms.emplace_back(parts_.objectives.size() > 1 ? part.type + "/" + name : name, value);
+  }
+  const at::NoGradGuard no_grad;
+  pass.features = encoded.empty() ? pass.contexts.front().pooled : encoded.begin()->second.pooled;
+  if (!raw.empty() && raw.begin()->second.dim() == 3) pass.targets = raw.begin()->second.detach();
+  return pass;
+}
+
+void Engine::settle(const Pass& pass, const Plan& plan, const Progress& progress) {
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < parts_.objectives.size(); ++i)
+    parts_.objectives[i].objective->settle({pass.pairs[i], pass.contexts, &plan, progress});
+}
+
+std::vector<Encoded> Engine::encode_contexts(const Batch& batch, const Plan& plan) {
+  const auto view_of = [&](std::size_t i) -> const View& {
+    return batch.views[static_cast<std::size_t>(plan.contexts[i].view)];
+  };
+  using Key = std::tuple<std::vector<std::int64_t>, std::int64_t, std::int64_t>;
+  const auto groups = group_by<Key>(plan.contexts.size(), [&](std::size_t i) {
+    return Key{view_of(i).data.sizes().vec(), columns(plan.contexts[i].visible), columns(plan.contexts[i].masked)};
+  });
+  std::vector<Encoded> contexts(plan.contexts.size());
+  for (const auto& members : groups) {
+    std::vector<at::Tensor> data;
+    std::vector<const TokenSet*> visible, masked;
+    for (const std::size_t i : members) {
+      data.push_back(view_of(i).data);
+      visible.push_back(&plan.contexts[i].visible);
+      masked.push_back(&plan.contexts[i].masked);
+    }
+    const View& first = view_of(members.front());
+    const Encoded all =
+        parts_.student->encode({join(data), first.grid, first.role}, {join_sets(visible), join_sets(masked), {}});
+    for (std::size_t m = 0; m < members.size(); ++m)
+      contexts[members[m]] = {rows(all.tokens, m, batch.size()), rows(all.pooled, m, batch.size()), {}};
+  }
+  return contexts;
+}
+
+std::map<int, Encoded> Engine::encode_targets(const Batch& batch, const Plan& plan,
+                                              const std::vector<Encoded>& contexts) {
+  const Source source = parts_.target.source;
+  std::map<int, Encoded> encoded;
+  if (source == Source::input || source == Source::none) return encoded;
+  const bool own = source != Source::teacher;
+  std::optional<at::NoGradGuard> no_grad;
+  if (source != Source::student) no_grad.emplace();
+  for (const Query& query : plan.queries) {
+    if (encoded.contains(query.view)) continue;
+    const Encoded* seen = nullptr;  // a student that saw the view whole need not look again
+    for (std::size_t i = 0; own && parts_.target.taps.empty() && i < plan.contexts.size(); ++i)
+      if (plan.contexts[i].view == query.view && plan.contexts[i].visible.all() && plan.contexts[i].masked.all())
+        seen = &contexts[i];
+    Branch& branch = own ? *parts_.student : *parts_.teacher;
+    encoded[query.view] =
+        seen ? *seen : branch.encode(batch.views[static_cast<std::size_t>(query.view)], {{}, {}, parts_.target.taps});
+  }
+  return encoded;
+}
+
+at::Tensor Engine::raw_target(const Batch& batch, int view, const std::map<int, Encoded>& encoded) const {
+  if (parts_.target.source == Source::input)
+    return parts_.modality->patches(batch.views[static_cast<std::size_t>(view)]);
+  const Encoded& found = encoded.at(view);
+  at::Tensor target = parts_.target.level == Level::pooled ? found.pooled : found.tokens;
+  if (!parts_.target.taps.empty()) target = at::cat(found.taps, -1);
+  return parts_.target.source == Source::student ? target : target.detach();
+}
+
+std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, const std::vector<Encoded>& contexts) {
+  std::vector<at::Tensor> answers(plan.queries.size());
+  if (!parts_.predictor) {
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      const Query& query = plan.queries[i];
+      const Encoded& seen = contexts[static_cast<std::size_t>(query.context)];
+      answers[i] = query.level == Level::pooled ? seen.pooled : gather_tokens(seen.tokens, query.where);
+    }
+    return answers;
+  }
+  const auto context_of = [&](std::size_t i) -> const Context& {
+    return plan.contexts[static_cast<std::size_t>(plan.queries[i].context)];
+  };
+  const auto grid_of = [&](int view) -> const TokenGrid& { return batch.views[static_cast<std::size_t>(view)].grid; };
+  using Key = std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t, std::int64_t, Level, int>;
+  const auto groups = group_by<Key>(plan.queries.size(), [&](std::size_t i) {
+    const Query& query = plan.queries[i];
+    return Key{grid_of(context_of(i).view).extent, grid_of(query.view).extent, columns(context_of(i).visible),
+               columns(query.where),               query.level,                query.group};
+  });
+  for (const auto& members : groups) {
+    const Query& first = plan.queries[members.front()];
+    std::vector<at::Tensor> tokens, pooled;
+    std::vector<const TokenSet*> seen_at, asked_at;
+    for (const std::size_t i : members) {
+      const Encoded& seen = contexts[static_cast<std::size_t>(plan.queries[i].context)];
+      tokens.push_back(seen.tokens);
+      pooled.push_back(seen.pooled);
+      seen_at.push_back(&context_of(i).visible);
+      asked_at.push_back(&plan.queries[i].where);
+    }
+    const at::Tensor all = parts_.predictor->predict({{join(tokens), join(pooled), {}},
+                                                      grid_of(context_of(members.front()).view),
+                                                      join_sets(seen_at),
+                                                      grid_of(first.view),
+                                                      join_sets(asked_at),
+                                                      first.level,
+                                                      first.group});
+    for (std::size_t m = 0; m < members.size(); ++m) answers[members[m]] = rows(all, m, batch.size());
+  }
+  return answers;
+}
+
+std::vector<Pair> Engine::pair(Objective& objective, const Plan& plan, const std::map<int, at::Tensor>& raw,
+                               const std::vector<at::Tensor>& predictions) const {
+  const bool differentiable = parts_.target.source == Source::student;
+  std::map<int, at::Tensor> refined;
+  {
+    std::optional<at::NoGradGuard> no_grad;
+    if (!differentiable) no_grad.emplace();
+    for (const auto& [view, target] : raw) refined[view] = objective.refine(target);
+  }
+  std::vector<Pair> pairs;
+  for (std::size_t i = 0; i < plan.queries.size(); ++i) {
+    const Query& query = plan.queries[i];
+    at::Tensor target;
+    if (const auto found = refined.find(query.view); found != refined.end())
+      target = query.level == Level::pooled ? found->second : gather_tokens(found->second, query.where);
+    if (target.defined() && target.requires_grad() && !differentiable)
+      throw Error("a target carries a gradient although its source is not the student");
+    pairs.push_back({predictions[i], target, &query});
+  }
+  return pairs;
+}
+
+}  // namespace cairn

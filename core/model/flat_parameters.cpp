@@ -1,0 +1,63 @@
+#include "model/flat_parameters.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+
+namespace cairn {
+namespace {
+
+constexpr std::int64_t kAlignment = 16;  // float32 values in 64 bytes
+
+std::int64_t padded(std::int64_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+
+/// Order of a parameter in memory: shared before own; in each decayed, undecayed, frozen.
+int rank(const FlatItem& item) {
+  const int kind = !item.parameter.requires_grad() ? 2 : item.parameter.dim() > 1 ? 0 : 1;
+  return (item.shared ? 0 : 3) + kind;
+}
+
+}  // namespace
+
+FlatParameters::FlatParameters(std::vector<FlatItem> items, at::Device device, bool with_gradients) {
+  std::stable_sort(items.begin(), items.end(), [](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  std::int64_t total = 0;
+  for (const FlatItem& item : items) total += padded(item.parameter.numel());
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
+  values_ = at::zeros({total}, options);
+  if (with_gradients) gradients_ = at::zeros({total}, options);
+
+  const at::NoGradGuard no_grad;
+  std::int64_t offset = 0;
+  std::array<std::int64_t, 7> starts{};
+  int next = 0;
+  for (FlatItem& item : items) {
+    while (next <= rank(item)) starts[static_cast<std::size_t>(next++)] = offset;
+    place(item, offset);
+  }
+  while (next <= 6) starts[static_cast<std::size_t>(next++)] = offset;
+  shared_size_ = starts[3];
+  for (std::size_t r = 0; r < 6; ++r)
+    if (starts[r] < starts[r + 1]) groups_.push_back({starts[r], starts[r + 1], r % 3 == 0, r % 3 == 2});
+}
+
+void FlatParameters::place(FlatItem& item, std::int64_t& offset) {
+  at::Tensor& parameter = item.parameter;
+  const std::int64_t size = parameter.numel();
+  const at::Tensor view = values_.narrow(0, offset, size).view(parameter.sizes());
+  view.copy_(parameter);
+  parameter.set_data(view);
+  if (gradients_.defined() && parameter.requires_grad())
+    parameter.mutable_grad() = gradients_.narrow(0, offset, size).view(parameter.sizes());
+  segments_.push_back({item.name, offset, size});
+  offset += padded(size);
+}
+
+std::int64_t FlatParameters::parameter_count() const {
+  std::int64_t count = 0;
+  for (const Segment& segment : segments_) count += segment.size;
+  return count;
+}
+
+}  // namespace cairn

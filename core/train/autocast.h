@@ -1,0 +1,21 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+namespace cairn {
+
+/// Runs what happens in its scope under bfloat16 autocast on `device`, and restores the former state whatever happens.
+class Autocast {
+ public:
+  Autocast(c10::DeviceType device, bool enabled);
+  ~Autocast();
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  c10::DeviceType device_;
+  bool enabled_;
+  bool former_ = false;
+};
+
+}  // namespace cairn

@@ -1,0 +1,30 @@
+#include "train/interrupt.h"
+
+#include <csignal>
+
+namespace cairn {
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+void on_signal(int signal) {
+  stop_requested = 1;
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+InterruptGuard::InterruptGuard() {
+  stop_requested = 0;
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+}
+
+InterruptGuard::~InterruptGuard() {
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
+
+bool InterruptGuard::requested() const { return stop_requested != 0; }
+
+}  // namespace cairn

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "config/settings.h"
+#include "model/flat_parameters.h"
+#include "train/schedule.h"
+
+namespace cairn {
+
+/// AdamW (Loshchilov and Hutter 2019) and the teacher's moving average over flat memory. The gradient is zeroed
+/// afterwards, ready for the next step.
+class Optimizer {
+ public:
+  /// `teacher` may be null. Both outlive the optimizer.
+  Optimizer(FlatParameters& student, FlatParameters* teacher, const OptimSettings& settings);
+
+  /// One update at these rates. Returns the gradient's norm before clipping, a scalar on the device.
+  at::Tensor step(const StepRates& rates);
+
+  const at::Tensor& first_moment() const { return first_; }
+  const at::Tensor& second_moment() const { return second_; }
+  /// Sets the number of updates done, when a run is resumed.
+  void set_steps(std::int64_t steps);
+
+ private:
+  at::Tensor clip();
+  void follow(double momentum);
+
+  FlatParameters& student_;
+  FlatParameters* teacher_;
+  OptimSettings settings_;
+  at::Tensor first_, second_;  // float32, laid out as the parameters
+  std::vector<at::Tensor> steps_;  // one float for each group
+};
+
+}  // namespace cairn
