@@ -14,7 +14,7 @@ std::int64_t padded(std::int64_t size) { return (size + kAlignment - 1) / kAlign
 
 /// Order of a parameter in memory: shared before own; in each decayed, undecayed, frozen.
 int rank(const FlatItem& item) {
-  const int kind = !item.parameter.requires_grad() ? 2 : item.parameter.dim() > 1 ? 0 : 1;
+  const int kind = !item.trained ? 2 : item.parameter.dim() > 1 ? 0 : 1;
   return (item.shared ? 0 : 3) + kind;
 }
 
@@ -48,7 +48,7 @@ void FlatParameters::place(FlatItem& item, std::int64_t& offset) {
   const at::Tensor view = values_.narrow(0, offset, size).view(parameter.sizes());
   view.copy_(parameter);
   parameter.set_data(view);
-  if (gradients_.defined() && parameter.requires_grad())
+  if (gradients_.defined() && item.trained)
     parameter.mutable_grad() = gradients_.narrow(0, offset, size).view(parameter.sizes());
   segments_.push_back({item.name, offset, size});
   offset += padded(size);

@@ -23,11 +23,13 @@ struct SegmentGroup {
   bool frozen = false;
 };
 
-/// A parameter to be laid out. `shared` ones come first: they are those a teacher has too.
+/// A parameter to be laid out. `shared` ones come first: they are those a teacher has too. A teacher's are laid out as
+/// its student's, so `trained` is the student's.
 struct FlatItem {
   std::string name;
   at::Tensor parameter;
   bool shared = false;
+  bool trained = true;
 };
 
 /// All parameters of a model in one contiguous float32 buffer, gradients in another of equal layout, so that an update

@@ -1,0 +1,105 @@
+#include "train/checkpoints.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cairn/error.h"
+#include "checkpoint/atomic_folder.h"
+#include "checkpoint/safetensors.h"
+#include "model/named_state.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPrefix = "step-";
+constexpr int kFormat = 1;
+
+NamedTensors optimizer_state(const Optimizer& optimizer) {
+  return {{"first_moment", optimizer.first_moment()}, {"second_moment", optimizer.second_moment()}};
+}
+
+nlohmann::json read_state(const fs::path& checkpoint) {
+  const fs::path path = checkpoint / "state.json";
+  std::ifstream file(path);
+  nlohmann::json state = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (state.is_discarded() || !state.contains("step"))
+    throw Error("not a checkpoint's state, or damaged", path.string(), "resume from another checkpoint");
+  return state;
+}
+
+}  // namespace
+
+Checkpoints::Checkpoints(fs::path folder, const CheckpointSettings& settings)
+    : folder_(std::move(folder)), settings_(settings) {
+  fs::create_directories(folder_);
+  remove_leftovers(folder_);
+}
+
+fs::path Checkpoints::path_of(std::int64_t step) const { return folder_ / fmt::format("{}{:08d}", kPrefix, step); }
+
+fs::path Checkpoints::save(const RunPoint& point, const Composition& parts, const Optimizer& optimizer) {
+  AtomicFolder folder(path_of(point.step));
+  const auto write = [&](const char* name, const NamedTensors& tensors) {
+    folder.write_file(name, [&](FileWriter& writer) { write_safetensors(writer, tensors, {{"format", "cairn"}}); });
+  };
+  write("student.safetensors", named_state(parts.student_modules()));
+  if (parts.teacher) write("teacher.safetensors", named_state({{"", parts.teacher}}));
+  write("optimizer.safetensors", optimizer_state(optimizer));
+  nlohmann::json state = {{"format", kFormat}, {"step", point.step}};
+  if (point.best) state["best"] = {{"step", point.best->step}, {"score", point.best->score}};
+  folder.write_file("state.json", state.dump(1) + "\n");
+  folder.commit();
+  prune(point.best);
+  return path_of(point.step);
+}
+
+std::optional<fs::path> Checkpoints::newest() const {
+  const std::vector<std::int64_t> all = steps();
+  if (all.empty()) return std::nullopt;
+  return path_of(all.back());
+}
+
+RunPoint Checkpoints::load(const fs::path& checkpoint, Composition& parts, Optimizer& optimizer) {
+  const nlohmann::json state = read_state(checkpoint);
+  const auto fill = [&](const char* name, const NamedTensors& target) {
+    const fs::path path = checkpoint / name;
+    load_named_state(target, read_safetensors(path).tensors, path.string());
+  };
+  fill("student.safetensors", named_state(parts.student_modules()));
+  if (parts.teacher) fill("teacher.safetensors", named_state({{"", parts.teacher}}));
+  fill("optimizer.safetensors", optimizer_state(optimizer));
+  RunPoint point{state.at("step").get<std::int64_t>(), std::nullopt};
+  if (state.contains("best"))
+    point.best = BestStep{state["best"].at("step").get<std::int64_t>(), state["best"].at("score").get<double>()};
+  optimizer.set_steps(point.step);
+  return point;
+}
+
+std::vector<std::int64_t> Checkpoints::steps() const {
+  std::vector<std::int64_t> found;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix) || !fs::exists(entry.path() / "state.json")) continue;
+    std::int64_t step = 0;
+    const char* end = name.data() + name.size();
+    const auto [rest, error] = std::from_chars(name.data() + std::string_view(kPrefix).size(), end, step);
+    if (error == std::errc{} && rest == end) found.push_back(step);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void Checkpoints::prune(const std::optional<BestStep>& best) const {
+  std::vector<std::int64_t> all = steps();
+  const auto kept = static_cast<std::size_t>(settings_.keep);
+  for (std::size_t i = 0; i + kept < all.size(); ++i)
+    if (!(settings_.best && best && best->step == all[i])) remove_folder(path_of(all[i]));
+}
+
+}  // namespace cairn

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/composition.h"
+#include "train/optimizer.h"
+
+namespace cairn {
+
+/// The step with the best probe so far, and its score.
+struct BestStep {
+  std::int64_t step = 0;
+  double score = 0.0;
+};
+
+/// What a checkpoint holds beside tensors.
+struct RunPoint {
+  std::int64_t step = 0;
+  std::optional<BestStep> best;
+};
+
+/// The folder `checkpoints` of a run: `step-N/` with student, teacher and optimizer as safetensors and state.json.
+/// A checkpoint appears complete or not at all; the newest `keep` stay, and the best by probe.
+class Checkpoints {
+ public:
+  Checkpoints(std::filesystem::path folder, const CheckpointSettings& settings);
+
+  /// Writes a checkpoint and removes what is no longer kept. Error when the disk is full; older ones are untouched.
+  std::filesystem::path save(const RunPoint& point, const Composition& parts, const Optimizer& optimizer);
+  /// The newest complete checkpoint.
+  std::optional<std::filesystem::path> newest() const;
+  /// Brings model and optimizer to the state of a checkpoint. Error with a full report if it is of another model.
+  static RunPoint load(const std::filesystem::path& checkpoint, Composition& parts, Optimizer& optimizer);
+
+ private:
+  std::vector<std::int64_t> steps() const;
+  std::filesystem::path path_of(std::int64_t step) const;
+  void prune(const std::optional<BestStep>& best) const;
+
+  std::filesystem::path folder_;
+  CheckpointSettings settings_;
+};
+
+}  // namespace cairn

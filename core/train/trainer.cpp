@@ -1,0 +1,207 @@
+#include "train/trainer.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "cairn/error.h"
+#include "train/autocast.h"
+#include "train/interrupt.h"
+
+namespace cairn {
+namespace {
+
+constexpr double kDefaultBadShare = 0.05;
+
+std::unique_ptr<SampleSource> open_training_part(const Composition& parts, const Experiment& experiment) {
+  auto source = parts.modality->open(Split::train, Purpose::pretrain);
+  if (!source || source->size() == 0)
+    throw DataError(experiment.modality.type + " has no training samples", "", "check modality.path");
+  return source;
+}
+
+double max_bad_share(const Experiment& experiment) {
+  for (const auto& [name, value] : experiment.modality.options) {
+    if (name != "max_bad_share") continue;
+    if (const auto* share = std::get_if<double>(&value.data)) return *share;
+    if (const auto* whole = std::get_if<std::int64_t>(&value.data)) return static_cast<double>(*whole);
+  }
+  return kDefaultBadShare;
+}
+
+/// Student first, as names and order decide the layout that teacher and moments share.
+std::unique_ptr<FlatParameters> flatten_student(const Composition& parts, at::Device device) {
+  std::vector<FlatItem> items;
+  for (const auto& [prefix, module] : parts.student_modules()) {
+    module->to(device);
+    const std::string start = prefix.empty() ? "" : prefix + ".";
+    for (const auto& item : module->named_parameters())
+      items.push_back({start + item.key(), item.value(), module == parts.student, item.value().requires_grad()});
+  }
+  return std::make_unique<FlatParameters>(std::move(items), device, /*with_gradients=*/true);
+}
+
+std::unique_ptr<FlatParameters> flatten_teacher(const Composition& parts, at::Device device) {
+  if (!parts.teacher) return nullptr;
+  parts.teacher->to(device);
+  const auto student = parts.student->named_parameters();
+  std::vector<FlatItem> items;
+  for (const auto& item : parts.teacher->named_parameters())
+    items.push_back({item.key(), item.value(), true, student[item.key()].requires_grad()});
+  return std::make_unique<FlatParameters>(std::move(items), device, /*with_gradients=*/false);
+}
+
+/// Running statistics follow the student: copied, or averaged as the parameters are.
+void follow_buffers(const Composition& parts, const EmaSettings& settings, double momentum) {
+  if (!parts.teacher) return;
+  const at::NoGradGuard no_grad;
+  const auto source = parts.student->named_buffers();
+  for (auto& item : parts.teacher->named_buffers()) {
+    const at::Tensor& from = source[item.key()];
+    if (settings.buffers == "ema" && from.is_floating_point()) {
+      item.value().lerp_(from, 1.0 - momentum);
+    } else {
+      item.value().copy_(from);
+    }
+  }
+}
+
+void to_device(Load& load, at::Device device) {
+  if (device.is_cpu()) return;
+  const auto move = [&](at::Tensor& tensor) {
+    if (tensor.defined()) tensor = tensor.to(device, /*non_blocking=*/true);
+  };
+  for (View& view : load.batch.views) move(view.data);
+  for (auto& [name, tensor] : load.batch.extra) move(tensor);
+  for (Context& context : load.plan.contexts) {
+    move(context.visible.index);
+    move(context.masked.index);
+  }
+  for (Query& query : load.plan.queries) move(query.where.index);
+}
+
+}  // namespace
+
+Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesystem::path run, at::Device device)
+    : experiment_(experiment),
+      parts_(parts),
+      device_(device),
+      source_(open_training_part(parts, experiment)),
+      student_(flatten_student(parts, device)),
+      teacher_(flatten_teacher(parts, device)),
+      optimizer_(std::make_unique<Optimizer>(*student_, teacher_.get(), experiment.optim)),
+      schedule_(experiment.optim, experiment.ema, experiment.schedule, experiment.train),
+      engine_(parts),
+      checkpoints_(run / "checkpoints", experiment.checkpoint),
+      quarantine_(source_->size(), max_bad_share(experiment)) {
+  if (const auto newest = checkpoints_.newest()) {
+    point_ = Checkpoints::load(*newest, parts_, *optimizer_);
+    saved_step_ = point_.step;
+  }
+  for (const auto& [prefix, module] : parts_.student_modules()) module->train();
+  if (parts_.teacher) parts_.teacher->eval();
+}
+
+TrainOutcome Trainer::run(Watcher& watcher) {
+  const InterruptGuard interrupt;
+  const TrainSettings& train = experiment_.train;
+  const std::int64_t last = train.stop_at > 0 ? std::min(train.stop_at, train.steps) : train.steps;
+  TrainOutcome outcome{point_.step, point_.step};
+  Loader loader(*parts_.modality, *source_, *parts_.masker, quarantine_, loader_options(last));
+
+  while (point_.step < last && !interrupt.requested()) {
+    const Progress progress{point_.step, schedule_.total_steps(), point_.step * train.batch_size / source_->size()};
+    const StepRates rates = schedule_.at(point_.step);
+    const Learned learned = learn(loader, progress);
+    const at::Tensor gradient_norm = optimizer_->step(rates);
+    follow_buffers(parts_, experiment_.ema, rates.momentum);
+    engine_.settle(learned.pass, learned.plan, progress);
+
+    ++point_.step;
+    watcher.stepped(point_.step, loader.take_wait());
+    for (const BadSample& sample : quarantine_.take_new()) watcher.unreadable(sample);
+    const auto due = [&](std::int64_t every) { return every > 0 && point_.step % every == 0; };
+    if (due(experiment_.log.every) || point_.step == last)
+      watcher.logged(record(learned, progress, rates, gradient_norm));
+    if (due(experiment_.evaluate.every)) evaluate(watcher);
+    if (due(experiment_.checkpoint.every)) save(watcher);
+  }
+  save(watcher);
+  outcome.last_step = point_.step;
+  outcome.interrupted = point_.step < last;
+  outcome.unreadable = quarantine_.count();
+  outcome.best = point_.best;
+  outcome.checkpoint = *checkpoints_.newest();
+  return outcome;
+}
+
+Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
+  const std::int64_t parts = experiment_.train.accumulate;
+  Learned learned;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const auto number = static_cast<std::uint64_t>(progress.step * parts + part);
+    at::manual_seed(Rng(experiment_.seed, Stream::model, 0, number).bits64());
+    Load load = loader.next();
+    to_device(load, device_);
+    Rng rng(experiment_.seed, Stream::prepare, 0, number);
+    parts_.modality->prepare(load.batch, Purpose::pretrain, rng);
+    {
+      const Autocast cast(device_.type(), experiment_.train.precision == "bfloat16");
+      learned.pass = engine_.run(load.batch, load.plan, progress);
+    }
+    const at::Tensor loss = learned.pass.report.total / static_cast<double>(parts);
+    loss.backward();
+    learned.loss = learned.loss.defined() ? learned.loss + loss.detach() : loss.detach();
+    learned.plan = std::move(load.plan);
+  }
+  return learned;
+}
+
+StepRecord Trainer::record(const Learned& learned, const Progress& progress, const StepRates& rates,
+                           const at::Tensor& gradient_norm) const {
+  std::vector<at::Tensor> scalars = {learned.loss, gradient_norm};
+  for (const auto& [name, value] : learned.pass.report.terms) scalars.push_back(value.detach());
+  for (at::Tensor& scalar : scalars) scalar = scalar.to(at::kFloat).reshape({});
+  const at::Tensor values = at::stack(scalars).cpu();
+  const auto* v = values.const_data_ptr<float>();
+  StepRecord record{progress.step + 1, progress.epoch, rates, v[0], v[1], {}, learned.pass.features.detach(),
+                    learned.pass.targets};
+  for (std::size_t i = 0; i < learned.pass.report.terms.size(); ++i)
+    record.terms.emplace_back(learned.pass.report.terms[i].first, v[2 + i]);
+  if (!std::isfinite(record.loss))
+    throw Error(fmt::format("the loss is {} at step {}", record.loss, record.step), "",
+                "lower optim.lr, lengthen schedule.warmup_steps or set optim.clip, then go on with --resume");
+  return record;
+}
+
+void Trainer::evaluate(Watcher& watcher) {
+  const std::optional<double> score = watcher.evaluate(point_.step);
+  if (!score || (point_.best && *score <= point_.best->score)) return;
+  point_.best = BestStep{point_.step, *score};
+  if (experiment_.checkpoint.best) save(watcher);
+}
+
+void Trainer::save(Watcher& watcher) {
+  if (saved_step_ == point_.step) return;
+  const std::filesystem::path path = checkpoints_.save(point_, parts_, *optimizer_);
+  saved_step_ = point_.step;
+  watcher.saved(point_.step, path);
+}
+
+LoaderOptions Trainer::loader_options(std::int64_t last) const {
+  const TrainSettings& train = experiment_.train;
+  LoaderOptions options;
+  options.seed = experiment_.seed;
+  options.batch_size = train.batch_size / train.accumulate;
+  options.workers = train.workers;
+  options.queue = std::max(train.queue, train.workers);
+  options.first = point_.step * train.accumulate;
+  options.count = last * train.accumulate;
+  options.total_steps = schedule_.total_steps();
+  options.per_step = train.accumulate;
+  options.pin = device_.is_cuda();
+  return options;
+}
+
+}  // namespace cairn

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/experiment.h"
+#include "data/loader.h"
+#include "model/composition.h"
+#include "model/engine.h"
+#include "train/checkpoints.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+namespace cairn {
+
+/// What those who watch are told of a step every log.every steps.
+struct StepRecord {
+  std::int64_t step = 0;   // optimizer steps done
+  std::int64_t epoch = 0;
+  StepRates rates;
+  double loss = 0.0;
+  double gradient_norm = 0.0;
+  std::vector<std::pair<std::string, double>> terms;  // of the objectives
+  at::Tensor features;                                // [B,D] pooled features of the batch, on the device
+  at::Tensor targets;                                 // [B,N,D] raw targets, or undefined
+};
+
+/// What a loop reports to: progress, logs, probes. Nothing it does may change the training.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  /// After every step: the loss is not read back for it.
+  virtual void stepped(std::int64_t step, double loader_wait) = 0;
+  virtual void logged(const StepRecord& record) = 0;
+  virtual void unreadable(const BadSample& sample) = 0;
+  /// Probes the model; the score, if there is one, decides which checkpoint is best.
+  virtual std::optional<double> evaluate(std::int64_t step) = 0;
+  virtual void saved(std::int64_t step, const std::filesystem::path& checkpoint) = 0;
+};
+
+struct TrainOutcome {
+  std::int64_t first_step = 0;
+  std::int64_t last_step = 0;
+  bool interrupted = false;
+  std::int64_t unreadable = 0;
+  std::optional<BestStep> best;
+  std::filesystem::path checkpoint;  // of the last step
+};
+
+/// Trains one experiment in one run folder, from its newest checkpoint on if there is one.
+class Trainer {
+ public:
+  Trainer(const Experiment& experiment, Composition& parts, std::filesystem::path run, at::Device device);
+
+  /// Step the run will go on from: 0, or the newest checkpoint's.
+  std::int64_t first_step() const { return point_.step; }
+  TrainOutcome run(Watcher& watcher);
+
+ private:
+  struct Learned {
+    Pass pass;
+    Plan plan;
+    at::Tensor loss;
+  };
+
+  Learned learn(Loader& loader, const Progress& progress);
+  StepRecord record(const Learned& learned, const Progress& progress, const StepRates& rates,
+                    const at::Tensor& gradient_norm) const;
+  void save(Watcher& watcher);
+  void evaluate(Watcher& watcher);
+  LoaderOptions loader_options(std::int64_t last) const;
+
+  Experiment experiment_;
+  Composition& parts_;
+  at::Device device_;
+  std::unique_ptr<SampleSource> source_;
+  std::unique_ptr<FlatParameters> student_, teacher_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Schedule schedule_;
+  Engine engine_;
+  Checkpoints checkpoints_;
+  Quarantine quarantine_;
+  RunPoint point_;
+  std::int64_t saved_step_ = -1;
+};
+
+}  // namespace cairn
