@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "cairn/export.h"
 #include "cairn/masker.h"
 #include "cairn/modality.h"
 #include "data/quarantine.h"
@@ -37,7 +38,7 @@ struct LoaderOptions {
 
 /// Loads, collates and plans batches on worker threads. Batch n is the same whatever the number of workers and wherever
 /// one starts: all randomness is counted from (seed, epoch, sample) and (seed, batch).
-class Loader {
+class CAIRN_API Loader {
  public:
   Loader(const Modality& modality, const SampleSource& source, const Masker& masker, Quarantine& quarantine,
          LoaderOptions options);

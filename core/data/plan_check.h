@@ -3,12 +3,13 @@
 #include <span>
 
 #include "cairn/batch.h"
+#include "cairn/export.h"
 #include "cairn/plan.h"
 
 namespace cairn {
 
 /// Holds a plan against the views it is for: references in range, ids in range, equal batch, at least one context and
 /// one query, and, unless the plan says otherwise, nothing asked that is seen. Error naming the fault.
-void check_plan(const Plan& plan, std::span<const ViewLayout> views, std::int64_t batch);
+CAIRN_API void check_plan(const Plan& plan, std::span<const ViewLayout> views, std::int64_t batch);
 
 }  // namespace cairn

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 /// A sample that could not be read, and why.
@@ -17,7 +19,7 @@ struct BadSample {
 };
 
 /// Counts unreadable samples and stops a run that has too many of them. Thread-safe.
-class Quarantine {
+class CAIRN_API Quarantine {
  public:
   Quarantine(std::int64_t data_size, double max_share) : size_(data_size), max_share_(max_share) {}
 

@@ -5,11 +5,13 @@
 #include <mutex>
 #include <vector>
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 /// Which sample stands at which position of an endless, shuffled walk over a data set: a new order every epoch, the
 /// same for the same seed, wherever one starts.
-class SampleOrder {
+class CAIRN_API SampleOrder {
  public:
   SampleOrder(std::uint64_t seed, std::int64_t size) : seed_(seed), size_(size) {}
 

@@ -3,12 +3,13 @@
 #include <memory>
 
 #include "cairn/encoder.h"
+#include "cairn/export.h"
 #include "cairn/predictor.h"
 
 namespace cairn {
 
 /// What student and teacher both have: an encoder and, where the experiment asks for one, a projector behind it.
-class Branch : public torch::nn::Module {
+class CAIRN_API Branch : public torch::nn::Module {
  public:
   Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> projector);
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/export.h"
 #include "cairn/masker.h"
 #include "cairn/modality.h"
 #include "cairn/objective.h"
@@ -24,7 +25,7 @@ struct WeightedObjective {
 using FindComponent = std::function<const Component&(ComponentKind kind, const std::string& type)>;
 
 /// The parts of an experiment, built and found to fit together.
-class Composition {
+class CAIRN_API Composition {
  public:
   /// ConfigError, with the option's full name as key, for whatever does not fit.
   Composition(const Experiment& experiment, const FindComponent& find);
@@ -54,6 +55,6 @@ class Composition {
 };
 
 /// Parameter counts, tokens and plan sizes, a line each, for `cairn check` and the log.
-std::string describe(const Composition& composition);
+CAIRN_API std::string describe(const Composition& composition);
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include "cairn/export.h"
 #include "cairn/objective.h"
 #include "model/composition.h"
 
@@ -19,7 +20,7 @@ struct Pass {
 
 /// Executes plans: encodes contexts, makes targets, answers queries, evaluates objectives. Contexts of equal shape, and
 /// queries of equal shape, run as one batch.
-class Engine {
+class CAIRN_API Engine {
  public:
   explicit Engine(Composition& parts) : parts_(parts) {}
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 /// One parameter's place in flat memory.
@@ -35,7 +37,7 @@ struct FlatItem {
 /// All parameters of a model in one contiguous float32 buffer, gradients in another of equal layout, so that an update
 /// is one pass over memory. Parameters become views; each starts at a multiple of 64 bytes. Matrices decay; biases,
 /// norms and other 1-d parameters do not.
-class FlatParameters {
+class CAIRN_API FlatParameters {
  public:
   explicit FlatParameters(std::vector<FlatItem> items, at::Device device, bool with_gradients);
 

@@ -2,10 +2,12 @@
 
 #include <c10/core/Device.h>
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 /// Runs what happens in its scope under bfloat16 autocast on `device`, and restores the former state whatever happens.
-class Autocast {
+class CAIRN_API Autocast {
  public:
   Autocast(c10::DeviceType device, bool enabled);
   ~Autocast();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/export.h"
 #include "model/composition.h"
 #include "train/optimizer.h"
 
@@ -25,7 +26,7 @@ struct RunPoint {
 
 /// The folder `checkpoints` of a run: `step-N/` with student, teacher and optimizer as safetensors and state.json.
 /// A checkpoint appears complete or not at all; the newest `keep` stay, and the best by probe.
-class Checkpoints {
+class CAIRN_API Checkpoints {
  public:
   Checkpoints(std::filesystem::path folder, const CheckpointSettings& settings);
 

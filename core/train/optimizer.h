@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "cairn/export.h"
 #include "config/settings.h"
 #include "model/flat_parameters.h"
 #include "train/schedule.h"
@@ -10,7 +11,7 @@ namespace cairn {
 
 /// AdamW (Loshchilov and Hutter 2019) and the teacher's moving average over flat memory. The gradient is zeroed
 /// afterwards, ready for the next step.
-class Optimizer {
+class CAIRN_API Optimizer {
  public:
   /// `teacher` may be null. Both outlive the optimizer.
   Optimizer(FlatParameters& student, FlatParameters* teacher, const OptimSettings& settings);

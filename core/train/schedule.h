@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "cairn/export.h"
 #include "config/settings.h"
 
 namespace cairn {
@@ -16,7 +17,7 @@ struct StepRates {
 /// Learning rate, weight decay and EMA momentum over a horizon of total_steps * stretch (I-JEPA's ipe_scale).
 /// LR: linear warm-up, then cosine or constant with a linear cooldown; steps count from 1. Weight decay: cosine to
 /// weight_decay_end. Momentum: linear between its two values, first step at the first. (I-JEPA, src/utils/schedulers.)
-class Schedule {
+class CAIRN_API Schedule {
  public:
   Schedule(const OptimSettings& optim, const EmaSettings& ema, const ScheduleSettings& schedule,
            const TrainSettings& train);

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "checkpoint/run_lock.h"
+
+namespace cairn {
+
+/// The folder of a run, locked for this process.
+class RunFolder {
+ public:
+  /// Opens `asked`, or, without it, a new folder below runs/ named after the experiment (with `resume`: the newest such
+  /// folder). Error if the folder is in use, holds another run already, or, with `resume`, holds none.
+  RunFolder(const std::optional<std::filesystem::path>& asked, const std::string& name, bool resume);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path file(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+  std::optional<RunLock> lock_;
+};
+
+}  // namespace cairn

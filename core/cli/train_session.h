@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/document.h"
+#include "config/experiment.h"
+#include "model/composition.h"
+#include "report/summary.h"
+
+namespace cairn {
+
+/// What `cairn train` was asked for, after the experiment was read.
+struct TrainRequest {
+  Experiment experiment;
+  ResolvedDocument document;
+  FindComponent find;
+  std::vector<PluginFacts> plugins;
+  std::optional<std::filesystem::path> run;  // --run; else one is chosen below runs/
+  bool resume = false;
+  std::string device = "auto";
+  std::vector<std::string> command;
+};
+
+/// Trains, watches, probes and reports. Returns the exit code: 0 done, 130 interrupted with a checkpoint written.
+/// Throws what ended it otherwise, after run.json says so.
+int run_training(const TrainRequest& request);
+
+}  // namespace cairn
