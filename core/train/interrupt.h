@@ -1,9 +1,11 @@
 #pragma once
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 /// While it lives, the first SIGINT or SIGTERM only asks for a stop; a second one ends the process at once.
-class InterruptGuard {
+class CAIRN_API InterruptGuard {
  public:
   InterruptGuard();
   ~InterruptGuard();

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/export.h"
 #include "config/experiment.h"
 #include "data/loader.h"
 #include "model/composition.h"
@@ -53,7 +54,7 @@ struct TrainOutcome {
 };
 
 /// Trains one experiment in one run folder, from its newest checkpoint on if there is one.
-class Trainer {
+class CAIRN_API Trainer {
  public:
   Trainer(const Experiment& experiment, Composition& parts, std::filesystem::path run, at::Device device);
 

@@ -1,0 +1,155 @@
+#include <catch2/catch.hpp>
+
+#include "cairn/error.h"
+#include "data/loader.h"
+#include "data/plan_check.h"
+#include "support/toy.h"
+
+using namespace cairn;
+using namespace cairn::test;
+
+namespace {
+
+struct Parts {
+  ToyModality modality;
+  std::unique_ptr<SampleSource> source;
+  ToyMasker masker;
+  Quarantine quarantine;
+
+  explicit Parts(std::int64_t size = 40, std::int64_t first_bad = -1, std::int64_t bad = 0, double share = 0.05)
+      : modality(size, first_bad, bad),
+        source(modality.open(Split::train, Purpose::pretrain)),
+        quarantine(size, share) {}
+};
+
+LoaderOptions options_for(std::int64_t workers, std::int64_t first = 0, std::int64_t count = 12) {
+  LoaderOptions options;
+  options.seed = 3;
+  options.batch_size = 7;  // does not divide 40: batches cross the epoch's end
+  options.workers = workers;
+  options.queue = 3;
+  options.first = first;
+  options.count = count;
+  return options;
+}
+
+std::vector<Load> all_loads(std::int64_t workers, std::int64_t first = 0) {
+  Parts parts;
+  Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(workers, first));
+  std::vector<Load> loads;
+  for (std::int64_t i = first; i < 12; ++i) loads.push_back(loader.next());
+  return loads;
+}
+
+void require_equal(const Load& a, const Load& b) {
+  REQUIRE(at::equal(a.batch.views[0].data, b.batch.views[0].data));
+  REQUIRE(at::equal(a.batch.sample_id, b.batch.sample_id));
+  REQUIRE(at::equal(a.plan.contexts[0].visible.index, b.plan.contexts[0].visible.index));
+  REQUIRE(at::equal(a.plan.queries[0].where.index, b.plan.queries[0].where.index));
+}
+
+}  // namespace
+
+TEST_CASE("batches are the same for any number of workers and any start", "[loader]") {
+  const auto one = all_loads(1);
+  for (const std::int64_t workers : {2, 4}) {
+    const auto many = all_loads(workers);
+    for (std::size_t i = 0; i < one.size(); ++i) require_equal(one[i], many[i]);
+  }
+  const auto late = all_loads(2, 5);
+  for (std::size_t i = 0; i < late.size(); ++i) require_equal(one[i + 5], late[i]);
+}
+
+TEST_CASE("an epoch shows every sample once, in an order of its own", "[loader]") {
+  SampleOrder order(1, 40);
+  std::vector<std::int64_t> first, second;
+  for (std::int64_t p = 0; p < 40; ++p) first.push_back(order.index(p));
+  for (std::int64_t p = 40; p < 80; ++p) second.push_back(order.index(p));
+  REQUIRE(first != second);
+  std::sort(first.begin(), first.end());
+  std::sort(second.begin(), second.end());
+  for (std::int64_t i = 0; i < 40; ++i) {
+    REQUIRE(first[static_cast<std::size_t>(i)] == i);
+    REQUIRE(second[static_cast<std::size_t>(i)] == i);
+  }
+}
+
+TEST_CASE("unreadable samples are replaced, counted once and named", "[loader]") {
+  const auto ids = [](std::int64_t workers) {
+    Parts parts(400, 10, 2);
+    Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(workers, 0, 120));
+    std::vector<at::Tensor> rows;
+    for (int i = 0; i < 120; ++i) rows.push_back(loader.next().batch.sample_id);
+    const auto bad = parts.quarantine.take_new();
+    REQUIRE(bad.size() == 2);
+    REQUIRE(bad[0].reason == "broken on purpose");
+    REQUIRE(parts.quarantine.count() == 2);
+    REQUIRE(parts.quarantine.take_new().empty());
+    return at::cat(rows);
+  };
+  const at::Tensor one = ids(1);
+  REQUIRE_FALSE(one.eq(10).any().item<bool>());
+  REQUIRE(at::equal(one, ids(4)));
+}
+
+TEST_CASE("too many unreadable samples stop the run with a cure", "[loader]") {
+  Parts parts(40, 0, 10);
+  Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(2, 0, 50));
+  const auto drain = [&] {
+    for (int i = 0; i < 50; ++i) loader.next();
+  };
+  REQUIRE_THROWS_WITH(drain(), Catch::Contains("max_bad_share") && Catch::Contains("broken on purpose"));
+}
+
+TEST_CASE("a data set without one readable sample ends", "[loader]") {
+  Parts parts(5, 0, 5, 1.0);
+  Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(1));
+  REQUIRE_THROWS_AS(loader.next(), DataError);
+}
+
+TEST_CASE("a loader can be left while its workers are busy", "[loader]") {
+  for (int i = 0; i < 20; ++i) {
+    Parts parts;
+    Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(4, 0, 1000));
+    loader.next();
+  }
+}
+
+TEST_CASE("faulty plans are named", "[plan]") {
+  const ToyModality modality;
+  const auto views = modality.views(Purpose::pretrain);
+  const auto ids = [](std::vector<std::int64_t> row) { return TokenSet{at::tensor(row, at::kLong).unsqueeze(0)}; };
+  const auto complaint = [&](const Plan& plan) {
+    try {
+      check_plan(plan, views, 1);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const Plan good{{{0, ids({0, 1}), {}}}, {{0, 0, ids({2, 3}), Level::tokens, 0}}};
+  REQUIRE(complaint(good).empty());
+  Plan plan = good;
+  plan.contexts.clear();
+  REQUIRE_THAT(complaint(plan), Catch::Contains("no context"));
+  plan = good;
+  plan.queries.clear();
+  REQUIRE_THAT(complaint(plan), Catch::Contains("no query"));
+  plan = good;
+  plan.queries[0].where = ids({1, 3});
+  REQUIRE_THAT(complaint(plan), Catch::Contains("token 1 of sample 0 is both seen and asked"));
+  plan.may_overlap = true;
+  REQUIRE(complaint(plan).empty());
+  plan = good;
+  plan.queries[0].where = ids({4});
+  REQUIRE_THAT(complaint(plan), Catch::Contains("outside a grid of 4"));
+  plan = good;
+  plan.contexts[0].view = 1;
+  REQUIRE_THAT(complaint(plan), Catch::Contains("view 1 of 1"));
+  plan = good;
+  plan.queries[0].where = {at::empty({1, 0}, at::kLong)};
+  REQUIRE_THAT(complaint(plan), Catch::Contains("no asked tokens"));
+  plan = good;
+  plan.contexts[0] = {0, {}, ids({2, 3})};  // sees all, two of them as mask tokens: those may be asked
+  REQUIRE(complaint(plan).empty());
+}
