@@ -1,0 +1,93 @@
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cairn/export.h"
+
+namespace cairn::nn {
+
+/// Shape of a transformer block.
+struct BlockOptions {
+  std::int64_t width = 0;
+  std::int64_t heads = 1;
+  std::int64_t hidden = 0;  // width inside the MLP
+  bool qkv_bias = true;
+  bool gated = false;        // SwiGLU instead of GELU
+  double layer_scale = 0.0;  // start value of the learned scale on each branch; 0: none
+  double drop_path = 0.0;    // probability that a sample skips a branch in training
+  double epsilon = 1e-6;     // of the layer norms
+};
+
+/// Multi-head self-attention; `qkv` gives [q|k|v], each head-major.
+class CAIRN_API Attention : public torch::nn::Module {
+ public:
+  explicit Attention(const BlockOptions& options);
+  ~Attention() override;
+
+  /// [B,N,D] to [B,N-from,D]: every token is attended to, only those from `from` on attend.
+  at::Tensor forward(const at::Tensor& x, std::int64_t from = 0);
+
+  torch::nn::Linear qkv{nullptr}, projection{nullptr};
+
+ private:
+  at::Tensor heads_first(const at::Tensor& x) const;
+
+  std::int64_t heads_;
+};
+
+/// Two linear maps with exact GELU between, or SwiGLU: fc2(silu(fc1(x)) * gate(x)).
+class CAIRN_API Mlp : public torch::nn::Module {
+ public:
+  Mlp(std::int64_t width, std::int64_t hidden, bool gated = false);
+  ~Mlp() override;
+
+  at::Tensor forward(const at::Tensor& x);
+
+  torch::nn::Linear fc1{nullptr}, fc2{nullptr}, gate{nullptr};
+};
+
+/// Pre-norm residual block (Dosovitskiy et al. 2021): x += attention(norm1(x)), x += mlp(norm2(x)).
+class CAIRN_API Block : public torch::nn::Module {
+ public:
+  explicit Block(const BlockOptions& options);
+  ~Block() override;
+
+  /// [B,N,D] to [B,N-from,D]: the outputs of the tokens from `from` on.
+  at::Tensor forward(const at::Tensor& x, std::int64_t from = 0);
+
+  std::shared_ptr<Attention> attention;
+  std::shared_ptr<Mlp> mlp;
+
+ private:
+  at::Tensor branch(at::Tensor x, const at::Tensor& scale) const;
+
+  torch::nn::LayerNorm norm1_{nullptr}, norm2_{nullptr};
+  at::Tensor scale1_, scale2_;
+  double drop_path_;
+};
+
+/// Blocks one after another, with drop path rising linearly from 0 to the option's value.
+class CAIRN_API Blocks : public torch::nn::Module {
+ public:
+  Blocks(const BlockOptions& options, std::int64_t depth);
+  ~Blocks() override;
+
+  /// [B,N,D] to [B,N-from,D]; the last block spares the work on the tokens before `from`.
+  at::Tensor forward(at::Tensor x, std::int64_t from = 0);
+  /// [B,N,D] to [B,N,D], with the outputs of the blocks in `taps` (ascending, from 0) appended to `tapped`.
+  at::Tensor forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped);
+
+  const std::vector<std::shared_ptr<Block>>& all() const { return blocks_; }
+
+ private:
+  std::vector<std::shared_ptr<Block>> blocks_;
+};
+
+}  // namespace cairn::nn

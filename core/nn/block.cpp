@@ -1,0 +1,124 @@
+#include "cairn/nn/block.h"
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <utility>
+
+#include "cairn/error.h"
+
+namespace cairn::nn {
+
+namespace {
+
+torch::nn::Linear linear(std::int64_t in, std::int64_t out, bool bias = true) {
+  return torch::nn::Linear(torch::nn::LinearOptions(in, out).bias(bias));
+}
+
+torch::nn::LayerNorm layer_norm(std::int64_t width, double epsilon) {
+  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(epsilon));
+}
+
+}  // namespace
+
+Attention::Attention(const BlockOptions& options) : heads_(options.heads) {
+  if (options.width < 1 || heads_ < 1 || options.width % heads_ != 0)
+    throw ConfigError("heads",
+                      std::to_string(heads_) + " heads do not divide a width of " + std::to_string(options.width),
+                      "choose a number of heads that divides the width");
+  qkv = register_module("qkv", linear(options.width, 3 * options.width, options.qkv_bias));
+  projection = register_module("projection", linear(options.width, options.width));
+}
+
+Attention::~Attention() = default;
+
+at::Tensor Attention::heads_first(const at::Tensor& x) const {
+  return x.view({x.size(0), x.size(1), heads_, -1}).transpose(1, 2);
+}
+
+at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from) {
+  const std::int64_t batch = x.size(0), count = x.size(1), width = x.size(2);
+  at::Tensor q, k, v;
+  if (from == 0) {
+    const auto parts = qkv(x).view({batch, count, 3, heads_, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
+    q = parts[0], k = parts[1], v = parts[2];
+  } else {
+    const auto rows = [&](const at::Tensor& t, std::int64_t first, std::int64_t number) {
+      return t.defined() ? t.narrow(0, first * width, number * width) : at::Tensor();
+    };
+    q = heads_first(at::linear(x.narrow(1, from, count - from), rows(qkv->weight, 0, 1), rows(qkv->bias, 0, 1)));
+    const auto kv = at::linear(x, rows(qkv->weight, 1, 2), rows(qkv->bias, 1, 2)).chunk(2, -1);
+    k = heads_first(kv[0]), v = heads_first(kv[1]);
+  }
+  const at::Tensor mixed = at::scaled_dot_product_attention(q, k, v);
+  return projection(mixed.transpose(1, 2).reshape({batch, count - from, width}));
+}
+
+Mlp::Mlp(std::int64_t width, std::int64_t hidden, bool gated) {
+  fc1 = register_module("fc1", linear(width, hidden));
+  if (gated) gate = register_module("gate", linear(width, hidden));
+  fc2 = register_module("fc2", linear(hidden, width));
+}
+
+Mlp::~Mlp() = default;
+
+at::Tensor Mlp::forward(const at::Tensor& x) {
+  if (gate) return fc2(at::silu(fc1(x)) * gate(x));
+  return fc2(at::gelu(fc1(x)));
+}
+
+Block::Block(const BlockOptions& options) : drop_path_(options.drop_path) {
+  norm1_ = register_module("norm1", layer_norm(options.width, options.epsilon));
+  attention = register_module("attention", std::make_shared<Attention>(options));
+  norm2_ = register_module("norm2", layer_norm(options.width, options.epsilon));
+  mlp = register_module("mlp", std::make_shared<Mlp>(options.width, options.hidden, options.gated));
+  if (options.layer_scale == 0.0) return;
+  scale1_ = register_parameter("scale1", at::full({options.width}, options.layer_scale));
+  scale2_ = register_parameter("scale2", at::full({options.width}, options.layer_scale));
+}
+
+Block::~Block() = default;
+
+at::Tensor Block::branch(at::Tensor x, const at::Tensor& scale) const {
+  if (scale.defined()) x = x * scale;
+  if (drop_path_ == 0.0 || !is_training()) return x;
+  const double keep = 1.0 - drop_path_;
+  return x * at::empty({x.size(0), 1, 1}, x.options()).bernoulli_(keep).div_(keep);
+}
+
+at::Tensor Block::forward(const at::Tensor& x, std::int64_t from) {
+  const at::Tensor kept = from == 0 ? x : x.narrow(1, from, x.size(1) - from);
+  const at::Tensor attended = kept + branch(attention->forward(norm1_(x), from), scale1_);
+  return attended + branch(mlp->forward(norm2_(attended)), scale2_);
+}
+
+Blocks::Blocks(const BlockOptions& options, std::int64_t depth) {
+  for (std::int64_t i = 0; i < depth; ++i) {
+    BlockOptions own = options;
+    own.drop_path = depth > 1 ? options.drop_path * static_cast<double>(i) / static_cast<double>(depth - 1) : 0.0;
+    blocks_.push_back(register_module(std::to_string(i), std::make_shared<Block>(own)));
+  }
+}
+
+Blocks::~Blocks() = default;
+
+at::Tensor Blocks::forward(at::Tensor x, std::int64_t from) {
+  for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x);
+  return blocks_.empty() ? x.narrow(1, from, x.size(1) - from) : blocks_.back()->forward(x, from);
+}
+
+at::Tensor Blocks::forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped) {
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    x = blocks_[i]->forward(x);
+    if (next == taps.size() || taps[next] != static_cast<std::int64_t>(i)) continue;
+    tapped.push_back(x);
+    ++next;
+  }
+  if (next != taps.size())
+    throw Error("no block " + std::to_string(taps[next]) + " to tap", "a transformer of " + std::to_string(blocks_.size()) + " blocks",
+                "block numbers are ascending and start at 0");
+  return x;
+}
+
+}  // namespace cairn::nn

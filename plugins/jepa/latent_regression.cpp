@@ -1,0 +1,113 @@
+#include "latent_regression.h"
+
+#include <ATen/ATen.h>
+
+#include <string>
+
+#include "cairn/error.h"
+
+namespace cairn::jepa {
+
+namespace {
+
+constexpr double kNormEpsilon = 1e-5;  // of PyTorch's layer_norm, which the originals call with its default
+
+/// Mean over channels of the deviation over batch and tokens, a scalar.
+at::Tensor deviation(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}).std(0, /*unbiased=*/false).mean(); }
+
+/// V-JEPA's collapse guard: mean of relu(1 - s), s [B,D] the deviation over the tokens, averaged over the queries.
+at::Tensor variance_shortfall(std::span<const Pair> pairs) {
+  at::Tensor sum;
+  for (const Pair& pair : pairs) {
+    const at::Tensor s = (pair.prediction.to(at::kFloat).var(1, /*unbiased=*/true) + 1e-4).sqrt();
+    sum = sum.defined() ? sum + s : s;
+  }
+  return (1.0 - sum / static_cast<double>(pairs.size())).relu().mean();
+}
+
+}  // namespace
+
+Schema<LatentRegressionOptions> LatentRegressionOptions::schema() {
+  using O = LatentRegressionOptions;
+  Schema<O> s("Regression of the teacher's tokens, the objective of I-JEPA, V-JEPA and A-JEPA");
+  s.option("loss", &O::loss, {{"smooth_l1", Loss::smooth_l1}, {"l1", Loss::l1}, {"l2", Loss::l2}},
+           "what a difference costs: smooth L1 as in I-JEPA, L1 as in V-JEPA, its square as in A-JEPA");
+  s.option("beta", &O::beta, "difference at which smooth L1 turns linear").range(1e-6, 1e6);
+  s.option("target_norm", &O::target_norm, {{"layer", TargetNorm::layer}, {"none", TargetNorm::none}},
+           "layer norm of the targets over features, without scale and shift");
+  s.option("centre_position", &O::centre_position,
+           "subtract the batch's mean at each position, so that position alone predicts nothing");
+  s.option("centre_sample", &O::centre_sample,
+           "subtract the mean over each sample's tokens, so that overall colour or level predicts nothing");
+  s.option("scale_channels", &O::scale_channels, "divide each channel by its deviation over batch and tokens");
+  s.option("target_blocks", &O::target_blocks, "targets are the mean of this many last blocks; 0: the encoder's output")
+      .range(0, 256);
+  s.option("variance", &O::variance, "weight of V-JEPA's variance term, which keeps predictions from collapsing")
+      .range(0, 1e6);
+  return s;
+}
+
+LatentRegression::LatentRegression(const LatentRegressionOptions& options, const ObjectiveSetting& setting)
+    : options_(options), setting_(setting) {
+  if (options.target_blocks > setting.encoder_depth)
+    throw ConfigError("target_blocks",
+                      "the mean of the last " + std::to_string(options.target_blocks) + " blocks of an encoder of " +
+                          std::to_string(setting.encoder_depth),
+                      "ask for at most as many blocks as the encoder has");
+}
+
+TargetSpec LatentRegression::target() const {
+  TargetSpec spec;
+  for (std::int64_t back = options_.target_blocks; back > 0; --back) spec.taps.push_back(setting_.encoder_depth - back);
+  return spec;
+}
+
+at::Tensor LatentRegression::refine(const at::Tensor& target) {
+  at::Tensor h = target.to(at::kFloat);
+  const std::int64_t blocks = options_.target_blocks;
+  if (blocks > 1 && h.size(-1) == blocks * setting_.prediction_width)
+    h = h.unflatten(-1, {blocks, setting_.prediction_width}).mean(-2);
+  if (options_.target_norm == TargetNorm::layer) h = at::layer_norm(h, {h.size(-1)}, {}, {}, kNormEpsilon);
+  if (options_.centre_position) h = h - h.mean(0, /*keepdim=*/true);
+  if (options_.centre_sample) h = h - h.mean(1, /*keepdim=*/true);
+  if (options_.scale_channels) h = h / (h.std(at::IntArrayRef{0, 1}, /*unbiased=*/false) + 1e-3);
+  return h;
+}
+
+at::Tensor LatentRegression::cost(const at::Tensor& prediction, const at::Tensor& target) const {
+  switch (options_.loss) {
+    case Loss::l1: return at::l1_loss(prediction, target);
+    case Loss::l2: return at::mse_loss(prediction, target);
+    default: return at::smooth_l1_loss(prediction, target, at::Reduction::Mean, options_.beta);
+  }
+}
+
+LossReport LatentRegression::evaluate(const StepView& step) {
+  if (step.pairs.empty())
+    throw Error("no query was answered", "objective jepa.latent_regression", "use a masker that asks about tokens");
+  at::Tensor sum;
+  for (const Pair& pair : step.pairs) {
+    if (pair.prediction.sizes() != pair.target.sizes())
+      throw Error("a prediction has another shape than its target", "objective jepa.latent_regression",
+                  "use a predictor of tokens, such as transformer.narrow");
+    const at::Tensor loss = cost(pair.prediction.to(at::kFloat), pair.target.to(at::kFloat));
+    sum = sum.defined() ? sum + loss : loss;
+  }
+  LossReport report;
+  report.total = sum / static_cast<double>(step.pairs.size());
+  report.terms.emplace_back("regression", report.total.detach());
+  if (options_.variance > 0.0) {
+    const at::Tensor shortfall = variance_shortfall(step.pairs);
+    report.terms.emplace_back("variance_shortfall", shortfall.detach());
+    report.total = report.total + options_.variance * shortfall;
+  }
+  // One query shows the state of the run as well as all of them, and costs less.
+  const at::Tensor prediction = step.pairs.front().prediction.detach().to(at::kFloat);
+  const at::Tensor target = step.pairs.front().target.detach().to(at::kFloat);
+  report.terms.emplace_back("prediction_std", deviation(prediction));
+  report.terms.emplace_back("target_std", deviation(target));
+  report.terms.emplace_back("target_cosine", at::cosine_similarity(prediction, target, -1).mean());
+  return report;
+}
+
+}  // namespace cairn::jepa

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+
+#include "cairn/objective.h"
+#include "cairn/options.h"
+
+namespace cairn::jepa {
+
+/// What a difference costs.
+enum class Loss : std::uint8_t { smooth_l1, l1, l2 };
+
+/// What is done to the target's features first.
+enum class TargetNorm : std::uint8_t { layer, none };
+
+struct LatentRegressionOptions {
+  Loss loss = Loss::smooth_l1;
+  double beta = 1.0;
+  TargetNorm target_norm = TargetNorm::layer;
+  bool centre_position = false;
+  bool centre_sample = false;
+  bool scale_channels = false;
+  std::int64_t target_blocks = 0;
+  double variance = 0.0;
+  static Schema<LatentRegressionOptions> schema();
+};
+
+/// Regression of the teacher's tokens: I-JEPA (Assran et al. 2023, eq. 1; smooth L1 in its code), V-JEPA (Bardes et al.
+/// 2024, eq. 1; L1), A-JEPA (squared difference). Each query counts alike, whatever its number of tokens.
+class LatentRegression : public Objective {
+ public:
+  LatentRegression(const LatentRegressionOptions& options, const ObjectiveSetting& setting);
+
+  TargetSpec target() const override;
+  /// Target tokens [B,N,D], or K blocks' side by side [B,N,K*D] whose mean is taken, to normalised float [B,N,D]. Order:
+  /// layer norm, minus the mean over the batch at each position, minus the mean over each sample's tokens, over the
+  /// deviation of each channel + 1e-3.
+  at::Tensor refine(const at::Tensor& target) override;
+  /// Error if there are no pairs, or a prediction has not its target's shape.
+  LossReport evaluate(const StepView& step) override;
+
+ private:
+  at::Tensor cost(const at::Tensor& prediction, const at::Tensor& target) const;
+
+  LatentRegressionOptions options_;
+  ObjectiveSetting setting_;
+};
+
+}  // namespace cairn::jepa

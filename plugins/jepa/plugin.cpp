@@ -1,0 +1,13 @@
+#include "cairn/plugin.h"
+#include "latent_regression.h"
+
+namespace {
+
+void enroll(cairn::Registry& registry) {
+  using namespace cairn::jepa;
+  registry.objective<LatentRegression, LatentRegressionOptions>("latent_regression");
+}
+
+}  // namespace
+
+CAIRN_PLUGIN(jepa, "0.1.0", "Objectives of the joint-embedding predictive architectures", enroll)

@@ -1,0 +1,146 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include "cairn/error.h"
+#include "checkpoint/safetensors.h"
+#include "latent_regression.h"
+#include "support/golden.h"
+
+namespace {
+
+using namespace cairn;
+using jepa::LatentRegression;
+using jepa::LatentRegressionOptions;
+using jepa::Loss;
+using jepa::TargetNorm;
+
+LatentRegression make(const LatentRegressionOptions& options, std::int64_t width = 6) {
+  ObjectiveSetting setting;
+  setting.prediction_width = width;
+  setting.encoder_depth = 4;
+  return LatentRegression(options, setting);
+}
+
+LossReport evaluate(LatentRegression& objective, const std::vector<Pair>& pairs) {
+  StepView step;
+  step.pairs = pairs;
+  return objective.evaluate(step);
+}
+
+bool matches(const at::Tensor& actual, const at::Tensor& expected, double absolute, double relative) {
+  return ((actual - expected).abs() <= absolute + relative * expected.abs()).all().item<bool>();
+}
+
+void check_golden(const std::string& name, LatentRegressionOptions options, double absolute) {
+  const auto folder = test::golden_case("objectives/" + name);
+  if (folder.empty()) return;
+  auto file = read_safetensors(folder / "case.safetensors");
+  LatentRegression objective = make(options, file.tensors.at("input.target").size(-1));
+  const at::Tensor prediction = file.tensors.at("input.prediction").clone().requires_grad_(true);
+  const LossReport report = evaluate(objective, {{prediction, objective.refine(file.tensors.at("input.target"))}});
+  report.total.backward();
+  INFO(name);
+  CHECK(matches(report.total, file.tensors.at("expect.loss"), absolute, 1e-4));
+  CHECK(matches(prediction.grad(), file.tensors.at("expect.grad.prediction"), absolute, 1e-4));
+}
+
+TEST_CASE("golden cases") {
+  check_golden("latent_regression_smooth_l1", {.loss = Loss::smooth_l1}, 1e-6);
+  check_golden("latent_regression_l1", {.loss = Loss::l1}, 1e-6);
+  check_golden("latent_regression_l2", {.loss = Loss::l2}, 1e-6);
+  check_golden("latent_regression_l2_raw", {.loss = Loss::l2, .target_norm = TargetNorm::none}, 1e-5);
+}
+
+TEST_CASE("centred targets, in the order of the recipe") {
+  at::manual_seed(31);
+  const at::Tensor target = at::randn({5, 7, 6}) * 3.0 + at::arange(6, at::kFloat);
+  at::Tensor h = at::layer_norm(target, {6}, {}, {}, 1e-5);
+  LatentRegressionOptions options;
+  CHECK(at::allclose(make(options).refine(target), h));
+  options.centre_position = true;
+  h = h - h.mean(0, true);
+  CHECK(at::allclose(make(options).refine(target), h, 1e-5, 1e-6));
+  options.centre_sample = true;
+  h = h - h.mean(1, true);
+  CHECK(at::allclose(make(options).refine(target), h, 1e-5, 1e-6));
+  options.scale_channels = true;
+  const at::Tensor flat = h.reshape({35, 6});
+  h = h / ((flat - flat.mean(0)).pow(2).mean(0).sqrt() + 1e-3);
+  const at::Tensor refined = make(options).refine(target);
+  CHECK(at::allclose(refined, h, 1e-5, 1e-6));
+  CHECK(refined.mean(0).abs().max().item<double>() < 1e-5);
+  CHECK(refined.mean(1).abs().max().item<double>() < 1e-5);
+}
+
+TEST_CASE("a centred batch of one, and bfloat16 targets, stay finite floats") {
+  LatentRegressionOptions options;
+  options.centre_position = options.centre_sample = options.scale_channels = true;
+  const at::Tensor refined = make(options).refine(at::randn({1, 4, 6}).to(at::kBFloat16));
+  CHECK(refined.scalar_type() == at::kFloat);
+  CHECK(refined.isfinite().all().item<bool>());
+}
+
+TEST_CASE("targets from the last blocks") {
+  LatentRegressionOptions options;
+  CHECK(make(options).target().taps.empty());
+  CHECK(make(options).target().source == Source::teacher);
+  options.target_blocks = 3;
+  CHECK(make(options).target().taps == std::vector<std::int64_t>{1, 2, 3});
+  const at::Tensor blocks = at::randn({2, 5, 18});
+  const at::Tensor mean = (blocks.narrow(2, 0, 6) + blocks.narrow(2, 6, 6) + blocks.narrow(2, 12, 6)) / 3.0;
+  CHECK(at::allclose(make(options).refine(blocks), at::layer_norm(mean, {6}, {}, {}, 1e-5), 1e-4, 1e-5));
+  options.target_blocks = 5;
+  CHECK_THROWS_AS(make(options), ConfigError);
+}
+
+TEST_CASE("queries count alike, and equal shapes give the mean over all elements") {
+  at::manual_seed(32);
+  const at::Tensor p = at::randn({4, 8, 6}), t = at::randn({4, 8, 6});
+  LatentRegressionOptions options;
+  options.loss = Loss::l1;
+  LatentRegression objective = make(options);
+  const auto half = [](const at::Tensor& x, int i) { return x.narrow(1, 4 * i, 4); };
+  const LossReport split = evaluate(objective, {{half(p, 0), half(t, 0)}, {half(p, 1), half(t, 1)}});
+  CHECK(split.total.item<double>() == Approx((p - t).abs().mean().item<double>()));
+  const at::Tensor short_p = p.narrow(1, 0, 1), short_t = t.narrow(1, 0, 1);
+  const double mean = ((p - t).abs().mean() + (short_p - short_t).abs().mean()).item<double>() / 2.0;
+  CHECK(evaluate(objective, {{p, t}, {short_p, short_t}}).total.item<double>() == Approx(mean));
+}
+
+TEST_CASE("the variance term is V-JEPA's") {
+  at::manual_seed(33);
+  const at::Tensor p1 = at::randn({2, 8, 6}) * 0.3, p2 = at::randn({2, 5, 6}) * 0.5;
+  LatentRegressionOptions options;
+  LatentRegression plain = make(options);
+  options.variance = 2.0;
+  LatentRegression guarded = make(options);
+  const std::vector<Pair> pairs = {{p1, at::zeros_like(p1)}, {p2, at::zeros_like(p2)}};
+  const at::Tensor s = ((p1.var(1) + 1e-4).sqrt() + (p2.var(1) + 1e-4).sqrt()) / 2.0;
+  const double wanted = 2.0 * (1.0 - s).clamp_min(0.0).mean().item<double>();
+  CHECK((evaluate(guarded, pairs).total - evaluate(plain, pairs).total).item<double>() == Approx(wanted));
+}
+
+TEST_CASE("what it logs") {
+  LatentRegression objective = make({});
+  at::manual_seed(34);
+  const at::Tensor t = at::randn({16, 32, 6}), p = (2.0 * t).requires_grad_(true);
+  const LossReport report = evaluate(objective, {{p, t}});
+  const std::map<std::string, at::Tensor> terms(report.terms.begin(), report.terms.end());
+  CHECK(terms.at("prediction_std").item<double>() == Approx(2.0).epsilon(0.05));
+  CHECK(terms.at("target_std").item<double>() == Approx(1.0).epsilon(0.05));
+  CHECK(terms.at("target_cosine").item<double>() == Approx(1.0));
+  for (const auto& [name, value] : report.terms) {
+    INFO(name);
+    CHECK(value.dim() == 0);
+    CHECK_FALSE(value.requires_grad());
+  }
+}
+
+TEST_CASE("no pairs, and predictions of another shape, are errors") {
+  LatentRegression objective = make({});
+  CHECK_THROWS_AS(evaluate(objective, {}), Error);
+  CHECK_THROWS_AS(evaluate(objective, {{at::zeros({2, 3, 6}), at::zeros({2, 1, 6})}}), Error);
+}
+
+}  // namespace

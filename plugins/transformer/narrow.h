@@ -1,0 +1,49 @@
+#pragma once
+
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "cairn/nn/block.h"
+#include "cairn/nn/initialise.h"
+#include "cairn/nn/positions.h"
+#include "cairn/options.h"
+#include "cairn/predictor.h"
+
+namespace cairn::transformer {
+
+struct NarrowOptions {
+  std::int64_t width = 384;
+  std::int64_t depth = 6;
+  std::int64_t heads = 0;
+  double mlp_ratio = 4.0;
+  std::int64_t groups = 1;
+  bool zero_mask_tokens = false;
+  nn::PositionOrder position_order = nn::PositionOrder::xy;
+  bool uniform_power = true;
+  double norm_epsilon = 1e-6;
+  nn::Init init = nn::Init::jepa;
+  bool depth_rescale = false;
+  static Schema<NarrowOptions> schema();
+};
+
+/// The predictor of I-JEPA and V-JEPA, and the decoder of MAE: a transformer over the seen tokens and one mask token for
+/// each asked place, of which the latter are returned.
+class Narrow : public Predictor {
+ public:
+  Narrow(const NarrowOptions& options, const PredictorSetting& setting);
+
+  /// [B,Q,O]; Error for a question about the pooled feature, or of a group without a mask token.
+  at::Tensor predict(const Question& question) override;
+
+ private:
+  torch::nn::Linear embed_{nullptr}, project_{nullptr};
+  at::Tensor mask_tokens_;  // [groups,1,W]
+  std::shared_ptr<nn::Blocks> blocks_;
+  torch::nn::LayerNorm norm_{nullptr};
+  nn::PositionTables positions_;
+};
+
+}  // namespace cairn::transformer

@@ -1,0 +1,17 @@
+#include "cairn/plugin.h"
+#include "narrow.h"
+#include "random.h"
+#include "vit.h"
+
+namespace {
+
+void enroll(cairn::Registry& registry) {
+  using namespace cairn::transformer;
+  registry.encoder<Vit, VitOptions>("vit");
+  registry.predictor<Narrow, NarrowOptions>("narrow");
+  registry.masker<RandomMasker, RandomOptions>("random");
+}
+
+}  // namespace
+
+CAIRN_PLUGIN(transformer, "0.1.0", "Vision transformer, narrow predictor, MLP heads and random masks", enroll)

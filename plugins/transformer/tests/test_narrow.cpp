@@ -1,0 +1,128 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include "cairn/error.h"
+#include "narrow.h"
+
+namespace {
+
+using namespace cairn;
+using transformer::Narrow;
+using transformer::NarrowOptions;
+
+NarrowOptions small() {
+  NarrowOptions options;
+  options.width = 32;
+  options.depth = 2;
+  options.heads = 2;
+  return options;
+}
+
+Narrow make(const NarrowOptions& options) {
+  at::manual_seed(21);
+  return Narrow(options, PredictorSetting{48, 40, {}});
+}
+
+/// Two rows, three of 4 x 4 tokens seen, four asked.
+Question question() {
+  at::manual_seed(22);
+  const TokenGrid grid{{4, 4}, {Axis::height, Axis::width}};
+  Question q;
+  q.seen.tokens = at::randn({2, 3, 48});
+  q.seen_grid = q.asked_grid = grid;
+  q.seen_at = {at::tensor({0, 1, 2, 3, 4, 5}, at::kLong).view({2, 3})};
+  q.asked_at = {at::tensor({8, 9, 10, 11, 15, 14, 13, 12}, at::kLong).view({2, 4})};
+  return q;
+}
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+TEST_CASE("answers follow the order of the questions, and rows are independent") {
+  Narrow narrow = make(small());
+  Question q = question();
+  const at::Tensor answer = narrow.predict(q).detach();
+  CHECK(answer.sizes() == at::IntArrayRef({2, 4, 40}));
+  CHECK(largest_difference(answer.select(1, 0), answer.select(1, 1)) > 1e-3);
+
+  q.asked_at.index = q.asked_at.index.flip(1);
+  CHECK(largest_difference(narrow.predict(q).flip(1), answer) < 1e-5);
+
+  q = question();
+  q.seen.tokens[1].fill_(3.0);
+  const at::Tensor other = narrow.predict(q).detach();
+  CHECK(largest_difference(other[0], answer[0]) < 1e-6);
+  CHECK(largest_difference(other[1], answer[1]) > 1e-3);
+}
+
+TEST_CASE("where tokens stand matters, in which order they come does not") {
+  Narrow narrow = make(small());
+  Question q = question();
+  const at::Tensor answer = narrow.predict(q).detach();
+  q.seen_at.index = q.seen_at.index.flip(1);
+  CHECK(largest_difference(narrow.predict(q), answer) > 1e-4);
+  q.seen.tokens = q.seen.tokens.flip(1);
+  CHECK(largest_difference(narrow.predict(q), answer) < 1e-5);
+}
+
+TEST_CASE("all tokens of another grid can be asked for") {
+  Narrow narrow = make(small());
+  Question q = question();
+  q.asked_grid = {{2, 5}, {Axis::height, Axis::width}};
+  q.asked_at = {};
+  CHECK(narrow.predict(q).sizes() == at::IntArrayRef({2, 10, 40}));
+}
+
+TEST_CASE("each group has a mask token of its own") {
+  NarrowOptions options = small();
+  options.groups = 2;
+  Narrow narrow = make(options);
+  Question q = question();
+  const at::Tensor first = narrow.predict(q).detach();
+  q.group = 1;
+  CHECK(largest_difference(narrow.predict(q), first) > 1e-4);
+  q.group = 2;
+  CHECK_THROWS_AS(narrow.predict(q), ConfigError);
+  options.zero_mask_tokens = true;
+  CHECK(make(options).named_parameters()["mask_tokens"].abs().max().item<double>() == 0.0);
+}
+
+TEST_CASE("a pooled question is refused") {
+  Question q = question();
+  q.level = Level::pooled;
+  CHECK_THROWS_AS(make(small()).predict(q), Error);
+}
+
+TEST_CASE("heads default to the encoder preset's, where they fit") {
+  const auto heads_fit = [](std::int64_t width, std::int64_t input) {
+    NarrowOptions options;
+    options.width = width;
+    options.depth = 1;
+    Narrow narrow(options, PredictorSetting{input, input, {}});
+    return narrow.named_parameters().size();
+  };
+  CHECK_NOTHROW(heads_fit(384, 192));
+  CHECK_NOTHROW(heads_fit(64, 192));  // 3 heads do not divide 64
+  CHECK_NOTHROW(heads_fit(48, 100));
+}
+
+TEST_CASE("gradients reach every parameter of the predictor") {
+  Narrow narrow = make(small());
+  narrow.predict(question()).pow(2).sum().backward();
+  for (const auto& parameter : narrow.named_parameters()) {
+    INFO(parameter.key());
+    REQUIRE(parameter.value().grad().defined());
+    CHECK(parameter.value().grad().abs().max().item<double>() > 0.0);
+  }
+}
+
+TEST_CASE("the published predictor has the published number of parameters") {
+  NarrowOptions options;
+  options.depth = 12;
+  Narrow narrow(options, PredictorSetting{1280, 1280, {}});
+  std::int64_t count = 0;
+  for (const at::Tensor& parameter : narrow.parameters()) count += parameter.numel();
+  CHECK(static_cast<double>(count) == Approx(22.3e6).epsilon(0.003));
+}
+
+}  // namespace

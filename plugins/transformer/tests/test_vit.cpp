@@ -1,0 +1,191 @@
+#include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
+
+#include <catch2/catch.hpp>
+
+#include "cairn/error.h"
+#include "vit.h"
+
+namespace {
+
+using namespace cairn;
+using transformer::Vit;
+using transformer::VitOptions;
+
+VitOptions small() {
+  VitOptions options;
+  options.preset = "";
+  options.width = 48;
+  options.depth = 3;
+  options.heads = 3;
+  return options;
+}
+
+TokenizerSpec images(std::int64_t patch = 4) { return {3, {patch, patch}, {Axis::height, Axis::width}}; }
+
+Vit make(const VitOptions& options, const TokenizerSpec& tokenizer = images()) {
+  at::manual_seed(11);
+  return Vit(options, {tokenizer, {}});
+}
+
+View picture(std::int64_t batch = 2, std::int64_t height = 16, std::int64_t width = 12) {
+  at::manual_seed(12);
+  return {at::randn({batch, 3, height, width}), images().grid({height, width}), ViewRole::global};
+}
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+std::int64_t parameters(const char* preset, const TokenizerSpec& tokenizer) {
+  VitOptions options;
+  options.preset = preset;
+  const Vit vit(options, {tokenizer, {}});
+  std::int64_t count = 0;
+  for (const at::Tensor& parameter : vit.parameters()) count += parameter.numel();
+  return count;
+}
+
+TEST_CASE("presets have the published numbers of parameters") {
+  const TokenizerSpec video{3, {2, 16, 16}, {Axis::time, Axis::height, Axis::width}};
+  CHECK(static_cast<double>(parameters("tiny", images(16))) == Approx(5.49e6).epsilon(0.001));
+  CHECK(static_cast<double>(parameters("small", images(16))) == Approx(21.6e6).epsilon(0.002));
+  CHECK(static_cast<double>(parameters("tiny", video)) == Approx(5.63e6).epsilon(0.001));
+  const auto shape = [](const char* preset) {
+    VitOptions options;
+    options.preset = preset;
+    return transformer::vit_shape(options);
+  };
+  CHECK(shape("giant").hidden == 6144);
+  CHECK(shape("gigantic").hidden == 8192);
+  CHECK(shape("huge").heads == 16);
+}
+
+TEST_CASE("a shape left open, or heads that do not divide the width, are refused") {
+  VitOptions options = small();
+  options.width = 0;
+  CHECK_THROWS_AS(make(options), ConfigError);
+  options = small();
+  options.heads = 5;
+  CHECK_THROWS_AS(make(options), ConfigError);
+  options = small();
+  options.pool = transformer::Pool::cls;
+  CHECK_THROWS_AS(make(options), ConfigError);
+}
+
+TEST_CASE("a subset is encoded as if the other tokens were dropped after positions were added") {
+  Vit vit = make(small());
+  const View view = picture();
+  const at::Tensor ids = at::tensor({0, 5, 11, 2, 7, 10}, at::kLong).view({2, 3});
+  // The same numbers by another way: a view of which only the asked patches are not zero cannot tell them apart from a
+  // renumbered subset, so compare with one token seen alone, which attends to nothing but itself.
+  for (std::int64_t k = 0; k < 3; ++k) {
+    const at::Tensor one = ids.narrow(1, k, 1);
+    const Encoded alone = vit.encode(view, {{one}, {}, {}});
+    View moved = view;  // the same patch content everywhere: only the position can differ
+    CHECK(alone.tokens.sizes() == at::IntArrayRef({2, 1, 48}));
+    const Encoded again = vit.encode(moved, {{at::cat({one, one}, 1)}, {}, {}});
+    CHECK(largest_difference(again.tokens.narrow(1, 0, 1), alone.tokens) < 1e-5);
+  }
+  // Every token in another order: the outputs follow the order asked.
+  const at::Tensor order = at::tensor({11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, at::kLong).expand({2, 12});
+  const Encoded whole = vit.encode(view, {}), turned = vit.encode(view, {{order.contiguous()}, {}, {}});
+  CHECK(largest_difference(whole.tokens.flip(1), turned.tokens) < 1e-5);
+  CHECK(largest_difference(whole.pooled, turned.pooled) < 1e-5);
+}
+
+TEST_CASE("tokens not seen have no influence, seen ones do") {
+  Vit vit = make(small());
+  View view = picture();
+  const Look look{{at::tensor({0, 1, 5, 0, 1, 5}, at::kLong).view({2, 3})}, {}, {}};
+  const at::Tensor before = vit.encode(view, look).tokens.detach();
+  view.data.narrow(2, 12, 4).fill_(9.0);  // the last row of patches
+  CHECK(at::equal(vit.encode(view, look).tokens, before));
+  view.data.narrow(2, 0, 4).fill_(9.0);
+  CHECK(largest_difference(vit.encode(view, look).tokens, before) > 1e-3);
+}
+
+TEST_CASE("equal patches differ by their position, on any grid") {
+  Vit vit = make(small());
+  for (const std::int64_t side : {8, 20}) {
+    const View flat{at::ones({1, 3, side, side}), images().grid({side, side}), ViewRole::global};
+    const at::Tensor tokens = vit.encode(flat, {}).tokens[0];
+    CHECK(tokens.size(0) == side * side / 16);
+    CHECK(largest_difference(tokens[0], tokens[1]) > 1e-2);
+  }
+}
+
+TEST_CASE("video and waveforms") {
+  const TokenizerSpec video{1, {2, 4, 4}, {Axis::time, Axis::height, Axis::width}};
+  Vit vit = make(small(), video);
+  CHECK(vit.encode({at::randn({2, 1, 4, 8, 8}), video.grid({4, 8, 8}), {}}, {}).tokens.sizes() == at::IntArrayRef({2, 8, 48}));
+  const TokenizerSpec wave{1, {10}, {Axis::time}};
+  Vit line = make(small(), wave);
+  CHECK(line.encode({at::randn({2, 1, 50}), wave.grid({50}), {}}, {}).tokens.sizes() == at::IntArrayRef({2, 5, 48}));
+}
+
+TEST_CASE("taps come before the final norm, without the class token") {
+  VitOptions options = small();
+  options.class_token = true;
+  options.pool = transformer::Pool::cls;
+  Vit vit = make(options);
+  const Encoded encoded = vit.encode(picture(), {{}, {}, {0, 2}});
+  REQUIRE(encoded.taps.size() == 2);
+  CHECK(encoded.taps[0].sizes() == encoded.tokens.sizes());
+  CHECK(encoded.tokens.size(1) == 12);
+  CHECK(largest_difference(at::layer_norm(encoded.taps[1], {48}, {}, {}, 1e-6), encoded.tokens) < 1e-4);
+  CHECK(largest_difference(encoded.pooled, encoded.tokens.mean(1)) > 1e-3);
+}
+
+TEST_CASE("masked tokens say nothing of their content") {
+  CHECK_THROWS_AS(make(small()).encode(picture(), {{}, {at::zeros({2, 1}, at::kLong)}, {}}), ConfigError);
+  VitOptions options = small();
+  options.mask_token = true;
+  Vit vit = make(options);
+  View view = picture();
+  const TokenSet masked{at::tensor({9, 10, 9, 11}, at::kLong).view({2, 2})};
+  const at::Tensor plain = vit.encode(view, {}).tokens.detach(), before = vit.encode(view, {{}, masked, {}}).tokens.detach();
+  CHECK(largest_difference(plain, before) > 1e-3);
+  view.data[0].narrow(1, 12, 4).narrow(2, 0, 8).fill_(5.0);  // patches 9 and 10 of row 0
+  CHECK(at::equal(vit.encode(view, {{}, masked, {}}).tokens[0], before[0]));
+  // Seen tokens in another order, one of them masked.
+  const TokenSet visible{at::tensor({9, 3, 4, 0}, at::kLong).view({2, 2})};
+  const at::Tensor some = vit.encode(view, {visible, masked, {}}).tokens.detach();
+  view.data[0].narrow(1, 12, 4).narrow(2, 0, 4).fill_(-5.0);
+  CHECK(at::equal(vit.encode(view, {visible, masked, {}}).tokens, some));
+}
+
+TEST_CASE("gradients reach every parameter") {
+  VitOptions options = small();
+  options.class_token = true;
+  options.mask_token = true;
+  options.layer_scale = 0.1;
+  Vit vit = make(options);
+  const Encoded encoded = vit.encode(picture(), {{}, {at::zeros({2, 1}, at::kLong)}, {}});
+  (encoded.tokens.pow(3).sum() + encoded.pooled.sum()).backward();
+  for (const auto& parameter : vit.named_parameters()) {
+    INFO(parameter.key());
+    REQUIRE(parameter.value().grad().defined());
+    // Biases of keys shift every score of a query alike: their gradient is zero up to rounding.
+    CHECK(parameter.value().grad().abs().max().item<double>() > 0.0);
+  }
+  for (const auto& name : {"patch_embed.weight", "blocks.0.attention.qkv.weight", "blocks.2.attention.projection.bias",
+                           "blocks.1.mlp.fc1.weight", "blocks.1.norm2.bias", "norm.weight"})
+    CHECK(vit.named_parameters().contains(name));
+  CHECK(vit.named_buffers().is_empty());
+}
+
+TEST_CASE("bfloat16 autocast stays close to float32") {
+  Vit vit = make(small());
+  const View view = picture();
+  const at::NoGradGuard no_grad;
+  const at::Tensor exact = vit.encode(view, {}).tokens;
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+  at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+  const at::Tensor rough = vit.encode(view, {}).tokens;
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+  at::autocast::clear_cache();
+  CHECK(rough.isfinite().all().item<bool>());
+  CHECK(largest_difference(exact, rough.to(at::kFloat)) < 0.1);
+  CHECK(largest_difference(exact, rough.to(at::kFloat)) > 0.0);
+}
+
+}  // namespace

@@ -1,0 +1,162 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include "cairn/error.h"
+#include "cairn/nn/block.h"
+#include "cairn/nn/initialise.h"
+#include "cairn/nn/tokens.h"
+
+namespace {
+
+using namespace cairn;
+
+nn::BlockOptions options(std::int64_t width = 24, std::int64_t heads = 3) {
+  nn::BlockOptions block;
+  block.width = width;
+  block.heads = heads;
+  block.hidden = 4 * width;
+  return block;
+}
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+TEST_CASE("attention is softmax(q k / sqrt(d)) v, head by head") {
+  at::manual_seed(1);
+  nn::Attention attention(options());
+  const at::Tensor x = at::randn({2, 5, 24});
+  const at::Tensor qkv = at::linear(x, attention.qkv->weight, attention.qkv->bias);
+  std::vector<at::Tensor> heads;
+  for (int h = 0; h < 3; ++h) {
+    const auto part = [&](int which) { return qkv.narrow(2, which * 24 + h * 8, 8); };
+    const at::Tensor weights = (part(0).matmul(part(1).transpose(1, 2)) / std::sqrt(8.0)).softmax(-1);
+    heads.push_back(weights.matmul(part(2)));
+  }
+  const at::Tensor expected = at::linear(at::cat(heads, -1), attention.projection->weight, attention.projection->bias);
+  CHECK(largest_difference(attention.forward(x), expected) < 1e-5);
+}
+
+TEST_CASE("sparing the tokens before `from` changes nothing for the others") {
+  at::manual_seed(2);
+  for (const bool gated : {false, true}) {
+    nn::BlockOptions block = options();
+    block.gated = gated;
+    block.qkv_bias = !gated;
+    block.layer_scale = gated ? 0.5 : 0.0;
+    nn::Blocks blocks(block, 2);
+    const at::Tensor x = at::randn({2, 7, 24});
+    const at::Tensor all = blocks.forward(x, 0), some = blocks.forward(x, 3);
+    CHECK(some.sizes() == at::IntArrayRef({2, 4, 24}));
+    CHECK(largest_difference(all.narrow(1, 3, 4), some) < 1e-5);
+    some.sum().backward();
+    for (const auto& parameter : blocks.named_parameters()) {
+      INFO(parameter.key());
+      REQUIRE(parameter.value().grad().defined());
+      CHECK(parameter.value().grad().isfinite().all().item<bool>());
+    }
+  }
+}
+
+TEST_CASE("taps are the outputs of the blocks asked for") {
+  nn::Blocks blocks(options(), 3);
+  const at::Tensor x = at::randn({1, 4, 24});
+  std::vector<at::Tensor> taps;
+  const at::Tensor out = blocks.forward(x, std::vector<std::int64_t>{0, 2}, taps);
+  REQUIRE(taps.size() == 2);
+  CHECK(at::equal(taps[0], blocks.all()[0]->forward(x)));
+  CHECK(at::equal(taps[1], out));
+  CHECK_THROWS_AS(blocks.forward(x, std::vector<std::int64_t>{3}, taps), Error);
+}
+
+TEST_CASE("heads must divide the width") { CHECK_THROWS_AS(nn::Attention(options(24, 5)), ConfigError); }
+
+TEST_CASE("drop path skips whole samples in training only, and keeps the mean") {
+  at::manual_seed(3);
+  nn::BlockOptions block = options();
+  block.drop_path = 0.5;
+  nn::Blocks blocks(block, 2);
+  const at::Tensor x = at::randn({1, 3, 24}).expand({4000, -1, -1});
+  blocks.eval();
+  const at::Tensor plain = blocks.forward(x);
+  blocks.train();
+  CHECK(at::equal(blocks.all()[0]->forward(x), [&] { blocks.eval(); return blocks.all()[0]->forward(x); }()));
+  blocks.train();
+  const at::Tensor before = blocks.all()[0]->forward(x), after = blocks.all()[1]->forward(before);
+  const double untouched = (after == before).all(2).all(1).to(at::kDouble).mean().item<double>();
+  CHECK(untouched == Approx(0.25).margin(0.03));  // both branches skipped
+  const at::Tensor attention_only = blocks.all()[1]->forward(before).mean(0);
+  CHECK(attention_only.isfinite().all().item<bool>());
+}
+
+TEST_CASE("initialisation") {
+  at::manual_seed(4);
+  struct Model : torch::nn::Module {
+    std::shared_ptr<nn::PatchEmbed> patch =
+        register_module("patch", std::make_shared<nn::PatchEmbed>(TokenizerSpec{3, {8, 8}, {}}, 128));
+    std::shared_ptr<nn::Blocks> blocks = register_module("blocks", std::make_shared<nn::Blocks>(options(128, 2), 2));
+  } model;
+  const auto& block = *model.blocks->all()[1];
+  SECTION("jepa: deviation 0.02, biases 0") {
+    nn::initialise(model, nn::Init::jepa);
+    for (const at::Tensor& weight : {model.patch->weight, block.attention->qkv->weight, block.mlp->fc1->weight}) {
+      CHECK(weight.std().item<double>() == Approx(0.02).epsilon(0.03));
+      CHECK(std::abs(weight.mean().item<double>()) < 1e-3);
+    }
+  }
+  SECTION("xavier: uniform within its bound") {
+    nn::initialise(model, nn::Init::xavier);
+    const double bound = std::sqrt(6.0 / (192 + 128));
+    CHECK(model.patch->weight.abs().max().item<double>() <= bound);
+    CHECK(model.patch->weight.abs().max().item<double>() > 0.98 * bound);
+    CHECK(block.mlp->fc1->weight.std().item<double>() == Approx(std::sqrt(6.0 / (128 + 512) / 3)).epsilon(0.03));
+  }
+  CHECK(model.patch->bias.abs().max().item<double>() == 0.0);
+  CHECK(block.attention->qkv->bias.abs().max().item<double>() == 0.0);
+  const at::Tensor projection = block.attention->projection->weight.clone(), fc2 = block.mlp->fc2->weight.clone();
+  nn::rescale_by_depth(*model.blocks);
+  CHECK(at::allclose(block.attention->projection->weight, projection / 2.0));
+  CHECK(at::allclose(block.mlp->fc2->weight, fc2 / 2.0));
+}
+
+TEST_CASE("patch embedding is a convolution of stride and kernel = patch, over any axes") {
+  at::manual_seed(5);
+  nn::PatchEmbed image({3, {4, 8}, {Axis::height, Axis::width}}, 10);
+  nn::initialise(image, nn::Init::jepa);
+  image.weight.data().normal_();
+  image.bias.data().normal_();
+  const at::Tensor picture = at::randn({2, 3, 12, 16});
+  const at::Tensor convolved = at::conv2d(picture, image.weight.view({10, 3, 4, 8}), image.bias, {4, 8});
+  CHECK(largest_difference(image.forward(picture, {}), convolved.flatten(2).transpose(1, 2)) < 1e-4);
+
+  nn::PatchEmbed video({2, {2, 4, 4}, {Axis::time, Axis::height, Axis::width}}, 6);
+  video.weight.data().normal_();
+  const at::Tensor clip = at::randn({1, 2, 4, 8, 8});
+  const at::Tensor volume = at::conv3d(clip, video.weight.view({6, 2, 2, 4, 4}), video.bias, {2, 4, 4});
+  CHECK(largest_difference(video.forward(clip, {}), volume.flatten(2).transpose(1, 2)) < 1e-4);
+
+  nn::PatchEmbed wave({1, {5}, {Axis::time}}, 6);
+  wave.weight.data().normal_();
+  CHECK(wave.forward(at::randn({2, 1, 20}), {}).sizes() == at::IntArrayRef({2, 4, 6}));
+
+  CHECK_THROWS_AS(image.forward(at::randn({2, 3, 12, 15}), {}), ConfigError);
+  CHECK_THROWS_AS(image.grid(at::randn({2, 1, 12, 16})), Error);
+  CHECK_THROWS_AS(image.grid(at::randn({2, 3, 4, 12, 16})), Error);
+}
+
+TEST_CASE("gathering tokens equals gather, gradients too") {
+  const at::Tensor x = at::randn({3, 6, 4}).requires_grad_(true);
+  const at::Tensor ids = at::tensor({0, 5, 2, 2, 4, 1}, at::kLong).view({3, 2});
+  const at::Tensor wanted = x.gather(1, ids.unsqueeze(-1).expand({-1, -1, 4}));
+  const at::Tensor got = nn::gather_tokens(x, {ids});
+  CHECK(at::equal(got, wanted));
+  const at::Tensor weight = at::randn_like(wanted);
+  (wanted * weight).sum().backward();
+  const at::Tensor reference = x.grad().clone();
+  x.mutable_grad().zero_();
+  (got * weight).sum().backward();
+  CHECK(at::equal(x.grad(), reference));
+  CHECK(nn::gather_tokens(x, {}).is_same(x));
+  CHECK_THROWS(nn::gather_tokens(x, {at::tensor({0, 6}, at::kLong).view({1, 2})}));
+}
+
+}  // namespace
