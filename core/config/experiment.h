@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cairn/options.h"
+#include "config/document.h"
 #include "config/settings.h"
 
 namespace cairn {
@@ -38,6 +39,7 @@ struct Experiment {
   EvaluateSettings evaluate;
   LogSettings log;
   DistributedSettings distributed;
+  std::shared_ptr<const ResolvedDocument> document;  // the same as TOML, with the origin of every value
 };
 
 }  // namespace cairn

@@ -11,6 +11,17 @@ namespace cairn {
 
 // The tables of an experiment that belong to the core, one struct each. Defaults are the member initialisers.
 
+struct TopSettings {
+  std::string name;
+  std::int64_t seed = 0;
+  static Schema<TopSettings> schema() {
+    Schema<TopSettings> s("What stands above the first table");
+    s.option("name", &TopSettings::name, "what reports call the experiment; the file's name without its ending if empty");
+    s.option("seed", &TopSettings::seed, "every random number of a run follows from it").at_least(0);
+    return s;
+  }
+};
+
 struct EmaSettings {
   std::array<double, 2> momentum = {0.996, 1.0};
   std::string buffers = "copy";

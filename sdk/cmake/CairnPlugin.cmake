@@ -4,13 +4,18 @@
 # that unit tests can link the plugin's code without loading it. Sets hidden visibility and the build stamp.
 set(CAIRN_SDK_ABI 1)
 
+# The build facts that must match exactly, as the name of a symbol that is read before a plugin is opened.
+function(cairn_build_stamp result)
+  string(REGEX REPLACE "[^A-Za-z0-9]" "_" torch "${LibTorch_FULL_VERSION}")
+  set(${result} "cairn_abi_${CAIRN_SDK_ABI}__torch_${torch}__cxx11_1__cpp20" PARENT_SCOPE)
+endfunction()
+
 function(cairn_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
     message(FATAL_ERROR "cairn_add_plugin(<name> SOURCES <file>... [LIBRARIES <library>...]): got ${ARGN}")
   endif()
-  string(REGEX REPLACE "[^A-Za-z0-9]" "_" torch "${LibTorch_FULL_VERSION}")
-  set(stamp "cairn_abi_${CAIRN_SDK_ABI}__torch_${torch}__cxx11_1__cpp20")
+  cairn_build_stamp(stamp)
 
   add_library(${name}_objects OBJECT ${arg_SOURCES})
   target_link_libraries(${name}_objects PUBLIC Cairn::core ${arg_LIBRARIES} PRIVATE $<TARGET_NAME_IF_EXISTS:cairn_warnings>)

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "cairn/component_kind.h"
 #include "cairn/export.h"
 #include "cairn/masker.h"
 #include "cairn/modality.h"
@@ -16,10 +17,6 @@
 #include "cairn/predictor.h"
 
 namespace cairn {
-
-enum class ComponentKind : std::uint8_t { modality, encoder, projector, masker, predictor, objective };
-
-CAIRN_API const char* kind_name(ComponentKind kind);
 
 template <class Interface, class... Setting>
 using Factory = std::function<std::shared_ptr<Interface>(const Value::Table& options, const Setting&...)>;

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/load.h"
+#include "plugin/loader.h"
+
+namespace cairn::cli {
+
+inline constexpr int kDone = 0, kFailed = 1, kWrongUse = 2;
+
+/// What every command shares. A command's callback sets `action`, which main() runs once the line is parsed.
+struct Session {
+  std::vector<std::string> plugin_path;
+  std::function<int()> action;
+
+  /// A loader with --plugin-path in front.
+  PluginLoader loader() const;
+};
+
+/// The experiment a command is given: EXPERIMENT.toml and any number of --set.
+struct ExperimentArguments {
+  std::string file;
+  std::vector<std::string> sets;
+
+  void add_to(CLI::App& command);
+};
+
+// Each adds one command to the program.
+void add_check(CLI::App& app, Session& session);
+void add_config(CLI::App& app, Session& session);
+void add_plugins(CLI::App& app, Session& session);
+void add_inspect(CLI::App& app, Session& session);
+void add_info(CLI::App& app, Session& session);
+
+}  // namespace cairn::cli

@@ -1,0 +1,148 @@
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cairn/error.h"
+#include "cairn/registry.h"
+#include "cli/commands.h"
+#include "cli/json_value.h"
+#include "interface/suggest.h"
+
+namespace cairn::cli {
+namespace {
+
+constexpr ComponentKind kKinds[] = {ComponentKind::modality, ComponentKind::encoder,   ComponentKind::projector,
+                                    ComponentKind::masker,   ComponentKind::predictor, ComponentKind::objective};
+
+struct Arguments {
+  std::string kind, name;
+  bool json = false;
+};
+
+using Json = nlohmann::ordered_json;
+
+/// What `cairn inspect` shows of one schema: a component, or a table of the core.
+struct Subject {
+  std::string kind, name;
+  std::shared_ptr<const SchemaBase> schema;
+};
+
+std::optional<ComponentKind> kind_of(const std::string& name) {
+  for (const ComponentKind kind : kKinds)
+    if (name == kind_name(kind)) return kind;
+  return std::nullopt;
+}
+
+/// Every component of every usable plugin on the path; a plugin that is refused is named on stderr.
+std::vector<Subject> all_components(PluginLoader& loader) {
+  std::vector<Subject> out;
+  for (const PluginFile& file : loader.scan()) {
+    if (file.is_shadowed) continue;
+    try {
+      for (const Component& component : loader.load(file.name).registry->components())
+        out.push_back({kind_name(component.kind), component.full_name(), component.schema});
+    } catch (const PluginError& error) {
+      std::cerr << "warning: " << error.what() << '\n';
+    }
+  }
+  return out;
+}
+
+std::vector<Subject> core_tables() {
+  std::vector<Subject> out;
+  for (const std::string& name : core_table_names()) out.push_back({"table", name, core_table_schema(name)});
+  return out;
+}
+
+[[noreturn]] void throw_unknown_kind(const std::string& kind) {
+  std::vector<std::string> names = core_table_names();
+  for (const ComponentKind each : kKinds) names.emplace_back(kind_name(each));
+  std::string known;
+  for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
+  const std::string near = did_you_mean(kind, names);
+  throw ConfigError("", "'" + kind + "' is no kind of component and no table", near.empty() ? "there are: " + known : near);
+}
+
+std::vector<Subject> select(const Arguments& arguments, PluginLoader& loader) {
+  if (arguments.kind.empty()) {
+    std::vector<Subject> all = all_components(loader);
+    for (Subject& table : core_tables()) all.push_back(std::move(table));
+    return all;
+  }
+  if (auto schema = core_table_schema(arguments.kind)) return {{"table", arguments.kind, std::move(schema)}};
+  const auto kind = kind_of(arguments.kind);
+  if (!kind) throw_unknown_kind(arguments.kind);
+  if (!arguments.name.empty()) return {{arguments.kind, arguments.name, loader.schema(*kind, arguments.name)}};
+  std::vector<Subject> all = all_components(loader);
+  std::erase_if(all, [&](const Subject& subject) { return subject.kind != arguments.kind; });
+  return all;
+}
+
+Json to_json(const SchemaBase& schema) {
+  Json out = {{"summary", schema.summary()}, {"options", Json::array()}};
+  for (const OptionSpec& spec : schema.options()) {
+    Json option = {{"name", spec.name}, {"type", spec.type_text()}, {"required", spec.is_required}};
+    if (!spec.is_required) option["default"] = cli::to_json(spec.fallback);
+    if (spec.low) option["low"] = *spec.low;
+    if (spec.high) option["high"] = *spec.high;
+    if (spec.multiple) option["multiple_of"] = *spec.multiple;
+    if (!spec.choice_names.empty()) option["choices"] = spec.choice_names;
+    option["doc"] = spec.doc;
+    if (spec.table) option["table"] = to_json(*spec.table);
+    out["options"].push_back(std::move(option));
+  }
+  return out;
+}
+
+void print_options(const SchemaBase& schema, const std::string& indent) {
+  for (const OptionSpec& spec : schema.options()) {
+    const std::string limits = spec.limits_text();
+    std::cout << indent << spec.name << "  " << spec.type_text() << (limits.empty() ? "" : ", " + limits) << ", "
+              << (spec.is_required ? "required" : "default " + spec.fallback.text()) << '\n'
+              << indent << "    " << spec.doc << '\n';
+    if (spec.table) print_options(*spec.table, indent + "    ");
+  }
+}
+
+void print_list(const std::vector<Subject>& subjects) {
+  for (const Subject& subject : subjects)
+    std::cout << subject.kind << ' ' << subject.name << "\n    " << subject.schema->summary() << '\n';
+  if (subjects.empty()) std::cout << "nothing of that kind on the plugin path; see cairn plugins\n";
+}
+
+void print_one(const Subject& subject) {
+  std::cout << subject.kind << ' ' << subject.name << ": " << subject.schema->summary() << "\n\n";
+  print_options(*subject.schema, "  ");
+}
+
+int inspect(const Arguments& arguments, const Session& session) {
+  PluginLoader loader = session.loader();
+  const std::vector<Subject> subjects = select(arguments, loader);
+  const bool is_single = subjects.size() == 1 && (!arguments.name.empty() || subjects.front().kind == "table");
+  if (arguments.json) {
+    Json out = Json::array();
+    for (const Subject& subject : subjects) {
+      Json item = {{"kind", subject.kind}, {"name", subject.name}};
+      item.update(to_json(*subject.schema));
+      out.push_back(std::move(item));
+    }
+    std::cout << out.dump(2) << '\n';
+  } else if (is_single) {
+    print_one(subjects.front());
+  } else {
+    print_list(subjects);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand("inspect", "Shows components and tables with every option they take");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("kind", arguments->kind, "modality, encoder, projector, masker, predictor, objective, or a table");
+  command->add_option("name", arguments->name, "a type, such as image.folder");
+  command->add_flag("--json", arguments->json, "print facts as JSON");
+  command->callback([arguments, &session] { session.action = [=, &session] { return inspect(*arguments, session); }; });
+}
+
+}  // namespace cairn::cli

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "config/report.h"
+#include "config/setting.h"
+
+namespace cairn {
+
+/// An experiment file, its bases and its overrides as one tree with provenance: bases depth first and left to right,
+/// then the file, then `sets` in order. Tables merge by key, everything else replaces whole; a changed `type` drops the
+/// earlier layers' other keys of its table. `extends` and `unset` are gone from the result.
+Setting merge_layers(const std::filesystem::path& file, std::span<const std::string> sets, ProblemReport& report);
+
+}  // namespace cairn

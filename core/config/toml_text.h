@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/report.h"
+#include "config/setting.h"
+
+namespace cairn {
+
+/// Parses TOML into a tree with provenance; nothing, and a problem in the report, where it is not TOML.
+std::optional<Setting> parse_toml(const std::string& text, const std::shared_ptr<const SettingSource>& source,
+                                  ProblemReport& report);
+
+/// Parses `key=value` as --set takes it: a value that is not TOML is taken as a string. The key may be dotted and
+/// becomes Setting::key as it stands.
+std::optional<Setting> parse_override(const std::string& text, const std::shared_ptr<const SettingSource>& source,
+                                      ProblemReport& report);
+
+/// Cuts a text into lines, without their ends.
+std::vector<std::string> lines_of(const std::string& text);
+
+}  // namespace cairn

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+
+#include "cairn/export.h"
+
+namespace cairn {
+
+/// The six things a plugin can offer.
+enum class ComponentKind : std::uint8_t { modality, encoder, projector, masker, predictor, objective };
+
+CAIRN_API const char* kind_name(ComponentKind kind);
+
+}  // namespace cairn
