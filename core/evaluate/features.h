@@ -1,0 +1,89 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cairn/modality.h"
+
+namespace cairn {
+
+/// Turns a prepared view into features [B,D].
+using Embed = std::function<at::Tensor(const View&)>;
+
+/// Frozen features of some samples, in the order they were asked for, without the unreadable ones.
+struct Features {
+  at::Tensor x;                     // float [N,D] on the CPU
+  at::Tensor y;                     // int64 [N], -1 where there is no label
+  std::vector<std::int64_t> index;  // of each row in its source
+  std::int64_t unreadable = 0;      // samples skipped because they could not be read
+
+  std::int64_t size() const { return x.defined() ? x.size(0) : 0; }
+};
+
+/// How samples are read and embedded.
+struct FeatureOptions {
+  std::int64_t batch_size = 64;
+  std::int64_t workers = 2;
+  at::Device device = at::kCPU;
+  std::uint64_t seed = 0;
+};
+
+/// A random subset of at most `most` out of 0 .. size-1, ascending; the same for the same seed and `part`.
+/// A source tells no labels before it loads, so classes are balanced only as a random draw balances them.
+std::vector<std::int64_t> choose_samples(std::int64_t size, std::int64_t most, std::uint64_t seed, std::uint64_t part);
+
+/// Chosen samples of one source, read by worker threads batch by batch in a fixed order. Batches as loaded (before
+/// Modality::prepare) are kept in memory up to `cache_bytes`, so that the next pass need not decode them again.
+/// Borrows the modality and the source.
+class SampleReader {
+ public:
+  SampleReader(const Modality& modality, const SampleSource& source, std::vector<std::int64_t> indices,
+               std::int64_t batch_size, std::uint64_t seed, std::int64_t cache_bytes = 0);
+
+  std::int64_t size() const { return static_cast<std::int64_t>(indices_.size()); }
+  std::int64_t cached_bytes() const { return cached_bytes_; }
+  /// Features of every readable sample, computed without gradient. Error if the embedding is not [B,D].
+  Features collect(const Embed& embed, at::Device device, std::int64_t workers);
+
+ private:
+  struct Loaded {
+    std::optional<Batch> batch;  // none when every sample of the part was unreadable
+    std::vector<std::int64_t> index;
+    std::int64_t unreadable = 0;
+  };
+
+  Loaded load(std::size_t part) const;
+  void keep(std::size_t part, const Loaded& loaded);
+
+  const Modality& modality_;
+  const SampleSource& source_;
+  std::vector<std::int64_t> indices_;
+  std::size_t batch_size_;
+  std::uint64_t seed_;
+  std::int64_t cache_bytes_;
+  std::int64_t cached_bytes_ = 0;
+  std::vector<std::optional<Loaded>> cache_;
+};
+
+/// Features of `indices` of a source in one pass, nothing kept.
+Features collect_features(const Modality& modality, const SampleSource& source, std::span<const std::int64_t> indices,
+                          const Embed& embed, const FeatureOptions& options);
+
+/// The floor of every probe: the prepared input itself, flattened to [B,C*...]. Inputs of more than `width` values are
+/// averaged down along all axes alike (adaptive average pooling) until they fit.
+Embed raw_input(std::int64_t width = 3072);
+
+/// The rows that carry a label.
+Features labelled(const Features& features);
+
+/// Error, naming `what`, unless there are rows, one label a row, and only finite values.
+void check_features(const at::Tensor& x, const at::Tensor& y, const std::string& what);
+
+}  // namespace cairn

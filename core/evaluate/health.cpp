@@ -1,0 +1,66 @@
+#include "evaluate/health.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "cairn/error.h"
+
+namespace cairn {
+namespace {
+
+at::Tensor checked(const at::Tensor& x, std::int64_t dimensions, const char* what) {
+  if (!x.defined() || x.dim() != dimensions || x.numel() == 0 || x.size(0) < 2)
+    throw Error("at least two samples are needed", what);
+  const at::Tensor values = x.to(at::kDouble);
+  if (!at::isfinite(values).all().item<bool>())
+    throw Error("the features hold NaN or infinite values", what,
+                "training has probably diverged: lower optim.lr, or set optim.clip");
+  return values;
+}
+
+/// Squared singular values of x [N,D], as eigenvalues of the smaller Gram matrix.
+at::Tensor squared_singular_values(const at::Tensor& x) {
+  const at::Tensor gram = x.size(0) < x.size(1) ? at::mm(x, x.t()) : at::mm(x.t(), x);
+  return std::get<0>(at::linalg_eigh(gram)).clamp_min(0.0);
+}
+
+/// exp(-sum p log p) of values normalised to sum 1, plus `epsilon`; 1 when all are zero.
+double exp_entropy(const at::Tensor& values, double epsilon) {
+  const double total = values.sum().item<double>();
+  if (!(total > 0.0)) return 1.0;
+  const at::Tensor share = values / total + epsilon;
+  return std::exp(-at::xlogy(share, share).sum().item<double>());
+}
+
+}  // namespace
+
+double feature_std(const at::Tensor& x) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor values = checked(x, 2, "feature std");
+  return at::layer_norm(values, {values.size(1)}).std(0).mean().item<double>();
+}
+
+double effective_rank(const at::Tensor& x) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor values = checked(x, 2, "effective rank");
+  return exp_entropy(squared_singular_values(values - values.mean(0)), 0.0);
+}
+
+double rankme(const at::Tensor& x) {
+  const at::NoGradGuard no_grad;
+  return exp_entropy(squared_singular_values(checked(x, 2, "RankMe")).sqrt(), 1e-7);
+}
+
+ShortcutShare shortcut_share(const at::Tensor& tokens) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor values = checked(tokens, 3, "shortcut share");
+  const at::Tensor centred = values - values.flatten(0, 1).mean(0);
+  const double variance = centred.square().mean().item<double>();
+  if (variance < 1e-12) return {0.0, 0.0, 1.0};
+  ShortcutShare share;
+  share.position = centred.mean(0).square().mean().item<double>() / variance;
+  share.sample = centred.mean(1).square().mean().item<double>() / variance;
+  share.both = share.position + share.sample;
+  return share;
+}
+
+}  // namespace cairn

@@ -1,0 +1,88 @@
+#include "evaluate/probe.h"
+
+#include <chrono>
+
+#include "cairn/error.h"
+#include "evaluate/health.h"
+#include "evaluate/knn.h"
+#include "evaluate/linear_probe.h"
+
+namespace cairn {
+
+ProbeData::ProbeData(const Modality& modality, const EvaluateSettings& settings, std::uint64_t seed,
+                     std::int64_t workers, std::int64_t cache_bytes)
+    : modality_(modality), settings_(settings), seed_(seed), workers_(workers) {
+  train_ = open(Split::train, settings.train_samples, settings.final_train_samples, cache_bytes);
+  test_ = open(Split::test, settings.test_samples, settings.final_test_samples, cache_bytes);
+  if (!train_.source) {
+    reason_ = "the data has no training part to probe with";
+    return;
+  }
+  classes_ = static_cast<std::int64_t>(train_.source->classes().size());
+  if (classes_ == 0) {
+    reason_ = "the data carries no labels";
+  } else if (!test_.source) {
+    reason_ = "the data has no test part";
+  } else if (classes_ < 2) {
+    reason_ = "the data has a single class";
+  }
+}
+
+ProbeData::Part ProbeData::open(Split split, std::int64_t online, std::int64_t last, std::int64_t cache_bytes) const {
+  Part part;
+  part.source = modality_.open(split, Purpose::evaluate);
+  if (!part.source) return part;
+  const auto reader = [&](std::int64_t most) {
+    auto chosen = choose_samples(part.source->size(), most, seed_, static_cast<std::uint64_t>(split));
+    return std::make_unique<SampleReader>(modality_, *part.source, std::move(chosen), settings_.batch_size, seed_,
+                                          cache_bytes / 4);
+  };
+  part.online = reader(online);
+  if (std::min(last, part.source->size()) != part.online->size()) part.last = reader(last);
+  return part;
+}
+
+std::optional<ProbeResult> ProbeData::probe(const Embed& embed, bool is_final, at::Device device) {
+  if (!reason_.empty()) return std::nullopt;
+  const auto start = std::chrono::steady_clock::now();
+  Features train = labelled(train_.reader(is_final).collect(embed, device, workers_));
+  Features test = labelled(test_.reader(is_final).collect(embed, device, workers_));
+  if (train.size() == 0 || test.size() == 0) {
+    reason_ = "no labelled sample could be read";
+    return std::nullopt;
+  }
+  check_features(train.x, train.y, "probe, training part");
+  check_features(test.x, test.y, "probe, test part");
+  if (train.y.min().equal(train.y.max())) {
+    reason_ = "the samples the probe learns from are all of one class";
+    return std::nullopt;
+  }
+  ProbeResult result;
+  const LinearProbeResult linear = linear_probe(train, test, classes_, {.seed = seed_});
+  result.linear = linear.accuracy;
+  result.c = linear.c;
+  result.confusion = linear.confusion;
+  result.knn = knn_accuracy(train, test, classes_, {.neighbours = settings_.neighbours});
+  result.train = train.size();
+  result.test = test.size();
+  result.classes = classes_;
+  result.width = train.x.size(1);
+  result.unreadable = train.unreadable + test.unreadable;
+  if (test.size() > 1) {
+    result.feature_std = feature_std(test.x);
+    result.effective_rank = effective_rank(test.x);
+    result.rankme = rankme(test.x);
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+std::optional<HealthResult> ProbeData::health(const Embed& embed, at::Device device) {
+  const Part& part = test_.source ? test_ : train_;
+  if (!part.source) return std::nullopt;
+  const Features features = part.reader(false).collect(embed, device, workers_);
+  if (features.size() < 2) return std::nullopt;
+  return HealthResult{feature_std(features.x), effective_rank(features.x), rankme(features.x), features.size()};
+}
+
+}  // namespace cairn

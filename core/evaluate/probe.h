@@ -1,0 +1,83 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cairn/modality.h"
+#include "config/settings.h"
+#include "evaluate/features.h"
+
+namespace cairn {
+
+/// What the probes say of one embedding. Accuracies are shares of the test samples.
+struct ProbeResult {
+  double linear = 0.0;
+  double knn = 0.0;
+  double c = 0.0;  // the linear probe's regularisation
+  std::int64_t train = 0;
+  std::int64_t test = 0;
+  std::int64_t classes = 0;
+  std::int64_t width = 0;       // of the features
+  std::int64_t unreadable = 0;  // samples skipped, both parts
+  double feature_std = 0.0;     // of the test features, as the two below
+  double effective_rank = 0.0;
+  double rankme = 0.0;
+  double seconds = 0.0;
+  at::Tensor confusion;  // int64 [classes,classes]: test samples by true class and the linear probe's guess
+};
+
+/// Spread of features, for which no labels are needed.
+struct HealthResult {
+  double feature_std = 0.0;
+  double effective_rank = 0.0;
+  double rankme = 0.0;
+  std::int64_t samples = 0;
+};
+
+/// The data the probes of a run use: opened once, the samples chosen once, decoded batches kept in memory up to a
+/// budget. Borrows the modality.
+class ProbeData {
+ public:
+  static constexpr std::int64_t kCacheBytes = std::int64_t{512} << 20;
+
+  ProbeData(const Modality& modality, const EvaluateSettings& settings, std::uint64_t seed, std::int64_t workers,
+            std::int64_t cache_bytes = kCacheBytes);
+
+  /// Why there is nothing to probe ("the data has no test part"); empty when there is.
+  const std::string& reason() const { return reason_; }
+
+  /// Probes `embed` with the online or the final number of samples; nullopt, with reason() set, where the data carry no
+  /// labels, have no test part, or fewer than two classes. Error where features are not finite.
+  std::optional<ProbeResult> probe(const Embed& embed, bool is_final, at::Device device);
+
+  /// Spread of the features of the test part, else of the training part; nullopt where fewer than two can be read.
+  std::optional<HealthResult> health(const Embed& embed, at::Device device);
+
+ private:
+  /// One part of the data with the samples chosen from it, for online probes and for the last one.
+  struct Part {
+    std::unique_ptr<SampleSource> source;
+    std::unique_ptr<SampleReader> online;
+    std::unique_ptr<SampleReader> last;  // none where it would be the same as `online`
+
+    SampleReader& reader(bool is_final) const { return is_final && last ? *last : *online; }
+  };
+
+  Part open(Split split, std::int64_t online, std::int64_t last, std::int64_t cache_bytes) const;
+
+  const Modality& modality_;
+  EvaluateSettings settings_;
+  std::uint64_t seed_;
+  std::int64_t workers_;
+  Part train_, test_;
+  std::int64_t classes_ = 0;
+  std::string reason_;
+};
+
+}  // namespace cairn
