@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+namespace cairn {
+
+/// Writes one file, checking every step. All persistent output of the engine goes through this class, so that
+/// faults can be injected at one seam. Throws Error; a full disk or quota is named as such.
+class FileWriter {
+ public:
+  /// Creates `path`, which must not exist unless `truncate` is set.
+  explicit FileWriter(std::filesystem::path path, bool truncate = false);
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  ~FileWriter();
+
+  /// Appends all bytes.
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  /// Forces what was written to the disk.
+  void sync();
+  /// Closes and reports what the system delayed until now. The destructor closes too, but silently.
+  void close();
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+/// Makes writes past a file-size limit fail with EFBIG instead of ending the process. Call once at program start.
+void ignore_file_size_signal();
+
+/// Forces a folder's entries (created, renamed, removed names) to the disk. Throws Error.
+void sync_folder(const std::filesystem::path& folder);
+
+/// Throws the Error for a failed write to `path` with this errno value.
+[[noreturn]] void throw_write_error(const std::filesystem::path& path, int error_number);
+
+}  // namespace cairn
