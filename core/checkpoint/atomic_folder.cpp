@@ -119,7 +119,7 @@ void AtomicFolder::commit() {
 void write_file_atomically(const fs::path& path, const std::function<void(FileWriter&)>& fill) {
   const fs::path temporary = marked(path, kTemporaryMark);
   try {
-    FileWriter writer(temporary, true);
+    FileWriter writer(temporary, FileMode::kReplace);
     fill(writer);
     writer.sync();
     writer.close();

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "cairn/export.h"
 #include "checkpoint/file_writer.h"
 
 namespace cairn {
@@ -12,7 +13,7 @@ namespace cairn {
 /// A folder that appears complete or not at all, also after `kill -9` or a full disk: files are written to
 /// `<name>.tmp-<pid>` beside it; commit() syncs and renames. Without commit() the destructor removes what was written.
 /// Opening one removes the leftovers of dead processes in the parent folder first.
-class AtomicFolder {
+class CAIRN_API AtomicFolder {
  public:
   /// Throws Error when the temporary folder cannot be made.
   explicit AtomicFolder(std::filesystem::path target);
@@ -36,15 +37,15 @@ class AtomicFolder {
 };
 
 /// Replaces or creates one file, so that a reader sees the old or the new content and never a part. Throws Error.
-void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+CAIRN_API void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 /// Same, with a function that writes the content; what it throws leaves the old file as it was.
-void write_file_atomically(const std::filesystem::path& path, const std::function<void(FileWriter&)>& fill);
+CAIRN_API void write_file_atomically(const std::filesystem::path& path, const std::function<void(FileWriter&)>& fill);
 
 /// Removes a folder so that an interruption leaves no half-empty folder of that name. No error when it is missing.
-void remove_folder(const std::filesystem::path& folder);
+CAIRN_API void remove_folder(const std::filesystem::path& folder);
 
 /// Removes temporary folders and files that dead processes left in `parent`; puts back a folder whose replacement
 /// was interrupted between its two renames. Called by AtomicFolder; call it also before reading such a folder.
-void remove_leftovers(const std::filesystem::path& parent);
+CAIRN_API void remove_leftovers(const std::filesystem::path& parent);
 
 }  // namespace cairn

@@ -17,6 +17,18 @@ namespace {
 // Linux writes at most 2 GiB at once; smaller pieces also keep an interrupted write short.
 constexpr std::size_t kLargestPiece = std::size_t{64} << 20;
 
+int flag_of(FileMode mode) {
+  switch (mode) {
+    case FileMode::kCreate:
+      return O_EXCL;
+    case FileMode::kReplace:
+      return O_TRUNC;
+    case FileMode::kAppend:
+      return O_APPEND;
+  }
+  return O_EXCL;
+}
+
 std::string reason_of(int error_number) { return std::generic_category().message(error_number); }
 
 }  // namespace
@@ -31,9 +43,8 @@ void throw_write_error(const std::filesystem::path& path, int error_number) {
               "check that the folder exists and that you may write there");
 }
 
-FileWriter::FileWriter(std::filesystem::path path, bool truncate) : path_(std::move(path)) {
-  const int mode = O_WRONLY | O_CREAT | O_CLOEXEC | (truncate ? O_TRUNC : O_EXCL);
-  descriptor_ = ::open(path_.c_str(), mode, 0666);
+FileWriter::FileWriter(std::filesystem::path path, FileMode mode) : path_(std::move(path)) {
+  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flag_of(mode), 0666);
   if (descriptor_ < 0) throw_write_error(path_, errno);
 }
 

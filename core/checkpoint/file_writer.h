@@ -5,14 +5,18 @@
 #include <span>
 #include <string_view>
 
+#include "cairn/export.h"
+
 namespace cairn {
+
+/// What a FileWriter does with a file of its name: refuse it, empty it, or write behind its end.
+enum class FileMode { kCreate, kReplace, kAppend };
 
 /// Writes one file, checking every step. All persistent output of the engine goes through this class, so that
 /// faults can be injected at one seam. Throws Error; a full disk or quota is named as such.
-class FileWriter {
+class CAIRN_API FileWriter {
  public:
-  /// Creates `path`, which must not exist unless `truncate` is set.
-  explicit FileWriter(std::filesystem::path path, bool truncate = false);
+  explicit FileWriter(std::filesystem::path path, FileMode mode = FileMode::kCreate);
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
   ~FileWriter();
@@ -33,12 +37,12 @@ class FileWriter {
 };
 
 /// Makes writes past a file-size limit fail with EFBIG instead of ending the process. Call once at program start.
-void ignore_file_size_signal();
+CAIRN_API void ignore_file_size_signal();
 
 /// Forces a folder's entries (created, renamed, removed names) to the disk. Throws Error.
-void sync_folder(const std::filesystem::path& folder);
+CAIRN_API void sync_folder(const std::filesystem::path& folder);
 
 /// Throws the Error for a failed write to `path` with this errno value.
-[[noreturn]] void throw_write_error(const std::filesystem::path& path, int error_number);
+[[noreturn]] CAIRN_API void throw_write_error(const std::filesystem::path& path, int error_number);
 
 }  // namespace cairn

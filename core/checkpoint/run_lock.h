@@ -2,11 +2,13 @@
 
 #include <filesystem>
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 /// Keeps a run folder for this process alone, through flock on `run.lock` in it, which names process and host.
 /// The kernel releases it when the process ends, also by `kill -9`.
-class RunLock {
+class CAIRN_API RunLock {
  public:
   /// Takes the lock or throws Error "run folder X is in use by process N on HOST".
   explicit RunLock(const std::filesystem::path& folder);

@@ -44,7 +44,7 @@ struct Type {
   at::ScalarType scalar;
 };
 
-constexpr std::array kTypes = {Type{"F64", at::kDouble},   Type{"F32", at::kFloat}, Type{"F16", at::kHalf},
+constexpr std::array kTypes = {Type{"F64", at::kDouble},    Type{"F32", at::kFloat}, Type{"F16", at::kHalf},
                                Type{"BF16", at::kBFloat16}, Type{"I64", at::kLong},  Type{"I32", at::kInt},
                                Type{"I16", at::kShort},     Type{"I8", at::kChar},   Type{"U8", at::kByte},
                                Type{"BOOL", at::kBool}};
@@ -264,7 +264,8 @@ at::Tensor view_of(const OpenFile& file, const Entry& entry, const fs::path& pat
     std::memcpy(aligned.mutable_data_ptr(), data, entry.end - entry.begin);
     return aligned;
   }
-  return at::from_blob(data, entry.shape, [mapping = file.mapping](void*) {}, options);
+  return at::from_blob(
+      data, entry.shape, [mapping = file.mapping](void*) {}, options);
 }
 
 std::string_view type_name(at::ScalarType scalar, const std::string& tensor) {

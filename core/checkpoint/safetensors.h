@@ -7,6 +7,8 @@
 #include <map>
 #include <string>
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 class FileWriter;
@@ -22,20 +24,20 @@ struct SafetensorsFile {
 /// Maps a safetensors file into memory. The tensors are CPU views that keep the mapping alive; writing to one changes
 /// this process's copy only (clone() to be independent of the file). The file must not be truncated meanwhile: replace
 /// it by renaming, as the writers here do. Throws Error, in one sentence, for anything but a well-formed file.
-SafetensorsFile read_safetensors(const std::filesystem::path& path);
+CAIRN_API SafetensorsFile read_safetensors(const std::filesystem::path& path);
 
 /// Calls `visit` with each tensor in the file's order and gives its memory back to the system afterwards, so that
 /// loading takes little more memory than what the caller copies. The views must not be written to or kept.
-void visit_safetensors(const std::filesystem::path& path,
-                       const std::function<void(const std::string& name, const at::Tensor& view)>& visit);
+CAIRN_API void visit_safetensors(const std::filesystem::path& path,
+                                 const std::function<void(const std::string& name, const at::Tensor& view)>& visit);
 
 /// Writes tensors of any device, one at a time, to a temporary file that replaces `path` when it is complete and
 /// synced. Equal content gives equal bytes. Types: float 64/32/16, bfloat16, int 64/32/16/8, uint8, bool. Throws Error.
-void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                       const std::map<std::string, std::string>& metadata = {});
+CAIRN_API void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
+                                 const std::map<std::string, std::string>& metadata = {});
 
 /// Same, into an open file; neither syncs nor closes.
-void write_safetensors(FileWriter& writer, const TensorMap& tensors,
-                       const std::map<std::string, std::string>& metadata = {});
+CAIRN_API void write_safetensors(FileWriter& writer, const TensorMap& tensors,
+                                 const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace cairn
