@@ -2,6 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/compose.h"
+#include "config/document.h"
 
 namespace cairn::cli {
 namespace {
@@ -19,9 +21,11 @@ std::vector<std::pair<std::string, std::string>> parts(const Experiment& experim
   return out;
 }
 
+
 int check(const Arguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, loader);
+  const std::unique_ptr<Composition> composition = compose(experiment, loader);
   if (arguments.json) {
     nlohmann::ordered_json out = {{"experiment", arguments.experiment.file}, {"name", experiment.name}, {"ok", true}};
     for (const auto& [table, type] : parts(experiment)) out["components"][table] = type;
@@ -30,7 +34,7 @@ int check(const Arguments& arguments, const Session& session) {
   }
   for (const auto& [table, type] : parts(experiment))
     std::cout << table << std::string(table.size() < 14 ? 14 - table.size() : 1, ' ') << type << '\n';
-  std::cout << arguments.experiment.file << ": no problem found\n";
+  std::cout << describe(*composition) << arguments.experiment.file << ": no problem found\n";
   return kDone;
 }
 

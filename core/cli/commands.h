@@ -16,6 +16,7 @@ inline constexpr int kDone = 0, kFailed = 1, kWrongUse = 2;
 /// What every command shares. A command's callback sets `action`, which main() runs once the line is parsed.
 struct Session {
   std::vector<std::string> plugin_path;
+  std::vector<std::string> command;  // the whole line, for run.json
   std::function<int()> action;
 
   /// A loader with --plugin-path in front.
@@ -31,6 +32,7 @@ struct ExperimentArguments {
 };
 
 // Each adds one command to the program.
+void add_train(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
 void add_config(CLI::App& app, Session& session);
 void add_plugins(CLI::App& app, Session& session);

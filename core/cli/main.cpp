@@ -11,7 +11,7 @@ namespace {
 using AddCommand = void (*)(CLI::App&, Session&);
 
 /// Every command of the program, in the order --help shows them.
-constexpr AddCommand kCommands[] = {add_check, add_config, add_plugins, add_inspect, add_info};
+constexpr AddCommand kCommands[] = {add_train, add_check, add_config, add_plugins, add_inspect, add_info};
 
 int fail(const std::string& text, int code) {
   std::cerr << "error: " << text << '\n';
@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   using namespace cairn::cli;
   CLI::App app("Cairn: self-supervised learning with plugins", "cairn");
   Session session;
+  session.command.assign(argv, argv + argc);
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", "cairn " CAIRN_VERSION);

@@ -10,6 +10,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/atomic_folder.h"
+#include "config/document.h"
 #include "cli/run_folder.h"
 #include "cli/run_watcher.h"
 #include "report/terminal.h"
@@ -130,14 +131,13 @@ int train(const TrainRequest& request, Composition& parts, const RunFolder& fold
 
 }  // namespace
 
-int run_training(const TrainRequest& request) {
+int run_training(const TrainRequest& request, Composition& parts) {
   const at::Device device = choose_device(request.device);
   const std::int64_t threads = request.experiment.train.threads;
   at::set_num_threads(threads > 0 ? static_cast<int>(threads)
                                   : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
-  Composition parts(request.experiment, request.find);
   const RunFolder folder(request.run, request.experiment.name, request.resume);
-  write_file_atomically(folder.file("config.toml"), request.document.toml(/*with_origins=*/false));
+  write_file_atomically(folder.file("config.toml"), request.experiment.document->toml(/*with_origins=*/false));
   Terminal terminal(stderr);
   TextLog log(folder.file("log.txt"), &terminal);
   log.info(fmt::format("run folder {}", folder.path().string()));

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "config/document.h"
 #include "config/experiment.h"
 #include "model/composition.h"
 #include "report/summary.h"
@@ -15,8 +14,6 @@ namespace cairn {
 /// What `cairn train` was asked for, after the experiment was read.
 struct TrainRequest {
   Experiment experiment;
-  ResolvedDocument document;
-  FindComponent find;
   std::vector<PluginFacts> plugins;
   std::optional<std::filesystem::path> run;  // --run; else one is chosen below runs/
   bool resume = false;
@@ -24,8 +21,8 @@ struct TrainRequest {
   std::vector<std::string> command;
 };
 
-/// Trains, watches, probes and reports. Returns the exit code: 0 done, 130 interrupted with a checkpoint written.
+/// Trains the parts of the request's experiment, watches, probes and reports. Returns the exit code: 0 done, 130 interrupted with a checkpoint written.
 /// Throws what ended it otherwise, after run.json says so.
-int run_training(const TrainRequest& request);
+int run_training(const TrainRequest& request, Composition& parts);
 
 }  // namespace cairn

@@ -176,6 +176,12 @@ const Plugin& PluginLoader::load(std::string_view name) {
   return plugins_.emplace(wanted, std::move(plugin)).first->second;
 }
 
+std::vector<Plugin> PluginLoader::loaded() const {
+  std::vector<Plugin> all;
+  for (const auto& [name, plugin] : plugins_) all.push_back(plugin);
+  return all;
+}
+
 const Component& PluginLoader::component(ComponentKind kind, std::string_view full_name) {
   const std::size_t dot = full_name.find('.');
   if (dot == std::string_view::npos || dot == 0 || dot + 1 == full_name.size())

@@ -54,6 +54,8 @@ class CAIRN_API PluginLoader {
 
   /// The plugin of this name, opened now if need be. PluginError says what is wrong and what to do.
   const Plugin& load(std::string_view name);
+  /// What load() has opened so far, by name.
+  std::vector<Plugin> loaded() const;
   /// The component of a full name such as "image.folder", its plugin opened if need be; PluginError otherwise.
   const Component& component(ComponentKind kind, std::string_view full_name);
   /// The options of that component.
