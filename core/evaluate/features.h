@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/export.h"
 #include "cairn/modality.h"
 
 namespace cairn {
@@ -37,12 +38,13 @@ struct FeatureOptions {
 
 /// A random subset of at most `most` out of 0 .. size-1, ascending; the same for the same seed and `part`.
 /// A source tells no labels before it loads, so classes are balanced only as a random draw balances them.
-std::vector<std::int64_t> choose_samples(std::int64_t size, std::int64_t most, std::uint64_t seed, std::uint64_t part);
+CAIRN_API std::vector<std::int64_t> choose_samples(std::int64_t size, std::int64_t most, std::uint64_t seed,
+                                                   std::uint64_t part);
 
 /// Chosen samples of one source, read by worker threads batch by batch in a fixed order. Batches as loaded (before
 /// Modality::prepare) are kept in memory up to `cache_bytes`, so that the next pass need not decode them again.
 /// Borrows the modality and the source.
-class SampleReader {
+class CAIRN_API SampleReader {
  public:
   SampleReader(const Modality& modality, const SampleSource& source, std::vector<std::int64_t> indices,
                std::int64_t batch_size, std::uint64_t seed, std::int64_t cache_bytes = 0);
@@ -73,17 +75,18 @@ class SampleReader {
 };
 
 /// Features of `indices` of a source in one pass, nothing kept.
-Features collect_features(const Modality& modality, const SampleSource& source, std::span<const std::int64_t> indices,
-                          const Embed& embed, const FeatureOptions& options);
+CAIRN_API Features collect_features(const Modality& modality, const SampleSource& source,
+                                    std::span<const std::int64_t> indices, const Embed& embed,
+                                    const FeatureOptions& options);
 
 /// The floor of every probe: the prepared input itself, flattened to [B,C*...]. Inputs of more than `width` values are
 /// averaged down along all axes alike (adaptive average pooling) until they fit.
-Embed raw_input(std::int64_t width = 3072);
+CAIRN_API Embed raw_input(std::int64_t width = 3072);
 
 /// The rows that carry a label.
-Features labelled(const Features& features);
+CAIRN_API Features labelled(const Features& features);
 
 /// Error, naming `what`, unless there are rows, one label a row, and only finite values.
-void check_features(const at::Tensor& x, const at::Tensor& y, const std::string& what);
+CAIRN_API void check_features(const at::Tensor& x, const at::Tensor& y, const std::string& what);
 
 }  // namespace cairn

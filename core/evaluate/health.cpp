@@ -20,7 +20,7 @@ at::Tensor checked(const at::Tensor& x, std::int64_t dimensions, const char* wha
 /// Squared singular values of x [N,D], as eigenvalues of the smaller Gram matrix.
 at::Tensor squared_singular_values(const at::Tensor& x) {
   const at::Tensor gram = x.size(0) < x.size(1) ? at::mm(x, x.t()) : at::mm(x.t(), x);
-  return std::get<0>(at::linalg_eigh(gram)).clamp_min(0.0);
+  return at::linalg_eigvalsh(gram).clamp_min(0.0);
 }
 
 /// exp(-sum p log p) of values normalised to sum 1, plus `epsilon`; 1 when all are zero.

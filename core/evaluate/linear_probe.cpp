@@ -16,7 +16,7 @@ constexpr std::size_t kHistory = 10;
 constexpr int kMostTrials = 25;
 constexpr double kLeastProgress = 1e-9;
 
-double dot(const at::Tensor& a, const at::Tensor& b) { return at::dot(a, b).item<double>(); }
+double inner(const at::Tensor& a, const at::Tensor& b) { return at::dot(a, b).item<double>(); }
 
 /// The objective in one flat vector of parameters: weight [D,C], then bias [C] as the weight of a column of ones.
 class Logistic {
@@ -79,7 +79,7 @@ class LineSearch {
     Point before = start_;
     double step = first;
     for (; trials_ < kMostTrials; step *= 2.0) {
-      Point now = at(step);
+      Point now = evaluate(step);
       if (too_high(now) || (trials_ > 1 && now.loss >= before.loss)) return zoom(before, now);
       if (flat(now)) return now;
       if (now.slope >= 0.0) return zoom(now, before);
@@ -89,11 +89,11 @@ class LineSearch {
   }
 
  private:
-  Point at(double step) {
+  Point evaluate(double step) {
     ++trials_;
     Point point{step};
     point.loss = objective_(from_.add(direction_, step), point.gradient);
-    point.slope = dot(point.gradient, direction_);
+    point.slope = inner(point.gradient, direction_);
     return point;
   }
   bool too_high(const Point& p) const { return !(p.loss <= start_.loss + kArmijo * p.step * start_.slope); }
@@ -101,7 +101,7 @@ class LineSearch {
 
   Point zoom(Point low, Point high) {
     while (trials_ < kMostTrials && std::abs(high.step - low.step) > 1e-10) {
-      Point now = at(cubic_minimum(low, high));
+      Point now = evaluate(cubic_minimum(low, high));
       if (too_high(now) || now.loss >= low.loss) {
         high = std::move(now);
         continue;
@@ -124,8 +124,8 @@ class LineSearch {
 class Curvature {
  public:
   void add(at::Tensor step, at::Tensor change) {
-    const double product = dot(step, change);
-    if (product <= 1e-12 * dot(change, change)) return;
+    const double product = inner(step, change);
+    if (product <= 1e-12 * inner(change, change)) return;
     if (pairs_.size() == kHistory) pairs_.pop_front();
     pairs_.push_back({std::move(step), std::move(change), product});
   }
@@ -137,12 +137,12 @@ class Curvature {
     at::Tensor q = gradient.neg();
     std::vector<double> alpha(pairs_.size());
     for (std::size_t i = pairs_.size(); i-- > 0;) {
-      alpha[i] = dot(pairs_[i].step, q) / pairs_[i].product;
+      alpha[i] = inner(pairs_[i].step, q) / pairs_[i].product;
       q.sub_(pairs_[i].change, alpha[i]);
     }
-    if (!pairs_.empty()) q.mul_(pairs_.back().product / dot(pairs_.back().change, pairs_.back().change));
+    if (!pairs_.empty()) q.mul_(pairs_.back().product / inner(pairs_.back().change, pairs_.back().change));
     for (std::size_t i = 0; i < pairs_.size(); ++i)
-      q.add_(pairs_[i].step, alpha[i] - dot(pairs_[i].change, q) / pairs_[i].product);
+      q.add_(pairs_[i].step, alpha[i] - inner(pairs_[i].change, q) / pairs_[i].product);
     return q;
   }
 
@@ -164,7 +164,7 @@ double minimise(const Logistic& objective, at::Tensor& w, const LinearProbeOptio
   for (; iterations < options.max_iterations && largest(gradient) > options.gradient_tolerance; ++iterations) {
     const bool is_first = curvature.empty();
     const at::Tensor direction = curvature.direction(gradient);
-    const double slope = dot(gradient, direction);
+    const double slope = inner(gradient, direction);
     if (!(slope < 0.0)) break;
     const double first = is_first ? std::min(1.0, 1.0 / gradient.abs().sum().item<double>()) : 1.0;
     Point point = LineSearch(objective, w, direction, {0.0, loss, slope, gradient}).run(first);

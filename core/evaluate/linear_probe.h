@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cairn/export.h"
 #include "evaluate/features.h"
 
 namespace cairn {
@@ -36,13 +37,13 @@ struct LinearProbeResult {
 
 /// Minimises mean cross-entropy + ||weight||^2 / (2 c n) over x [N,D] and labels y [N] in 0 .. classes-1, by full-batch
 /// L-BFGS with a strong Wolfe line search (Nocedal & Wright, algorithms 7.5, 3.5 and 3.6), from `start` or zero.
-LogisticFit fit_logistic(const at::Tensor& x, const at::Tensor& y, std::int64_t classes, double c,
-                         const LinearProbeOptions& options, const LogisticFit* start = nullptr);
+CAIRN_API LogisticFit fit_logistic(const at::Tensor& x, const at::Tensor& y, std::int64_t classes, double c,
+                                   const LinearProbeOptions& options, const LogisticFit* start = nullptr);
 
 /// Logistic regression on features standardised by the training rows; C is chosen on the last fifth of a seeded
 /// permutation of them (first of the best), then fitted again on all. Features whose deviation is below 1e-6 count as
 /// constant. Labels lie in 0 .. classes-1. Error on empty or non-finite features, or fewer than two classes.
-LinearProbeResult linear_probe(const Features& train, const Features& test, std::int64_t classes,
-                               const LinearProbeOptions& options = {});
+CAIRN_API LinearProbeResult linear_probe(const Features& train, const Features& test, std::int64_t classes,
+                                         const LinearProbeOptions& options = {});
 
 }  // namespace cairn

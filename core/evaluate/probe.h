@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "cairn/export.h"
 #include "cairn/modality.h"
 #include "config/settings.h"
 #include "evaluate/features.h"
@@ -42,7 +43,7 @@ struct HealthResult {
 
 /// The data the probes of a run use: opened once, the samples chosen once, decoded batches kept in memory up to a
 /// budget. Borrows the modality.
-class ProbeData {
+class CAIRN_API ProbeData {
  public:
   static constexpr std::int64_t kCacheBytes = std::int64_t{512} << 20;
 

@@ -1,44 +1,13 @@
 #include "report/metrics_log.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "cairn/error.h"
+#include "checkpoint/atomic_folder.h"
 
 namespace cairn {
 namespace {
-
-/// A POSIX file handle, closed at the end of its scope.
-class FileHandle {
- public:
-  explicit FileHandle(int handle) : handle_(handle) {}
-  ~FileHandle() {
-    if (handle_ >= 0) ::close(handle_);
-  }
-  FileHandle(const FileHandle&) = delete;
-  FileHandle& operator=(const FileHandle&) = delete;
-  int get() const { return handle_; }
-
- private:
-  int handle_;
-};
-
-bool write_all(int handle, const std::string& text) {
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t count = ::write(handle, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    done += static_cast<std::size_t>(count);
-  }
-  return ::fsync(handle) == 0;
-}
 
 std::string non_finite_name(double value) {
   if (std::isnan(value)) return "NaN";
@@ -52,22 +21,6 @@ std::optional<std::int64_t> step_of(const std::string& line) {
 }
 
 }  // namespace
-
-void write_atomically(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::path temporary = path;
-  temporary += ".part";
-  const auto fail = [&] {
-    const std::string cause = std::strerror(errno);
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw Error("the file cannot be written: " + cause, path.string(), "check the folder and the free space");
-  };
-  {
-    const FileHandle file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (file.get() < 0 || !write_all(file.get(), text)) fail();
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail();
-}
 
 MetricsLog::MetricsLog(std::filesystem::path path, std::optional<std::int64_t> resume_step) : path_(std::move(path)) {
   if (resume_step && std::filesystem::exists(path_)) rewrite(*resume_step);
@@ -87,7 +40,7 @@ void MetricsLog::rewrite(std::int64_t resume_step) {
       ++dropped_;
     }
   }
-  if (dropped_ > 0) write_atomically(path_, kept);
+  if (dropped_ > 0) write_file_atomically(path_, kept);
 }
 
 void MetricsLog::write(std::int64_t step, const Metrics& metrics) {

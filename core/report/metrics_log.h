@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 /// Names and values of one record.
@@ -15,7 +17,7 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 
 /// metrics.jsonl: one JSON object a line, {"step":20,"loss":0.41,…}, flushed line by line. A value that is NaN or
 /// infinite is null, and "note" says which it was.
-class MetricsLog {
+class CAIRN_API MetricsLog {
  public:
   /// Begins a new file, or, with `resume_step`, continues one: records of later steps and torn lines are dropped, the
   /// rest rewritten atomically. Error if the file cannot be written.
@@ -33,9 +35,5 @@ class MetricsLog {
   std::ofstream file_;
   std::int64_t dropped_ = 0;
 };
-
-/// Writes `text` to a temporary file beside `path`, syncs and renames it, so that a reader sees the old or the new
-/// file. Error if that fails; the old file is then untouched.
-void write_atomically(const std::filesystem::path& path, const std::string& text);
 
 }  // namespace cairn

@@ -7,20 +7,21 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/export.h"
 #include "report/terminal.h"
 #include "report/throughput.h"
 
 namespace cairn {
 
 /// "1:02:03", "4:05": a duration as a person reads it.
-std::string duration_text(double seconds);
+CAIRN_API std::string duration_text(double seconds);
 
 /// "1.2 k", "345", "0.8": three significant places at most.
-std::string rate_text(double per_second);
+CAIRN_API std::string rate_text(double per_second);
 
 /// The one line that says how training goes: a bar that changes in place on a terminal, a plain line every few seconds
 /// elsewhere. Called from the training thread only.
-class ProgressBar {
+class CAIRN_API ProgressBar {
  public:
   static constexpr double kRedrawSeconds = 0.1;
   static constexpr double kPlainSeconds = 10.0;

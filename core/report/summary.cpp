@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "report/metrics_log.h"
+#include "checkpoint/atomic_folder.h"
 #include "report/progress_bar.h"
 
 namespace cairn {
@@ -125,7 +125,7 @@ void write_run_facts(const std::filesystem::path& path, const RunFacts& facts) {
               {"best_checkpoint", best}};
   if (!facts.no_result_reason.empty()) out["no_result_reason"] = facts.no_result_reason;
   if (!facts.error.empty()) out["error"] = facts.error;
-  write_atomically(path, out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(path, out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 std::string closing_lines(const RunFacts& facts, const std::filesystem::path& run_folder) {

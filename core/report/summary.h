@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/export.h"
 #include "evaluate/probe.h"
 
 namespace cairn {
@@ -21,7 +22,7 @@ struct ResultRow {
 
 /// The table at the end of a run: accuracies in percent, feature std, effective rank. `reason` says why there are no
 /// results when no row has one.
-std::string result_table(std::span<const ResultRow> rows, const std::string& reason);
+CAIRN_API std::string result_table(std::span<const ResultRow> rows, const std::string& reason);
 
 /// A plugin as it was loaded.
 struct PluginFacts {
@@ -68,16 +69,16 @@ struct RunFacts {
 };
 
 /// Writes run.json atomically: at the start, at the end, and when something it tells has changed.
-void write_run_facts(const std::filesystem::path& path, const RunFacts& facts);
+CAIRN_API void write_run_facts(const std::filesystem::path& path, const RunFacts& facts);
 
 /// The lines below the table: samples/s, peak memory, wall time, and where the run folder lies.
-std::string closing_lines(const RunFacts& facts, const std::filesystem::path& run_folder);
+CAIRN_API std::string closing_lines(const RunFacts& facts, const std::filesystem::path& run_folder);
 
 /// Largest resident memory of this process (VmHWM), in bytes; 0 where the system does not tell.
-std::int64_t peak_memory();
+CAIRN_API std::int64_t peak_memory();
 /// Most device memory LibTorch has reserved at once, in bytes; nothing on the CPU.
-std::optional<std::int64_t> peak_device_memory(at::Device device);
+CAIRN_API std::optional<std::int64_t> peak_device_memory(at::Device device);
 /// The processor's name as /proc/cpuinfo gives it.
-std::string cpu_name();
+CAIRN_API std::string cpu_name();
 
 }  // namespace cairn

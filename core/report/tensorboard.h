@@ -7,16 +7,17 @@
 #include <string>
 #include <string_view>
 
+#include "cairn/export.h"
 #include "report/metrics_log.h"
 
 namespace cairn {
 
 /// CRC-32C (Castagnoli) of the bytes.
-std::uint32_t crc32c(std::string_view bytes);
+CAIRN_API std::uint32_t crc32c(std::string_view bytes);
 
 /// A TensorBoard event file with scalars: TFRecord framing, events encoded by hand. Every run and every resume writes a
 /// file of its own, named so that TensorBoard reads them in order.
-class TensorBoardLog {
+class CAIRN_API TensorBoardLog {
  public:
   /// With `resume_step`, the file opens with a session start after that step: TensorBoard then forgets what older files
   /// say of later steps. Error if the file cannot be written.

@@ -5,17 +5,19 @@
 #include <string>
 #include <string_view>
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 /// Number of columns a UTF-8 text takes on a terminal, one a code point.
-std::size_t columns(std::string_view text);
+CAIRN_API std::size_t columns(std::string_view text);
 
 /// The first `most` columns of a UTF-8 text.
-std::string_view first_columns(std::string_view text, std::size_t most);
+CAIRN_API std::string_view first_columns(std::string_view text, std::size_t most);
 
 /// The one way to write to a person: lines that stay, and below them one status line that changes in place. Knows
 /// whether the stream is a terminal, how wide, and whether colour is welcome (NO_COLOR, TERM=dumb). Thread-safe.
-class Terminal {
+class CAIRN_API Terminal {
  public:
   enum class Tone { plain, good, warning, bad, faint };
 

@@ -5,12 +5,13 @@
 #include <mutex>
 #include <string_view>
 
+#include "cairn/export.h"
 #include "report/terminal.h"
 
 namespace cairn {
 
 /// log.txt: every line a person saw, with the time, appended over resumes. Thread-safe.
-class TextLog {
+class CAIRN_API TextLog {
  public:
   /// `terminal` may be null: then only the file is written. Error if the file cannot be opened.
   TextLog(const std::filesystem::path& path, Terminal* terminal);
@@ -31,6 +32,6 @@ class TextLog {
 };
 
 /// The time now as "2026-01-31T12:00:00Z".
-std::string utc_time();
+CAIRN_API std::string utc_time();
 
 }  // namespace cairn

@@ -25,7 +25,10 @@ Throughput::Throughput(std::int64_t first_step, std::int64_t batch_size)
 void Throughput::step(std::int64_t step, double now, double waited) {
   if (step < first_step_ + kWarmupSteps) return;
   const Mark mark{step, now - paused_, waited};
-  if (!start_) start_ = mark;
+  if (!start_) {
+    start_ = mark;
+    paused_before_ = paused_;
+  }
   recent_.push_back(mark);
   while (recent_.size() > 2 && mark.time - recent_[1].time >= kWindowSeconds) recent_.pop_front();
   // A long run of fast steps needs no mark for each.
@@ -62,7 +65,7 @@ std::optional<double> Throughput::seconds_left(std::int64_t last_step) const {
   const auto pace = steps_per_second(recent_.front(), recent_.back());
   if (!pace) return std::nullopt;
   const double trained = recent_.back().time - start_->time;
-  const double pauses = trained > 0.0 ? paused_ / trained : 0.0;
+  const double pauses = trained > 0.0 ? (paused_ - paused_before_) / trained : 0.0;
   return static_cast<double>(std::max<std::int64_t>(0, last_step - recent_.back().step)) / *pace * (1.0 + pauses);
 }
 

@@ -4,11 +4,13 @@
 #include <deque>
 #include <optional>
 
+#include "cairn/export.h"
+
 namespace cairn {
 
 /// How fast a run goes, from the steps this process has seen; steps before a resume do not count. Times are seconds of
 /// one clock. The first steps, slower than the rest, are left out.
-class Throughput {
+class CAIRN_API Throughput {
  public:
   static constexpr std::int64_t kWarmupSteps = 3;
   static constexpr double kWindowSeconds = 20.0;
@@ -45,6 +47,7 @@ class Throughput {
   std::optional<Mark> start_;
   std::deque<Mark> recent_;
   double paused_ = 0.0;
+  double paused_before_ = 0.0;  // of it, before the warm-up had passed
   double paused_at_ = -1.0;
 };
 
