@@ -32,7 +32,8 @@ void check_is_archive(const std::filesystem::path& path) {
   std::array<char, 4> magic{};
   file.read(magic.data(), magic.size());
   if (!file || std::string_view(magic.data(), magic.size()) != std::string_view("PK\x03\x04", 4))
-    refuse(path, "this is no PyTorch zip archive", "files of PyTorch before 1.6 must be loaded and saved again in Python");
+    refuse(path, "this is no PyTorch zip archive",
+           "files of PyTorch before 1.6 must be loaded and saved again in Python");
 }
 
 /// Collects tensors below `value`; anything that is no plain data is refused.
@@ -77,7 +78,8 @@ Tensors network(const Tensors& all, const std::string& key) {
 
 /// A parameter of a transformer block in Cairn's words; nothing for a name that is none.
 std::optional<std::string> block_name(const std::string& name) {
-  static const std::regex form("(?:predictor_)?blocks\\.(\\d+)\\.(norm1|norm2|attn\\.qkv|attn\\.proj|mlp\\.fc1|mlp\\.fc2)\\.(weight|bias)");
+  static const std::regex form(
+      "(?:predictor_)?blocks\\.(\\d+)\\.(norm1|norm2|attn\\.qkv|attn\\.proj|mlp\\.fc1|mlp\\.fc2)\\.(weight|bias)");
   std::smatch part;
   if (!std::regex_match(name, part, form)) return std::nullopt;
   std::string inner = part[2];
@@ -93,14 +95,17 @@ std::optional<std::string> renamed(const std::map<std::string, std::string>& nam
   return found->second;
 }
 
-void refuse_unknown(const std::filesystem::path& path, const std::string& network, const std::vector<std::string>& names) {
+void refuse_unknown(const std::filesystem::path& path, const std::string& network,
+                    const std::vector<std::string>& names) {
   if (names.empty()) return;
   std::string list;
   for (const std::string& name : names) list += "\n  " + name;
-  refuse(path, fmt::format("{} of the {} are no part of I-JEPA or V-JEPA:{}", names.size() == 1 ? "a parameter" : "parameters", network, list));
+  refuse(path, fmt::format("{} of the {} are no part of I-JEPA or V-JEPA:{}",
+                           names.size() == 1 ? "a parameter" : "parameters", network, list));
 }
 
-void check_table(const std::filesystem::path& path, const std::string& name, const at::Tensor& table, std::int64_t width) {
+void check_table(const std::filesystem::path& path, const std::string& name, const at::Tensor& table,
+                 std::int64_t width) {
   if (table.dim() != 3 || table.size(0) != 1 || (width > 0 && table.size(2) != width))
     refuse(path, fmt::format("the position table '{}' has the shape {}, which is not [1, tokens, {}]", name,
                              fmt::join(table.sizes(), " x "), width));
@@ -125,8 +130,8 @@ Tensors encoder(const std::filesystem::path& path, const std::string& key, const
 
 Tensors predictor(const std::filesystem::path& path, const Tensors& source) {
   static const std::map<std::string, std::string> kNames = {
-      {"predictor_embed.weight", "embed.weight"}, {"predictor_embed.bias", "embed.bias"},
-      {"predictor_norm.weight", "norm.weight"},   {"predictor_norm.bias", "norm.bias"},
+      {"predictor_embed.weight", "embed.weight"},  {"predictor_embed.bias", "embed.bias"},
+      {"predictor_norm.weight", "norm.weight"},    {"predictor_norm.bias", "norm.bias"},
       {"predictor_proj.weight", "project.weight"}, {"predictor_proj.bias", "project.bias"}};
   Tensors result;
   std::map<std::int64_t, at::Tensor> mask_tokens;
@@ -178,7 +183,8 @@ OriginalCheckpoint read_original(const std::filesystem::path& path) {
   const Tensors predicting = network(all, "predictor");
   const auto patch = student.find("patch_embed.proj.weight");
   if (patch == student.end() || patch->second.dim() < 3)
-    refuse(path, "there is no encoder with a patch embedding in this file", "it must be a checkpoint of I-JEPA or V-JEPA");
+    refuse(path, "there is no encoder with a patch embedding in this file",
+           "it must be a checkpoint of I-JEPA or V-JEPA");
   OriginalCheckpoint checkpoint;
   checkpoint.width = patch->second.size(0);
   checkpoint.channels = patch->second.size(1);

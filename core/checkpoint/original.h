@@ -30,8 +30,8 @@ struct OriginalCheckpoint {
 /// tensors, numbers, strings, lists and dictionaries.
 CAIRN_API std::map<std::string, at::Tensor> read_pickled_tensors(const std::filesystem::path& path);
 
-/// Reads a published checkpoint. The fixed position tables are dropped after a check of their shape. DataError that lists
-/// every name that belongs to no known part of these models.
+/// Reads a published checkpoint. The fixed position tables are dropped after a check of their shape. DataError that
+/// lists every name that belongs to no known part of these models.
 CAIRN_API OriginalCheckpoint read_original(const std::filesystem::path& path);
 
 }  // namespace cairn

@@ -119,7 +119,9 @@ TEST_CASE("V-JEPA's published checkpoints") {
   check_equal("encoder", student.encode(view, {}).tokens, data["expect.encoder"]);
   check_equal("target_encoder", targets, data["expect.target_encoder"]);
   check_equal("context", seen.tokens, data["expect.context"]);
-  const auto answer = [&](int group) { return narrow.predict({seen, grid, context, grid, asked, Level::tokens, group}); };
+  const auto answer = [&](int group) {
+    return narrow.predict({seen, grid, context, grid, asked, Level::tokens, group});
+  };
   check_equal("prediction of mask token 0", answer(0), data["expect.prediction.mask_token_0"]);
   check_equal("prediction of mask token 1", answer(1), data["expect.prediction.mask_token_1"]);
   check_equal("loss", at::l1_loss(answer(1), normed_targets(targets, asked.index)).view({1}),

@@ -116,7 +116,8 @@ TEST_CASE("equal patches differ by their position, on any grid") {
 TEST_CASE("video and waveforms") {
   const TokenizerSpec video{1, {2, 4, 4}, {Axis::time, Axis::height, Axis::width}};
   Vit vit = make(small(), video);
-  CHECK(vit.encode({at::randn({2, 1, 4, 8, 8}), video.grid({4, 8, 8}), {}}, {}).tokens.sizes() == at::IntArrayRef({2, 8, 48}));
+  CHECK(vit.encode({at::randn({2, 1, 4, 8, 8}), video.grid({4, 8, 8}), {}}, {}).tokens.sizes() ==
+        at::IntArrayRef({2, 8, 48}));
   const TokenizerSpec wave{1, {10}, {Axis::time}};
   Vit line = make(small(), wave);
   CHECK(line.encode({at::randn({2, 1, 50}), wave.grid({50}), {}}, {}).tokens.sizes() == at::IntArrayRef({2, 5, 48}));
@@ -142,7 +143,8 @@ TEST_CASE("masked tokens say nothing of their content") {
   Vit vit = make(options);
   View view = picture();
   const TokenSet masked{at::tensor({9, 10, 9, 11}, at::kLong).view({2, 2})};
-  const at::Tensor plain = vit.encode(view, {}).tokens.detach(), before = vit.encode(view, {{}, masked, {}}).tokens.detach();
+  const at::Tensor plain = vit.encode(view, {}).tokens.detach(),
+                   before = vit.encode(view, {{}, masked, {}}).tokens.detach();
   CHECK(largest_difference(plain, before) > 1e-3);
   view.data[0].narrow(1, 12, 4).narrow(2, 0, 8).fill_(5.0);  // patches 9 and 10 of row 0
   CHECK(at::equal(vit.encode(view, {{}, masked, {}}).tokens[0], before[0]));
