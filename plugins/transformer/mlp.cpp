@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 #include <torch/nn/modules/batchnorm.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 
 #include <string>
@@ -57,20 +56,21 @@ MlpHead::MlpHead(const MlpOptions& options, std::int64_t input_width, std::int64
 
 void MlpHead::add(std::int64_t in, std::int64_t out, HeadNorm norm, bool bias) {
   const std::string number = std::to_string(linears_.size());
-  const auto options = torch::nn::LinearOptions(in, out).bias(bias && !is_batch_norm(norm));
-  linears_.emplace_back([linear = register_module("linear" + number, torch::nn::Linear(options))](
-                            const at::Tensor& x) mutable { return linear(x); });
-  if (norm == HeadNorm::none) {
-    norms_.emplace_back();
-  } else if (norm == HeadNorm::layer) {
-    norms_.emplace_back(
-        [layer = register_module("norm" + number, torch::nn::LayerNorm(torch::nn::LayerNormOptions({out})))](
-            const at::Tensor& x) mutable { return layer(x); });
-  } else {
-    const auto batch = torch::nn::BatchNormOptions(out).affine(norm == HeadNorm::batch);
-    norms_.emplace_back([layer = register_module("norm" + number, torch::nn::BatchNorm1d(batch))](
-                            const at::Tensor& x) mutable { return layer(x); });
+  const auto linear = torch::nn::LinearOptions(in, out).bias(bias && !is_batch_norm(norm));
+  linears_.emplace_back(register_module("linear" + number, torch::nn::Linear(linear)));
+  norms_.emplace_back();
+  if (norm == HeadNorm::none) return;
+  if (is_batch_norm(norm)) {
+    const auto options = torch::nn::BatchNormOptions(out).affine(norm == HeadNorm::batch);
+    norms_.back() = [layer = register_module("norm" + number, torch::nn::BatchNorm1d(options))](const at::Tensor& x) {
+      return layer->forward(x);
+    };
+    return;
   }
+  const auto options = torch::nn::LayerNormOptions({out});
+  norms_.back() = [layer = register_module("norm" + number, torch::nn::LayerNorm(options))](const at::Tensor& x) {
+    return layer->forward(x);
+  };
 }
 
 at::Tensor MlpHead::forward(at::Tensor x) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
 
 #include <cstdint>
 #include <functional>
@@ -44,7 +45,8 @@ class MlpHead : public torch::nn::Module {
  private:
   void add(std::int64_t in, std::int64_t out, HeadNorm norm, bool bias);
 
-  std::vector<std::function<at::Tensor(const at::Tensor&)>> linears_, norms_;
+  std::vector<torch::nn::Linear> linears_;
+  std::vector<std::function<at::Tensor(const at::Tensor&)>> norms_;  // empty: none
   Activation activation_;
 };
 
