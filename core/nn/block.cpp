@@ -116,7 +116,8 @@ at::Tensor Blocks::forward(at::Tensor x, std::span<const std::int64_t> taps, std
     ++next;
   }
   if (next != taps.size())
-    throw Error("no block " + std::to_string(taps[next]) + " to tap", "a transformer of " + std::to_string(blocks_.size()) + " blocks",
+    throw Error("no block " + std::to_string(taps[next]) + " to tap",
+                "a transformer of " + std::to_string(blocks_.size()) + " blocks",
                 "block numbers are ascending and start at 0");
   return x;
 }

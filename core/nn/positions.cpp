@@ -15,15 +15,17 @@ std::vector<std::int64_t> axis_widths(std::int64_t axes, std::int64_t width, boo
   if (uniform || axes < 3) {
     const std::int64_t share = (width + 2 * axes - 1) / (2 * axes) * 2;
     if (width - (axes - 1) * share < 2)
-      throw ConfigError("width",
-                        "a width of " + std::to_string(width) + " leaves no room for the last of " + std::to_string(axes) + " axes",
-                        "choose a larger width");
+      throw ConfigError(
+          "width",
+          "a width of " + std::to_string(width) + " leaves no room for the last of " + std::to_string(axes) + " axes",
+          "choose a larger width");
     return std::vector<std::int64_t>(axes, share);
   }
   if (width % (4 * (axes - 1)) != 0)
     throw ConfigError("width",
-                      "unequal position shares on " + std::to_string(axes) + " axes need a width that is a multiple of " +
-                          std::to_string(4 * (axes - 1)) + ", not " + std::to_string(width),
+                      "unequal position shares on " + std::to_string(axes) +
+                          " axes need a width that is a multiple of " + std::to_string(4 * (axes - 1)) + ", not " +
+                          std::to_string(width),
                       "set uniform_power = true, or change the width");
   std::vector<std::int64_t> widths(axes, width / 2 / (axes - 1));
   widths.front() = width / 2;

@@ -14,10 +14,13 @@ at::Tensor gather_tokens(const at::Tensor& tokens, const TokenSet& set) {
   if (set.all()) return tokens;
   const std::int64_t rows = set.index.size(0), count = tokens.size(1);
   if (tokens.size(0) != rows)
-    throw Error("token ids for " + std::to_string(rows) + " samples meet " + std::to_string(tokens.size(0)) + " samples");
+    throw Error("token ids for " + std::to_string(rows) + " samples meet " + std::to_string(tokens.size(0)) +
+                " samples");
   // Whole rows of a flat matrix: much faster than gather() with an expanded index, backward too.
   const at::Tensor first = at::arange(0, rows * count, count, set.index.options()).unsqueeze(1);
-  return tokens.reshape({rows * count, -1}).index_select(0, (set.index + first).view(-1)).view({rows, -1, tokens.size(2)});
+  return tokens.reshape({rows * count, -1})
+      .index_select(0, (set.index + first).view(-1))
+      .view({rows, -1, tokens.size(2)});
 }
 
 at::Tensor cut_patches(const at::Tensor& data, const TokenizerSpec& spec) {

@@ -76,9 +76,12 @@ at::Tensor LatentRegression::refine(const at::Tensor& target) {
 
 at::Tensor LatentRegression::cost(const at::Tensor& prediction, const at::Tensor& target) const {
   switch (options_.loss) {
-    case Loss::l1: return at::l1_loss(prediction, target);
-    case Loss::l2: return at::mse_loss(prediction, target);
-    default: return at::smooth_l1_loss(prediction, target, at::Reduction::Mean, options_.beta);
+    case Loss::l1:
+      return at::l1_loss(prediction, target);
+    case Loss::l2:
+      return at::mse_loss(prediction, target);
+    default:
+      return at::smooth_l1_loss(prediction, target, at::Reduction::Mean, options_.beta);
   }
 }
 

@@ -32,9 +32,9 @@ class LatentRegression : public Objective {
   LatentRegression(const LatentRegressionOptions& options, const ObjectiveSetting& setting);
 
   TargetSpec target() const override;
-  /// Target tokens [B,N,D], or K blocks' side by side [B,N,K*D] whose mean is taken, to normalised float [B,N,D]. Order:
-  /// layer norm, minus the mean over the batch at each position, minus the mean over each sample's tokens, over the
-  /// deviation of each channel + 1e-3.
+  /// Target tokens [B,N,D], or K blocks' side by side [B,N,K*D] whose mean is taken, to normalised float [B,N,D].
+  /// Order: layer norm, minus the mean over the batch at each position, minus the mean over each sample's tokens, over
+  /// the deviation of each channel + 1e-3.
   at::Tensor refine(const at::Tensor& target) override;
   /// Error if there are no pairs, or a prediction has not its target's shape.
   LossReport evaluate(const StepView& step) override;

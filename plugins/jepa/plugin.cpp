@@ -1,4 +1,5 @@
 #include "cairn/plugin.h"
+
 #include "latent_regression.h"
 
 namespace {

@@ -26,9 +26,11 @@ Schema<NarrowOptions> NarrowOptions::schema() {
   Schema<O> s("Narrow transformer with mask tokens: the predictor of I-JEPA and V-JEPA, the decoder of MAE");
   s.option("width", &O::width, "features of a token inside the predictor").range(1, 16384);
   s.option("depth", &O::depth, "number of blocks").range(1, 256);
-  s.option("heads", &O::heads, "attention heads; 0: those of the encoder's preset, or one for 32 features").range(0, 256);
+  s.option("heads", &O::heads, "attention heads; 0: those of the encoder's preset, or one for 32 features")
+      .range(0, 256);
   s.option("mlp_ratio", &O::mlp_ratio, "hidden width of the MLPs over width").range(0.01, 64);
-  s.option("groups", &O::groups, "number of mask tokens: one for each group of queries the masker makes").range(1, 1024);
+  s.option("groups", &O::groups, "number of mask tokens: one for each group of queries the masker makes")
+      .range(1, 1024);
   s.option("zero_mask_tokens", &O::zero_mask_tokens, "mask tokens start at zero, as in V-JEPA");
   s.option("position_order", &O::position_order, {{"xy", nn::PositionOrder::xy}, {"yx", nn::PositionOrder::yx}},
            "first half of a position on two axes: x as in I-JEPA, or y as in V-JEPA");
@@ -50,8 +52,8 @@ Narrow::Narrow(const NarrowOptions& options, const PredictorSetting& setting)
   embed_ = register_module("embed", torch::nn::Linear(setting.input_width, options.width));
   mask_tokens_ = register_parameter("mask_tokens", at::zeros({options.groups, 1, options.width}));
   blocks_ = register_module("blocks", std::make_shared<nn::Blocks>(block, options.depth));
-  norm_ = register_module(
-      "norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width}).eps(options.norm_epsilon)));
+  norm_ = register_module("norm",
+                          torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width}).eps(options.norm_epsilon)));
   project_ = register_module("project", torch::nn::Linear(options.width, setting.output_width));
   nn::initialise(*this, options.init);
   if (!options.zero_mask_tokens) nn::fill_normal(mask_tokens_);
@@ -65,8 +67,8 @@ at::Tensor Narrow::predict(const Question& question) {
                 "it predicts tokens: use transformer.mlp, or no predictor");
   if (question.group < 0 || question.group >= mask_tokens_.size(0))
     throw ConfigError("groups",
-                      "the masker asks a question of group " + std::to_string(question.group) + ", and there are mask tokens for " +
-                          std::to_string(mask_tokens_.size(0)),
+                      "the masker asks a question of group " + std::to_string(question.group) +
+                          ", and there are mask tokens for " + std::to_string(mask_tokens_.size(0)),
                       "set groups = " + std::to_string(question.group + 1));
   const at::Tensor embedded = embed_(question.seen.tokens);
   const at::Tensor seen = embedded + positions_.positions(question.seen_grid, question.seen_at, embedded.device());

@@ -29,8 +29,8 @@ struct NarrowOptions {
   static Schema<NarrowOptions> schema();
 };
 
-/// The predictor of I-JEPA and V-JEPA, and the decoder of MAE: a transformer over the seen tokens and one mask token for
-/// each asked place, of which the latter are returned.
+/// The predictor of I-JEPA and V-JEPA, and the decoder of MAE: a transformer over the seen tokens and one mask token
+/// for each asked place, of which the latter are returned.
 class Narrow : public Predictor {
  public:
   Narrow(const NarrowOptions& options, const PredictorSetting& setting);

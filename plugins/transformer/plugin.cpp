@@ -1,4 +1,6 @@
 #include "cairn/plugin.h"
+
+#include "mlp.h"
 #include "narrow.h"
 #include "random.h"
 #include "vit.h"
@@ -9,6 +11,8 @@ void enroll(cairn::Registry& registry) {
   using namespace cairn::transformer;
   registry.encoder<Vit, VitOptions>("vit");
   registry.predictor<Narrow, NarrowOptions>("narrow");
+  registry.predictor<MlpPredictor, MlpOptions>("mlp");
+  registry.projector<MlpProjector, ProjectorOptions>("mlp");
   registry.masker<RandomMasker, RandomOptions>("random");
 }
 

@@ -104,8 +104,8 @@ Vit::Vit(const VitOptions& options, const EncoderSetting& setting)
   if (options.class_token) class_token_ = register_parameter("class_token", at::empty({1, 1, shape_.width}));
   if (options.mask_token) mask_token_ = register_parameter("mask_token", at::empty({1, 1, shape_.width}));
   blocks_ = register_module("blocks", std::make_shared<nn::Blocks>(block_options(options, shape_), shape_.depth));
-  norm_ = register_module(
-      "norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({shape_.width}).eps(options.norm_epsilon)));
+  norm_ = register_module("norm",
+                          torch::nn::LayerNorm(torch::nn::LayerNormOptions({shape_.width}).eps(options.norm_epsilon)));
   nn::initialise(*this, options.init);
   if (class_token_.defined()) nn::fill_normal(class_token_);
   if (mask_token_.defined()) nn::fill_normal(mask_token_);

@@ -79,7 +79,10 @@ TEST_CASE("drop path skips whole samples in training only, and keeps the mean") 
   blocks.eval();
   const at::Tensor plain = blocks.forward(x);
   blocks.train();
-  CHECK(at::equal(blocks.all()[0]->forward(x), [&] { blocks.eval(); return blocks.all()[0]->forward(x); }()));
+  CHECK(at::equal(blocks.all()[0]->forward(x), [&] {
+    blocks.eval();
+    return blocks.all()[0]->forward(x);
+  }()));
   blocks.train();
   const at::Tensor before = blocks.all()[0]->forward(x), after = blocks.all()[1]->forward(before);
   const double untouched = (after == before).all(2).all(1).to(at::kDouble).mean().item<double>();

@@ -13,8 +13,7 @@ using nn::PositionOrder;
 /// The table's row equals the values to 5 decimals.
 bool row_is(const at::Tensor& table, std::int64_t row, const std::vector<double>& values) {
   const at::Tensor wanted = at::tensor(values, at::kDouble);
-  return table.size(1) == wanted.size(0) &&
-         (table[row].to(at::kDouble) - wanted).abs().max().item<double>() < 6e-6;
+  return table.size(1) == wanted.size(0) && (table[row].to(at::kDouble) - wanted).abs().max().item<double>() < 6e-6;
 }
 
 at::Tensor grid(std::vector<std::int64_t> extent, std::int64_t width, PositionOrder order, bool uniform = true) {
@@ -38,8 +37,9 @@ TEST_CASE("I-JEPA writes x first, V-JEPA y first") {
 TEST_CASE("V-JEPA's three axes") {
   const std::int64_t token = (1 * 4 + 2) * 5 + 3;  // time 1, row 2, column 3 of a 3 x 4 x 5 grid
   for (const PositionOrder order : {PositionOrder::xy, PositionOrder::yx}) {
-    CHECK(row_is(grid({3, 4, 5}, 12, order), token,
-                 {0.84147, 0.01, 0.54030, 0.99995, 0.90930, 0.02, -0.41615, 0.99980, 0.14112, 0.03, -0.98999, 0.99955}));
+    CHECK(
+        row_is(grid({3, 4, 5}, 12, order), token,
+               {0.84147, 0.01, 0.54030, 0.99995, 0.90930, 0.02, -0.41615, 0.99980, 0.14112, 0.03, -0.98999, 0.99955}));
     // Some of these golden values have only four decimals.
     CHECK((grid({3, 4, 5}, 16, order)[token].to(at::kDouble) -
            at::tensor({0.84147, 0.0464, 0.00215, 0.5403, 0.99892, 1.0, 0.9093, 0.0927, 0.00431, -0.41615, 0.99569,

@@ -16,7 +16,8 @@ enum class Init : std::uint8_t { jepa, xavier };
 /// Fills `weight` with the truncated normal of `Init::jepa`, from torch's default generator.
 CAIRN_API void fill_normal(at::Tensor weight);
 
-/// Initialises every linear map, patch embedding and layer norm below `root`: weights as `init` says, biases 0, norms 1.
+/// Initialises every linear map, patch embedding and layer norm below `root`: weights as `init` says, biases 0,
+/// norms 1.
 CAIRN_API void initialise(const torch::nn::Module& root, Init init);
 
 /// Divides the last weight of both branches of block l = 1, 2, ... by sqrt(2 l), as V-JEPA 2 does.

@@ -21,11 +21,12 @@ enum class PositionOrder : std::uint8_t { xy, yx };
 /// How the features of a position are shared between the axes of a grid.
 struct PositionLayout {
   PositionOrder order = PositionOrder::xy;
-  bool uniform_power = true;  // equal shares; false gives half to the first axis, the rest equal shares of the other half
+  bool uniform_power =
+      true;  // equal shares; false gives half to the first axis, the rest equal shares of the other half
 };
 
-/// Sine-cosine table of positions 0 .. count-1, float64 [count,width]: frequencies 10000^(-2i/width), all sines, then all
-/// cosines (Vaswani et al. 2017, not interleaved). `width` is even.
+/// Sine-cosine table of positions 0 .. count-1, float64 [count,width]: frequencies 10000^(-2i/width), all sines, then
+/// all cosines (Vaswani et al. 2017, not interleaved). `width` is even.
 CAIRN_API at::Tensor sincos_axis(std::int64_t count, std::int64_t width);
 
 /// Sine-cosine table of a grid, float32 [N,width], tokens row-major. Equal shares are 2*ceil(width / (2*axes)) features
