@@ -21,7 +21,7 @@ Error::Error(std::string what, std::string where, std::string advice)
 Error::~Error() = default;
 
 ConfigError::ConfigError(std::string key, std::string what, std::string advice)
-    : Error(std::move(what), key, std::move(advice)), key_(key) {}
+    : Error(std::move(what), key, std::move(advice)), key_(std::move(key)) {}
 ConfigError::~ConfigError() = default;
 
 PluginError::~PluginError() = default;
