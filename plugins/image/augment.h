@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "cairn/rng.h"
+#include "picture.h"
+#include "resample.h"
+
+namespace cairn::image {
+
+/// How one view of a picture is drawn.
+struct ViewRecipe {
+  int size = 224;
+  std::array<double, 2> crop_scale = {0.3, 1.0};
+  std::array<double, 2> crop_ratio = {3.0 / 4, 4.0 / 3};
+  Interpolation interpolation = Interpolation::bicubic;
+  double flip = 0;
+  std::array<double, 4> jitter = {0, 0, 0, 0};  // brightness, contrast, saturation, hue
+  double jitter_probability = 0;
+  double grey = 0;
+  double blur = 0;
+  std::array<double, 2> blur_sigma = {0.1, 2.0};
+  double solarise = 0;
+
+  /// Whether anything but the whole picture is asked for.
+  bool crops() const { return crop_scale[0] < 1; }
+};
+
+/// The rectangle of a random resized crop: a share of the area uniform in crop_scale, an aspect log-uniform in
+/// crop_ratio, ten tries, then the largest central rectangle of an allowed aspect, as in torchvision. Whole pixels.
+Box draw_crop(Extent picture, const ViewRecipe& recipe, Rng& rng);
+
+/// Flip, colour jitter in random order, grey, blur, solarise: what follows the crop, in place.
+void augment(Picture& picture, const ViewRecipe& recipe, Rng& rng);
+
+void flip(Picture& picture);
+/// Scales the values by `factor`.
+void adjust_brightness(Picture& picture, double factor);
+/// Blends with the mean luminance.
+void adjust_contrast(Picture& picture, double factor);
+/// Blends every pixel with its own luminance (ITU-R 601).
+void adjust_saturation(Picture& picture, double factor);
+/// Turns the hue by `shift` of the whole circle, in [-0.5, 0.5].
+void adjust_hue(Picture& picture, double shift);
+/// Gaussian blur, `sigma` in pixels, edges repeated.
+void blur(Picture& picture, double sigma);
+/// Inverts values from 128 on.
+void solarise(Picture& picture);
+
+}  // namespace cairn::image

@@ -1,0 +1,259 @@
+#include "decode.h"
+
+#include <turbojpeg.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "cairn/error.h"
+#include "ffmpeg.h"
+
+namespace cairn::image {
+namespace {
+
+using Bytes = std::span<const std::uint8_t>;
+
+constexpr std::string_view kExtensions[] = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm",
+                                            ".pgm", ".pbm",  ".pnm", ".qoi", ".tga", ".avif", ".jp2", ".jpe",  ".jfif"};
+
+bool begins(Bytes bytes, std::string_view text, std::size_t at = 0) {
+  return bytes.size() >= at + text.size() && std::memcmp(bytes.data() + at, text.data(), text.size()) == 0;
+}
+
+std::uint32_t big(Bytes b, std::size_t at, int count) {
+  std::uint32_t value = 0;
+  for (int i = 0; i < count; ++i) value = value << 8 | b[at + static_cast<std::size_t>(i)];
+  return value;
+}
+
+std::uint32_t little(Bytes b, std::size_t at, int count) {
+  std::uint32_t value = 0;
+  for (int i = count - 1; i >= 0; --i) value = value << 8 | b[at + static_cast<std::size_t>(i)];
+  return value;
+}
+
+/// Targa has no magic number, so every field of its header must be plausible.
+bool looks_like_targa(Bytes b) {
+  if (b.size() < 20) return false;
+  const int map = b[1], kind = b[2], depth = b[16];
+  const bool known_kind = kind == 1 || kind == 2 || kind == 3 || kind == 9 || kind == 10 || kind == 11;
+  const bool known_depth = depth == 8 || depth == 15 || depth == 16 || depth == 24 || depth == 32;
+  return map <= 1 && known_kind && known_depth && little(b, 12, 2) > 0 && little(b, 14, 2) > 0;
+}
+
+FileKind sniff(Bytes b) {
+  if (begins(b, "\xFF\xD8\xFF")) return FileKind::jpeg;
+  if (begins(b, "\x89PNG\r\n\x1A\n")) return FileKind::png;
+  if (begins(b, "GIF87a") || begins(b, "GIF89a")) return FileKind::gif;
+  if (begins(b, "BM") && b.size() > 26) return FileKind::bmp;
+  if (begins(b, "RIFF") && begins(b, "WEBP", 8)) return FileKind::webp;
+  if (begins(b, std::string_view("II*\0", 4)) || begins(b, std::string_view("MM\0*", 4))) return FileKind::tiff;
+  if (b.size() > 3 && b[0] == 'P' && b[1] >= '1' && b[1] <= '7' && std::isspace(b[2])) return FileKind::pnm;
+  if (begins(b, "qoif") && b.size() > 14) return FileKind::qoi;
+  if (begins(b, "ftypavif", 4) || begins(b, "ftypavis", 4)) return FileKind::avif;
+  if (begins(b, std::string_view("\0\0\0\x0CjP  ", 8))) return FileKind::jpeg2000;
+  return looks_like_targa(b) ? FileKind::targa : FileKind::unknown;
+}
+
+AVCodecID codec_of(FileKind kind, Bytes b) {
+  switch (kind) {
+    case FileKind::png:
+      return AV_CODEC_ID_PNG;
+    case FileKind::gif:
+      return AV_CODEC_ID_GIF;
+    case FileKind::bmp:
+      return AV_CODEC_ID_BMP;
+    case FileKind::webp:
+      return AV_CODEC_ID_WEBP;
+    case FileKind::tiff:
+      return AV_CODEC_ID_TIFF;
+    case FileKind::qoi:
+      return AV_CODEC_ID_QOI;
+    case FileKind::targa:
+      return AV_CODEC_ID_TARGA;
+    case FileKind::jpeg2000:
+      return AV_CODEC_ID_JPEG2000;
+    case FileKind::pnm:
+      if (b[1] == '1' || b[1] == '4') return AV_CODEC_ID_PBM;
+      if (b[1] == '2' || b[1] == '5') return AV_CODEC_ID_PGM;
+      return b[1] == '7' ? AV_CODEC_ID_PAM : AV_CODEC_ID_PPM;
+    default:
+      return AV_CODEC_ID_NONE;
+  }
+}
+
+/// Width and height where the header states them at a fixed place; zero elsewhere (the decoder checks those).
+std::array<std::uint64_t, 2> stated_extent(FileKind kind, Bytes b) {
+  const auto magnitude = [](std::uint32_t v) {
+    return static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(static_cast<std::int32_t>(v))));
+  };
+  if (kind == FileKind::png && b.size() >= 24) return {big(b, 16, 4), big(b, 20, 4)};
+  if (kind == FileKind::gif && b.size() >= 10) return {little(b, 6, 2), little(b, 8, 2)};
+  if (kind == FileKind::bmp && little(b, 14, 4) >= 40)
+    return {magnitude(little(b, 18, 4)), magnitude(little(b, 22, 4))};
+  if (kind == FileKind::qoi) return {big(b, 4, 4), big(b, 8, 4)};
+  if (kind == FileKind::targa) return {little(b, 12, 2), little(b, 14, 2)};
+  return {0, 0};
+}
+
+void refuse_absurd(std::uint64_t width, std::uint64_t height, const std::string& name) {
+  // Each side is below 2^32, so the product cannot overflow.
+  if (width * height <= static_cast<std::uint64_t>(kMaxPixels)) return;
+  throw DataError("claims " + std::to_string(width) + " x " + std::to_string(height) + " pixels, more than the " +
+                      std::to_string(kMaxPixels) + " that are decoded",
+                  name, "remove the file or scale the picture down");
+}
+
+/// The orientation tag of a TIFF structure (EXIF's payload), 1 if it has none or is malformed.
+int orientation_of_tiff(Bytes tiff) {
+  if (tiff.size() < 8) return 1;
+  const bool is_big = tiff[0] == 'M';
+  const auto number = [&](std::size_t at, int count) {
+    return is_big ? big(tiff, at, count) : little(tiff, at, count);
+  };
+  const std::size_t directory = number(4, 4);
+  if (directory + 2 > tiff.size()) return 1;
+  const std::size_t entries = number(directory, 2);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::size_t at = directory + 2 + 12 * i;
+    if (at + 12 > tiff.size()) return 1;
+    if (number(at, 2) != 0x0112) continue;
+    const auto value = static_cast<int>(number(at + 8, 2));
+    return value >= 1 && value <= 8 ? value : 1;
+  }
+  return 1;
+}
+
+/// Walks the markers before the picture data of a JPEG to its EXIF segment.
+int orientation_of_jpeg(Bytes b) {
+  std::size_t at = 2;
+  while (at + 4 <= b.size() && b[at] == 0xFF && b[at + 1] != 0xDA) {
+    const std::size_t length = big(b, at + 2, 2);
+    if (b[at + 1] == 0xE1 && begins(b, std::string_view("Exif\0\0", 6), at + 4) && length > 8)
+      return orientation_of_tiff(b.subspan(at + 10, std::min(length - 8, b.size() - at - 10)));
+    at += 2 + length;
+  }
+  return 1;
+}
+
+struct JpegDeleter {
+  void operator()(void* handle) const { tjDestroy(handle); }
+};
+
+tjhandle jpeg_decoder() {
+  thread_local const std::unique_ptr<void, JpegDeleter> handle(tjInitDecompress());
+  return handle.get();
+}
+
+[[noreturn]] void fail_jpeg(const std::string& name) {
+  throw DataError(std::string("cannot be decoded (") + tjGetErrorStr2(jpeg_decoder()) + ")", name,
+                  "replace or remove the file");
+}
+
+struct JpegHeader {
+  int width = 0, height = 0, subsampling = 0, colours = 0;
+};
+
+JpegHeader read_jpeg_header(Bytes bytes, const std::string& name) {
+  JpegHeader h;
+  const int code =
+      tjDecompressHeader3(jpeg_decoder(), bytes.data(), bytes.size(), &h.width, &h.height, &h.subsampling, &h.colours);
+  if (code != 0 && (h.width <= 0 || tjGetErrorCode(jpeg_decoder()) == TJERR_FATAL)) fail_jpeg(name);
+  return h;
+}
+
+/// Decodes into `out`. libjpeg warns of much that does no harm; a missing end does.
+void decode_jpeg_to(Bytes bytes, Extent extent, int format, std::uint8_t* out, const std::string& name) {
+  const int code =
+      tjDecompress2(jpeg_decoder(), bytes.data(), bytes.size(), out, extent.width, 0, extent.height, format, 0);
+  if (code == 0) return;
+  if (tjGetErrorCode(jpeg_decoder()) == TJERR_FATAL) fail_jpeg(name);
+  const std::string_view warning = tjGetErrorStr2(jpeg_decoder());
+  if (warning.find("remature end") != std::string_view::npos)
+    throw DataError("is truncated (" + std::string(warning) + ")", name, "replace or remove the file");
+}
+
+Picture decode_jpeg(Bytes bytes, int shrink, const std::string& name) {
+  const JpegHeader header = read_jpeg_header(bytes, name);
+  const tjscalingfactor factor = {1, shrink};
+  Picture out(TJSCALED(header.width, factor), TJSCALED(header.height, factor));
+  if (header.colours != TJCS_CMYK && header.colours != TJCS_YCCK) {
+    decode_jpeg_to(bytes, out.extent(), TJPF_RGB, out.rgb.data(), name);
+    return out;
+  }
+  // Adobe stores CMYK inverted: 255 is no ink, so red is cyan times black.
+  std::vector<std::uint8_t> inks(out.rgb.size() / 3 * 4);
+  decode_jpeg_to(bytes, out.extent(), TJPF_CMYK, inks.data(), name);
+  for (std::size_t i = 0, pixels = out.rgb.size() / 3; i < pixels; ++i)
+    for (std::size_t c = 0; c < 3; ++c)
+      out.rgb[3 * i + c] = static_cast<std::uint8_t>((inks[4 * i + c] * inks[4 * i + 3] + 127) / 255);
+  return out;
+}
+
+}  // namespace
+
+Header read_header(Bytes bytes, const std::string& name) {
+  if (bytes.empty()) throw DataError("is empty", name, "replace or remove the file");
+  Header header{sniff(bytes), {}, 1};
+  if (header.kind == FileKind::unknown)
+    throw DataError("is no picture of a known kind", name, "known are " + image_extensions() + ", told by content");
+  if (header.kind == FileKind::jpeg) {
+    const JpegHeader jpeg = read_jpeg_header(bytes, name);
+    header.extent = {jpeg.width, jpeg.height};
+    header.orientation = orientation_of_jpeg(bytes);
+    refuse_absurd(static_cast<std::uint64_t>(jpeg.width), static_cast<std::uint64_t>(jpeg.height), name);
+    return header;
+  }
+  const auto [width, height] = stated_extent(header.kind, bytes);
+  refuse_absurd(width, height, name);
+  return header;
+}
+
+Picture decode(Bytes bytes, const Header& header, int shrink, bool exif, const std::string& name) {
+  Picture picture;
+  if (header.kind == FileKind::jpeg) {
+    picture = decode_jpeg(bytes, shrink, name);
+  } else if (header.kind == FileKind::avif) {
+    picture = decode_avif(bytes, name);
+  } else {
+    picture = decode_still(bytes, codec_of(header.kind, bytes), name);
+  }
+  return exif ? turn(std::move(picture), header.orientation) : picture;
+}
+
+Picture turn(Picture picture, int orientation) {
+  if (orientation <= 1 || orientation > 8) return picture;
+  const bool transposed = orientation >= 5;
+  Picture out(transposed ? picture.height : picture.width, transposed ? picture.width : picture.height);
+  const bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool flip_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  for (int y = 0; y < out.height; ++y) {
+    std::uint8_t* to = out.row(y);
+    for (int x = 0; x < out.width; ++x, to += 3) {
+      const int column = transposed ? y : x;
+      const int line = transposed ? x : y;
+      const std::uint8_t* from =
+          picture.row(flip_y ? picture.height - 1 - line : line) + 3 * (flip_x ? picture.width - 1 - column : column);
+      std::copy_n(from, 3, to);
+    }
+  }
+  return out;
+}
+
+bool is_image_extension(std::string_view extension) {
+  std::string lower(extension);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::find(std::begin(kExtensions), std::end(kExtensions), lower) != std::end(kExtensions);
+}
+
+std::string image_extensions() {
+  std::string text;
+  for (const auto extension : kExtensions) text += (text.empty() ? "" : " ") + std::string(extension);
+  return text;
+}
+
+}  // namespace cairn::image

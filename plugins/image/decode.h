@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "picture.h"
+
+namespace cairn::image {
+
+/// What a file is, by its first bytes.
+enum class FileKind : std::uint8_t { unknown, jpeg, png, gif, bmp, webp, tiff, pnm, qoi, avif, targa, jpeg2000 };
+
+/// What is known of an encoded picture before it is decoded.
+struct Header {
+  FileKind kind = FileKind::unknown;
+  Extent extent;        // as stored, not turned; zero where only decoding tells
+  int orientation = 1;  // as EXIF counts, 1 to 8
+};
+
+/// Reads the header of an encoded picture. DataError, naming `name`, if it is no picture or claims absurd dimensions.
+Header read_header(std::span<const std::uint8_t> bytes, const std::string& name);
+
+/// Decodes a picture to RGB: alpha dropped, palette looked up, grey repeated, CMYK multiplied out. `shrink` of 2, 4 or
+/// 8 decodes a JPEG at that fraction of its size; other kinds ignore it. With `exif` the picture is turned upright.
+/// DataError if the file is damaged or truncated.
+Picture decode(std::span<const std::uint8_t> bytes, const Header& header, int shrink, bool exif,
+               const std::string& name);
+
+/// Turns a picture upright as EXIF's `orientation` (1 to 8) says.
+Picture turn(Picture picture, int orientation);
+
+/// Whether files with this extension (".jpg") are taken for pictures when a folder is read.
+bool is_image_extension(std::string_view extension);
+
+/// The extensions above, for messages.
+std::string image_extensions();
+
+}  // namespace cairn::image

@@ -1,0 +1,423 @@
+#include "image_modality.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "cairn/error.h"
+#include "decode.h"
+
+namespace cairn::image {
+namespace {
+
+/// A sample's picture while its views are drawn: decoded late, so that a JPEG can be decoded at a fraction.
+class Subject {
+ public:
+  Subject(const Content& content, bool exif, std::string name)
+      : content_(content), exif_(exif), name_(std::move(name)) {
+    if (std::holds_alternative<Picture>(content_)) {
+      extent_ = std::get<Picture>(content_).extent();
+      return;
+    }
+    header_ = read_header(bytes(), name_);
+    extent_ = header_.extent;
+    if (exif_ && header_.orientation >= 5) std::swap(extent_.width, extent_.height);
+    if (header_.kind != FileKind::jpeg) {
+      decoded_ = decode(bytes(), header_, 1, exif_, name_);
+      extent_ = decoded_.extent();
+    }
+  }
+
+  Extent extent() const { return extent_; }
+
+  /// The pixels, at a fraction of the size that leaves at least `reduction` source pixels for each that is needed.
+  const Picture& pixels(double reduction) {
+    if (const auto* picture = std::get_if<Picture>(&content_)) return *picture;
+    if (header_.kind == FileKind::jpeg) {
+      const int shrink = reduction >= 8 ? 8 : reduction >= 4 ? 4 : reduction >= 2 ? 2 : 1;
+      decoded_ = decode(bytes(), header_, shrink, exif_, name_);
+    }
+    return decoded_;
+  }
+
+ private:
+  std::span<const std::uint8_t> bytes() const { return std::get<std::vector<std::uint8_t>>(content_); }
+
+  const Content& content_;
+  bool exif_;
+  std::string name_;
+  Header header_;
+  Extent extent_;
+  Picture decoded_;
+};
+
+Box scaled(const Box& box, Extent from, Extent to) {
+  const double x = static_cast<double>(to.width) / from.width, y = static_cast<double>(to.height) / from.height;
+  return {box.left * x, box.top * y, box.right * x, box.bottom * y};
+}
+
+/// uint8 [C,H,W]; one channel is the luminance (ITU-R 601, as Pillow rounds it).
+at::Tensor to_tensor(const Picture& picture, std::int64_t channels) {
+  at::Tensor tensor = at::empty({channels, picture.height, picture.width}, at::kByte);
+  auto* out = tensor.mutable_data_ptr<std::uint8_t>();
+  const std::size_t area = picture.rgb.size() / 3;
+  const std::uint8_t* in = picture.rgb.data();
+  if (channels == 1) {
+    for (std::size_t i = 0; i < area; ++i, in += 3)
+      out[i] = static_cast<std::uint8_t>((in[0] * 19595 + in[1] * 38470 + in[2] * 7471 + 0x8000) >> 16);
+    return tensor;
+  }
+  for (std::size_t i = 0; i < area; ++i, in += 3) {
+    out[i] = in[0];
+    out[area + i] = in[1];
+    out[2 * area + i] = in[2];
+  }
+  return tensor;
+}
+
+/// Samples of an ImageSet, transformed.
+class ImageSource : public SampleSource {
+ public:
+  ImageSource(std::unique_ptr<ImageSet> set, Purpose purpose, ImageOptions options, std::vector<ViewRecipe> recipes)
+      : set_(std::move(set)), purpose_(purpose), options_(std::move(options)), recipes_(std::move(recipes)) {}
+
+  std::int64_t size() const override { return set_->size(); }
+  std::string name(std::int64_t index) const override { return set_->name(index); }
+  std::vector<std::string> classes() const override { return set_->classes(); }
+
+  Sample load(std::int64_t index, Rng& rng) const override {
+    Sample sample;
+    sample.id = index;
+    sample.label = set_->label(index);
+    const Content content = set_->fetch(index);
+    Subject subject(content, options_.exif, set_->name(index));
+    for (const Picture& view : purpose_ == Purpose::pretrain ? draw_views(subject, rng) : plain_view(subject))
+      sample.views.push_back(to_tensor(view, options_.channels));
+    return sample;
+  }
+
+ private:
+  std::vector<Picture> plain_view(Subject& subject) const {
+    const int resize = static_cast<int>(options_.evaluate_resize), size = static_cast<int>(options_.size);
+    std::vector<Picture> views;
+    views.push_back(resize_and_centre_crop(subject.pixels(1), resize, size, options_.interpolation));
+    return views;
+  }
+
+  std::vector<Picture> draw_views(Subject& subject, Rng& rng) const {
+    // All crops are drawn before decoding: the smallest one decides at which size a JPEG must be decoded.
+    std::vector<Rng> draws;
+    std::vector<Box> boxes;
+    double reduction = 8;
+    for (std::size_t v = 0; v < recipes_.size(); ++v) {
+      draws.push_back(rng.fork(v));
+      const ViewRecipe& recipe = recipes_[v];
+      boxes.push_back(recipe.crops() ? draw_crop(subject.extent(), recipe, draws.back()) : Box{});
+      const double side = recipe.crops()
+                              ? std::min(boxes.back().right - boxes.back().left, boxes.back().bottom - boxes.back().top)
+                              : std::min(subject.extent().width, subject.extent().height);
+      reduction = std::min(reduction, side / recipe.size);
+    }
+    const Picture& picture = subject.pixels(reduction);
+    std::vector<Picture> views;
+    for (std::size_t v = 0; v < recipes_.size(); ++v) {
+      const ViewRecipe& recipe = recipes_[v];
+      views.push_back(recipe.crops() ? resample(picture, scaled(boxes[v], subject.extent(), picture.extent()),
+                                                {recipe.size, recipe.size}, recipe.interpolation)
+                                     : resize_and_centre_crop(picture, recipe.size, recipe.size, recipe.interpolation));
+      augment(views.back(), recipe, draws[v]);
+    }
+    return views;
+  }
+
+  std::unique_ptr<ImageSet> set_;
+  Purpose purpose_;
+  ImageOptions options_;
+  std::vector<ViewRecipe> recipes_;
+};
+
+/// The procedural data set: drawn when asked for, nothing is stored.
+class ShapesSet : public ImageSet {
+ public:
+  ShapesSet(const ShapesOptions& options, Split split)
+      : seed_(static_cast<std::uint64_t>(options.data_seed)),
+        split_(split),
+        count_(split == Split::train ? options.train_samples : options.test_samples),
+        size_(static_cast<int>(options.size)),
+        difficulty_(options.difficulty()) {}
+
+  std::int64_t size() const override { return count_; }
+  std::int64_t label(std::int64_t index) const override { return index % 8; }
+  std::string name(std::int64_t index) const override {
+    return std::string(split_ == Split::train ? "training" : "test") + " shape #" + std::to_string(index);
+  }
+  Content fetch(std::int64_t index) const override {
+    return draw_shape(seed_, static_cast<std::uint64_t>(split_), static_cast<std::uint64_t>(index), size_, difficulty_);
+  }
+  const std::vector<std::string>& classes() const override { return shape_names(); }
+
+ private:
+  std::uint64_t seed_;
+  Split split_;
+  std::int64_t count_;
+  int size_;
+  ShapesDifficulty difficulty_;
+};
+
+void require_order(const char* key, const std::array<double, 2>& range) {
+  if (range[0] > range[1]) throw ConfigError(key, "the first number is the lower one", "swap the two numbers");
+}
+
+/// The numbers of `given`, or the defaults, one for each channel.
+std::vector<double> per_channel(const char* key, const std::vector<double>& given, std::vector<double> fallback,
+                                std::int64_t channels) {
+  if (given.empty()) {
+    if (channels == 1) return {(fallback[0] + fallback[1] + fallback[2]) / 3};
+    return fallback;
+  }
+  if (static_cast<std::int64_t>(given.size()) != channels)
+    throw ConfigError(key,
+                      "has " + std::to_string(given.size()) + " numbers for " + std::to_string(channels) + " channels",
+                      "give one number for each channel");
+  return given;
+}
+
+void check(const ImageOptions& options) {
+  require_order("crop_scale", options.crop_scale);
+  require_order("crop_ratio", options.crop_ratio);
+  require_order("blur_sigma", options.blur_sigma);
+  if (options.channels != 1 && options.channels != 3)
+    throw ConfigError("channels", "must be 1 (grey) or 3 (RGB)", "set it to 1 or 3");
+  if (options.evaluate_resize != 0 && options.evaluate_resize < options.size)
+    throw ConfigError("evaluate_resize", "is smaller than size, so that no square of that size can be cut out",
+                      "set it to at least size, or leave it at 0 for size itself");
+  if (options.normalise == Normalise::standardise && !(options.mean.empty() && options.std.empty()))
+    throw ConfigError(options.mean.empty() ? "std" : "mean", "has no meaning with normalise = \"standardise\"",
+                      "remove it or choose another normalise");
+}
+
+template <class O, class B, class T>
+OptionSpec& option(Schema<O>& schema, const char* name, T B::*member, std::string doc) {
+  return schema.option(name, static_cast<T O::*>(member), std::move(doc));
+}
+
+template <class O, class B, class E>
+OptionSpec& option(Schema<O>& schema, const char* name, E B::*member, Choices<E> choices, std::string doc) {
+  return schema.option(name, static_cast<E O::*>(member), choices, std::move(doc));
+}
+
+/// Options of every image modality that say how pictures are shown.
+template <class O>
+void add_view_options(Schema<O>& s) {
+  option(s, "size", &O::size, "side of a view in pixels").range(1, 1 << 14);
+  option(s, "patch", &O::patch, "side of a patch in pixels; must divide size").range(1, 1 << 14);
+  option(s, "channels", &O::channels, "3 for RGB, 1 for grey").range(1, 3);
+  option(s, "normalise", &O::normalise,
+         Choices<Normalise>{
+             {"imagenet", Normalise::imagenet}, {"none", Normalise::none}, {"standardise", Normalise::standardise}},
+         "fixed mean and deviation, values in [0, 1], or each picture by its own channel means and one deviation");
+  option(s, "mean", &O::mean, "subtracted from values in [0, 1], one for each channel; empty: as normalise says");
+  option(s, "std", &O::std, "divides after that, one for each channel; empty: as normalise says").range(1e-6, 1e6);
+  option(s, "max_bad_share", &O::max_bad_share, "share of unreadable samples that stops a run").range(0, 1);
+  option(s, "evaluate_resize", &O::evaluate_resize,
+         "short side before the centre crop when features are evaluated; 0: size (the usual 256 / 224 is explicit)")
+      .range(0, 1 << 14);
+  option(s, "interpolation", &O::interpolation,
+         Choices<Interpolation>{{"bicubic", Interpolation::bicubic}, {"bilinear", Interpolation::bilinear}},
+         "resampling filter, antialiased");
+  option(s, "exif", &O::exif, "turn JPEG pictures upright as their EXIF orientation says");
+}
+
+/// Options of every image modality that say how views are drawn for pretraining.
+template <class O>
+void add_augment_options(Schema<O>& s) {
+  option(s, "views", &O::views, "views of each sample, drawn independently").range(1, 64);
+  option(s, "crop_scale", &O::crop_scale, "share of the area of a random crop; [1, 1]: whole picture, centre crop")
+      .range(0.001, 1);
+  option(s, "crop_ratio", &O::crop_ratio, "aspect of a random crop, drawn log-uniformly").range(0.01, 100);
+  option(s, "flip", &O::flip, "probability of a horizontal flip").range(0, 1);
+  option(s, "jitter", &O::jitter, "strength of brightness, contrast, saturation and hue jitter").range(0, 10);
+  option(s, "jitter_probability", &O::jitter_probability, "probability of the jitter, where it has any strength")
+      .range(0, 1);
+  option(s, "grey", &O::grey, "probability that a view loses its colour").range(0, 1);
+  option(s, "blur", &O::blur, "probability of a Gaussian blur").range(0, 1);
+  option(s, "blur_sigma", &O::blur_sigma, "deviation of the blur in pixels").range(0.01, 100);
+  option(s, "solarise", &O::solarise, "probability that values from 128 on are inverted").range(0, 1);
+}
+
+template <class O>
+Schema<O> path_schema(const char* summary, const char* path_doc, const char* share_doc) {
+  Schema<O> s(summary);
+  option(s, "path", &O::path, path_doc).required().path();
+  option(s, "test_share", &O::test_share, share_doc).range(0, 0.5);
+  add_view_options(s);
+  add_augment_options(s);
+  return s;
+}
+
+constexpr const char* kEveryKth =
+    "share of each class kept for testing (every k-th sample) where the data have no test part";
+
+ImageModality::Opener path_opener(std::unique_ptr<ImageSet> (*open)(const std::filesystem::path&, Split, double),
+                                  const PathOptions& options) {
+  return [open, path = options.path, share = options.test_share](Split split) { return open(path, split, share); };
+}
+
+}  // namespace
+
+Schema<FolderOptions> FolderOptions::schema() {
+  return path_schema<FolderOptions>(
+      "Pictures in class folders, in train/ and val/ or test/ beneath, or in one flat folder",
+      "folder of the pictures, or one picture", kEveryKth);
+}
+
+Schema<CifarOptions> CifarOptions::schema() {
+  return path_schema<CifarOptions>("CIFAR-10 or CIFAR-100 in the binary version", "folder of the .bin files",
+                                   kEveryKth);
+}
+
+Schema<IdxOptions> IdxOptions::schema() {
+  return path_schema<IdxOptions>("Images in IDX files (MNIST and its kin), gzipped or not",
+                                 "folder of the files, or the file of the images",
+                                 "share at the end kept for testing where there is one part only");
+}
+
+Schema<ListOptions> ListOptions::schema() {
+  auto s = path_schema<ListOptions>("Pictures named by a text file, one \"path label\" a line", "the list", kEveryKth);
+  s.option("test_path", &ListOptions::test_path, "the list of the test part").path();
+  return s;
+}
+
+Schema<ShapesOptions> ShapesOptions::schema() {
+  Schema<ShapesOptions> s("Procedural pictures of eight shapes: colour, place, size, texture and clutter are nuisance");
+  s.option("variant", &ShapesOptions::variant,
+           {{"standard", Variant::standard}, {"medium", Variant::medium}, {"hard", Variant::hard}},
+           "how small, cluttered and noisy the shapes are");
+  s.option("train_samples", &ShapesOptions::train_samples, "samples of the training part").range(1, 1 << 30);
+  s.option("test_samples", &ShapesOptions::test_samples, "samples of the test part; 0: none").range(0, 1 << 30);
+  s.option("data_seed", &ShapesOptions::data_seed, "which pictures are drawn; not the seed of the run").at_least(0);
+  s.option("area", &ShapesOptions::area, "share of the picture that a shape covers; [0, 0]: as the variant")
+      .range(0, 0.4);
+  s.option("clutter", &ShapesOptions::clutter, "pieces of clutter; [-1, -1]: as the variant").range(-1, 1000);
+  s.option("noise", &ShapesOptions::noise, "deviation of the noise, of full intensity; -1: as the variant")
+      .range(-1, 1);
+  s.option("texture", &ShapesOptions::texture, "highest amplitude of the gratings; -1: as the variant").range(-1, 1);
+  add_view_options(s);
+  add_augment_options(s);
+  return s;
+}
+
+ShapesDifficulty ShapesOptions::difficulty() const {
+  static constexpr ShapesDifficulty kVariants[] = {
+      {{0.12, 0.28}, {0, 3}, 0.04, 0.06}, {{0.08, 0.18}, {1, 4}, 0.05, 0.08}, {{0.06, 0.16}, {3, 7}, 0.06, 0.12}};
+  ShapesDifficulty chosen = kVariants[static_cast<int>(variant)];
+  if (area[1] > 0) chosen.area = area;
+  if (clutter[0] >= 0) chosen.clutter = clutter;
+  if (noise >= 0) chosen.noise = noise;
+  if (texture >= 0) chosen.texture = texture;
+  require_order("area", chosen.area);
+  require_order("clutter", chosen.clutter);
+  return chosen;
+}
+
+ImageModality::ImageModality(const ImageOptions& options, Opener opener)
+    : options_(options), opener_(std::move(opener)) {
+  check(options_);
+  if (options_.evaluate_resize == 0) options_.evaluate_resize = options_.size;
+  tokenizer().grid({options_.size, options_.size});
+  const bool plain = options_.normalise == Normalise::none;
+  mean_ = per_channel("mean", options_.mean, plain ? std::vector{0.0, 0.0, 0.0} : std::vector{0.485, 0.456, 0.406},
+                      options_.channels);
+  std_ = per_channel("std", options_.std, plain ? std::vector{1.0, 1.0, 1.0} : std::vector{0.229, 0.224, 0.225},
+                     options_.channels);
+  ViewRecipe recipe;
+  recipe.size = static_cast<int>(options_.size);
+  recipe.crop_scale = options_.crop_scale;
+  recipe.crop_ratio = options_.crop_ratio;
+  recipe.interpolation = options_.interpolation;
+  recipe.flip = options_.flip;
+  recipe.jitter = options_.jitter;
+  recipe.jitter_probability = options_.jitter_probability;
+  recipe.grey = options_.grey;
+  recipe.blur = options_.blur;
+  recipe.blur_sigma = options_.blur_sigma;
+  recipe.solarise = options_.solarise;
+  recipes_.assign(static_cast<std::size_t>(options_.views), recipe);
+}
+
+std::unique_ptr<SampleSource> ImageModality::open(Split split, Purpose purpose) const {
+  auto set = opener_(split);
+  if (!set) return nullptr;
+  return std::make_unique<ImageSource>(std::move(set), purpose, options_, recipes_);
+}
+
+TokenizerSpec ImageModality::tokenizer() const {
+  return {options_.channels, {options_.patch, options_.patch}, {Axis::height, Axis::width}};
+}
+
+std::vector<ViewLayout> ImageModality::views(Purpose purpose) const {
+  std::vector<ViewLayout> layouts;
+  if (purpose == Purpose::evaluate) return {{tokenizer().grid({options_.size, options_.size}), ViewRole::global}};
+  for (const ViewRecipe& recipe : recipes_)
+    layouts.push_back({tokenizer().grid({recipe.size, recipe.size}), ViewRole::global});
+  return layouts;
+}
+
+void ImageModality::prepare(Batch& batch, Purpose, Rng&) const {
+  for (View& view : batch.views) view.data = normalised(view.data);
+}
+
+at::Tensor ImageModality::normalised(const at::Tensor& bytes) const {
+  at::Tensor values = bytes.to(at::kFloat);
+  if (options_.normalise == Normalise::standardise) {
+    values.sub_(values.mean({2, 3}, true));
+    // A flat picture must not be blown up to noise: the deviation is at least a quarter of a level.
+    const at::Tensor deviation = values.square().mean({1, 2, 3}, true).sqrt_().clamp_min_(0.25);
+    return values.div_(deviation);
+  }
+  std::vector<float> scale, shift;
+  for (std::size_t c = 0; c < mean_.size(); ++c) {
+    scale.push_back(static_cast<float>(1 / (255 * std_[c])));
+    shift.push_back(static_cast<float>(mean_[c] / std_[c]));
+  }
+  const auto channel = [&](const std::vector<float>& numbers) {
+    return at::tensor(numbers).view({1, -1, 1, 1}).to(bytes.device());
+  };
+  return values.mul_(channel(scale)).sub_(channel(shift));
+}
+
+at::Tensor ImageModality::picture(const View& view, std::int64_t row) const {
+  at::Tensor values = view.data[row].detach().to(at::kCPU, at::kFloat);
+  if (options_.normalise == Normalise::standardise) {
+    // The original levels are gone: stretch to the full range.
+    const at::Tensor low = values.min(), range = (values.max() - low).clamp_min(1e-6);
+    values = (values - low) / range;
+  } else {
+    values =
+        values * at::tensor(std_).to(at::kFloat).view({-1, 1, 1}) + at::tensor(mean_).to(at::kFloat).view({-1, 1, 1});
+  }
+  values = values.mul(255).round().clamp(0, 255).to(at::kByte);
+  return values.expand({3, -1, -1}).permute({1, 2, 0}).contiguous();
+}
+
+FolderModality::FolderModality(const FolderOptions& options)
+    : ImageModality(options, path_opener(open_folder, options)) {}
+
+ListModality::ListModality(const ListOptions& options)
+    : ImageModality(options, [path = options.path, test = options.test_path, share = options.test_share](Split split) {
+        return open_list(path, test, split, share);
+      }) {}
+
+CifarModality::CifarModality(const CifarOptions& options) : ImageModality(options, path_opener(open_cifar, options)) {}
+
+IdxModality::IdxModality(const IdxOptions& options) : ImageModality(options, path_opener(open_idx, options)) {}
+
+ShapesModality::ShapesModality(const ShapesOptions& options)
+    : ImageModality(options, [options](Split split) -> std::unique_ptr<ImageSet> {
+        if (split == Split::test && options.test_samples == 0) return nullptr;
+        return std::make_unique<ShapesSet>(options, split);
+      }) {
+  options.difficulty();
+}
+
+}  // namespace cairn::image

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "augment.h"
+#include "cairn/modality.h"
+#include "cairn/options.h"
+#include "image_set.h"
+#include "shapes.h"
+
+namespace cairn::image {
+
+enum class Normalise : std::uint8_t { imagenet, none, standardise };
+
+/// What every image modality understands.
+struct ImageOptions {
+  std::int64_t size = 224;
+  std::int64_t patch = 16;
+  std::int64_t channels = 3;
+  Normalise normalise = Normalise::imagenet;
+  std::vector<double> mean, std;
+  double max_bad_share = 0.05;
+  std::int64_t views = 1;
+  std::array<double, 2> crop_scale = {0.3, 1.0};
+  std::array<double, 2> crop_ratio = {3.0 / 4, 4.0 / 3};
+  Interpolation interpolation = Interpolation::bicubic;
+  double flip = 0.5;
+  std::array<double, 4> jitter = {0, 0, 0, 0};
+  double jitter_probability = 0.8;
+  double grey = 0;
+  double blur = 0;
+  std::array<double, 2> blur_sigma = {0.1, 2.0};
+  double solarise = 0;
+  std::int64_t evaluate_resize = 0;
+  bool exif = false;
+};
+
+/// image.folder and image.cifar and image.idx: data at a path.
+struct PathOptions : ImageOptions {
+  std::string path;
+  double test_share = 0.2;
+};
+
+struct FolderOptions : PathOptions {
+  static Schema<FolderOptions> schema();
+};
+struct CifarOptions : PathOptions {
+  static Schema<CifarOptions> schema();
+};
+struct IdxOptions : PathOptions {
+  static Schema<IdxOptions> schema();
+};
+struct ListOptions : PathOptions {
+  std::string test_path;
+  static Schema<ListOptions> schema();
+};
+
+enum class Variant : std::uint8_t { standard, medium, hard };
+
+struct ShapesOptions : ImageOptions {
+  Variant variant = Variant::standard;
+  std::int64_t train_samples = 12000;
+  std::int64_t test_samples = 2000;
+  std::int64_t data_seed = 0;
+  std::array<double, 2> area = {0, 0};
+  std::array<double, 2> clutter = {-1, -1};
+  double noise = -1;
+  double texture = -1;
+
+  static Schema<ShapesOptions> schema();
+  /// The variant's figures with the overrides applied. ConfigError if a range is upside down.
+  ShapesDifficulty difficulty() const;
+};
+
+/// Pictures cut into square patches. Where they come from is a function; everything else is the same for all sources.
+class ImageModality : public Modality {
+ public:
+  using Opener = std::function<std::unique_ptr<ImageSet>(Split)>;
+
+  /// ConfigError if the options contradict each other.
+  ImageModality(const ImageOptions& options, Opener opener);
+
+  std::unique_ptr<SampleSource> open(Split split, Purpose purpose) const override;
+  TokenizerSpec tokenizer() const override;
+  std::vector<ViewLayout> views(Purpose purpose) const override;
+  /// uint8 [B,C,H,W] to normalised float.
+  void prepare(Batch& batch, Purpose purpose, Rng& rng) const override;
+  at::Tensor picture(const View& view, std::int64_t row) const override;
+
+ private:
+  at::Tensor normalised(const at::Tensor& bytes) const;
+
+  ImageOptions options_;
+  Opener opener_;
+  std::vector<ViewRecipe> recipes_;  // one for each view of pretraining
+  std::vector<double> mean_, std_;
+};
+
+class FolderModality : public ImageModality {
+ public:
+  explicit FolderModality(const FolderOptions& options);
+};
+class ListModality : public ImageModality {
+ public:
+  explicit ListModality(const ListOptions& options);
+};
+class CifarModality : public ImageModality {
+ public:
+  explicit CifarModality(const CifarOptions& options);
+};
+class IdxModality : public ImageModality {
+ public:
+  explicit IdxModality(const IdxOptions& options);
+};
+class ShapesModality : public ImageModality {
+ public:
+  explicit ShapesModality(const ShapesOptions& options);
+};
+
+}  // namespace cairn::image

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace cairn::image {
+
+/// Width and height in pixels.
+struct Extent {
+  int width = 0;
+  int height = 0;
+
+  bool operator==(const Extent&) const = default;
+};
+
+/// An 8-bit RGB picture, rows from top to bottom, channels interleaved.
+struct Picture {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> rgb;
+
+  Picture() = default;
+  Picture(int w, int h) : width(w), height(h), rgb(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3) {}
+
+  Extent extent() const { return {width, height}; }
+  std::uint8_t* row(int y) { return rgb.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3; }
+  const std::uint8_t* row(int y) const {
+    return rgb.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3;
+  }
+};
+
+/// The largest picture that is decoded, as in Pillow: beyond it a file is taken for a decompression bomb.
+inline constexpr std::int64_t kMaxPixels = 178'956'970;
+
+}  // namespace cairn::image
