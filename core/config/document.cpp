@@ -72,37 +72,37 @@ std::string ResolvedDocument::toml(bool with_origins) const {
   return printed(lines, with_origins);
 }
 
-std::string ResolvedDocument::explain(const ConfigError& error, std::string_view table) const {
-  const ResolvedTable* owner = nullptr;
-  const ResolvedEntry* entry = nullptr;
-  const auto look = [&](const std::string& path, std::string_view key) {
-    for (const ResolvedTable& each : tables_) {
-      if (each.path != path) continue;
-      if (owner == nullptr) owner = &each;
-      if (const ResolvedEntry* found = find_entry(each, key); found != nullptr && entry == nullptr)
-        owner = &each, entry = found;
-    }
-  };
-  const std::string& key = error.key();
-  look(table_path(std::string(table)), key);
-  for (std::size_t dot = key.find('.'); entry == nullptr && dot != std::string::npos; dot = key.find('.', dot + 1))
-    look(table_path(key.substr(0, dot)), std::string_view(key).substr(dot + 1));
-  if (entry == nullptr && key.find('.') == std::string::npos) look("", key);
+ResolvedDocument::Place ResolvedDocument::entry_of(const std::string& table, std::string_view key) const {
+  for (const ResolvedTable& each : tables_)
+    if (each.path == table) return {&each, find_entry(each, key)};
+  return {};
+}
 
-  std::string name = owner != nullptr ? owner->path : std::string(table);
-  if (entry != nullptr) {
-    name += (name.empty() ? "" : ".") + entry->key;
-  } else if (!key.empty() && key.find('.') == std::string::npos) {
-    name += (name.empty() ? "" : ".") + key;
+ResolvedDocument::Place ResolvedDocument::locate(std::string_view table, const std::string& key) const {
+  const Place here = entry_of(table_path(std::string(table)), key);
+  if (here.entry != nullptr) return here;
+  if (const Place whole = entry_of(table_path(key), ""); whole.table != nullptr) return whole;
+  for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1)) {
+    const Place there = entry_of(table_path(key.substr(0, dot)), std::string_view(key).substr(dot + 1));
+    if (there.table != nullptr && there.entry != nullptr) return there;
   }
-  Problem problem{file_, "'" + name + "': " + error.message(), error.advice()};
-  if (entry != nullptr && entry->origin) {
-    problem.at = *entry->origin;
-  } else if (owner != nullptr && owner->origin) {
-    problem.at = *owner->origin;
+  const Place top = entry_of("", key);
+  return top.entry != nullptr ? top : here;
+}
+
+std::string ResolvedDocument::explain(const ConfigError& error, std::string_view table) const {
+  const Place place = locate(table, error.key());
+  std::string name = place.table != nullptr ? place.table->path : std::string(table);
+  if (place.entry != nullptr) name += (name.empty() ? "" : ".") + place.entry->key;
+  if (name.empty()) name = error.key();
+  Problem problem{file_, name.empty() ? error.message() : "'" + name + "': " + error.message(), error.advice()};
+  if (place.entry != nullptr && place.entry->origin) {
+    problem.at = *place.entry->origin;
+  } else if (place.table != nullptr && place.table->origin) {
+    problem.at = *place.table->origin;
   }
-  if (entry != nullptr && !entry->origin)
-    problem.note = "'" + name + "' has its default, " + entry->value.text();
+  if (place.entry != nullptr && !place.entry->origin)
+    problem.note = "'" + name + "' has its default, " + place.entry->value.text();
   return describe(problem);
 }
 

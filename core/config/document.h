@@ -39,6 +39,14 @@ class CAIRN_API ResolvedDocument {
   const std::vector<ResolvedTable>& tables() const { return tables_; }
 
  private:
+  /// What a key stands for; both null where there is no such table.
+  struct Place {
+    const ResolvedTable* table = nullptr;
+    const ResolvedEntry* entry = nullptr;
+  };
+  Place entry_of(const std::string& table, std::string_view key) const;
+  Place locate(std::string_view table, const std::string& key) const;
+
   std::vector<ResolvedTable> tables_;
   Origin file_;
 };

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cairn/export.h"
 #include "cairn/options.h"
 
 namespace cairn {
@@ -22,7 +23,7 @@ struct SettingSource {
 };
 
 /// Where something stands: columns count characters from 1, `width` is what a caret underlines.
-struct Origin {
+struct CAIRN_API Origin {
   std::shared_ptr<const SettingSource> source;
   std::size_t line = 1, column = 1, width = 0;
 

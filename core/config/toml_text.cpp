@@ -71,8 +71,8 @@ class Walker {
 void add_syntax_problem(const toml::parse_error& error, const std::shared_ptr<const SettingSource>& source,
                         ProblemReport& report) {
   const auto begin = error.source().begin;
-  report.add({{source, std::max<std::size_t>(1, begin.line), std::max<std::size_t>(1, begin.column), 1},
-              "not TOML: " + std::string(error.description())});
+  const Origin at{source, std::max<std::size_t>(1, begin.line), std::max<std::size_t>(1, begin.column), 1};
+  report.add({at, "not TOML: " + std::string(error.description())});
 }
 
 bool looks_like_toml(const std::string& value) {
@@ -115,7 +115,8 @@ std::optional<Setting> parse_override(const std::string& text, const std::shared
                                       ProblemReport& report) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
-    report.add({{source, 1, 1, std::max<std::size_t>(1, text.size())}, "wants key=value, as in optim.lr=1e-3"});
+    const Origin at{source, 1, 1, std::max<std::size_t>(1, text.size())};
+    report.add({at, "wants key=value, as in optim.lr=1e-3"});
     return std::nullopt;
   }
   const std::string value = text.substr(equals + 1);
