@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <ctime>
 
 #include "cairn/error.h"
 
@@ -31,7 +32,9 @@ fs::path choose(const std::optional<fs::path>& asked, const std::string& name, b
   if (asked) return *asked;
   if (!resume) {
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-    return fs::path(kRuns) / fmt::format("{}-{:%Y%m%d-%H%M%S}", name, fmt::localtime(now));
+    std::tm local{};
+    localtime_r(&now, &local);
+    return fs::path(kRuns) / fmt::format("{}-{:%Y%m%d-%H%M%S}", name, local);
   }
   if (const auto newest = newest_run(name)) return *newest;
   throw Error(fmt::format("there is no run of '{}' below {}/ to resume", name, kRuns), "",
