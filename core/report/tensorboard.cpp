@@ -64,8 +64,9 @@ std::string event_head(std::int64_t step) { return field(1, wall_time()) + field
 
 /// A second no event file of the folder has yet: TensorBoard reads files in the order of their names.
 std::int64_t unused_second(const std::filesystem::path& folder) {
+  std::error_code ignored;
   auto second = static_cast<std::int64_t>(wall_time());
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with(kPrefix)) continue;
     second = std::max<std::int64_t>(second, std::strtoll(name.c_str() + kPrefix.size(), nullptr, 10) + 1);
@@ -91,7 +92,8 @@ std::uint32_t crc32c(std::string_view bytes) {
 }
 
 TensorBoardLog::TensorBoardLog(const std::filesystem::path& folder, std::optional<std::int64_t> resume_step) {
-  std::filesystem::create_directories(folder);
+  std::error_code ignored;  // a folder that cannot be made shows when the file is opened
+  std::filesystem::create_directories(folder, ignored);
   path_ = folder / file_name(unused_second(folder));
   file_.open(path_, std::ios::binary | std::ios::trunc);
   if (!file_) throw Error("the event file cannot be written", path_.string(), "check the folder and its permissions");

@@ -5,6 +5,8 @@
 namespace cairn {
 namespace {
 
+constexpr std::size_t kMostMarks = 4096;
+
 template <class Mark>
 std::optional<double> steps_per_second(const Mark& from, const Mark& to) {
   if (to.step <= from.step || !(to.time > from.time)) return std::nullopt;
@@ -29,10 +31,15 @@ void Throughput::step(std::int64_t step, double now, double waited) {
     start_ = mark;
     paused_before_ = paused_;
   }
+  if (recent_.size() >= kMostMarks) thin();
   recent_.push_back(mark);
   while (recent_.size() > 2 && mark.time - recent_[1].time >= kWindowSeconds) recent_.pop_front();
-  // A long run of fast steps needs no mark for each.
-  if (recent_.size() > 4096) recent_.erase(recent_.begin() + 1, recent_.begin() + 2048);
+}
+
+void Throughput::thin() {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < recent_.size(); i += 2) recent_[kept++] = recent_[i];
+  recent_.erase(recent_.begin() + static_cast<std::ptrdiff_t>(kept), recent_.end());
 }
 
 void Throughput::pause(double now) {

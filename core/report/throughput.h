@@ -42,6 +42,9 @@ class CAIRN_API Throughput {
     double waited;
   };
 
+  /// Drops every other mark: fast steps need not all be remembered.
+  void thin();
+
   std::int64_t first_step_;
   std::int64_t batch_size_;
   std::optional<Mark> start_;

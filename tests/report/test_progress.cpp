@@ -37,7 +37,8 @@ std::size_t count(const std::string& text, const std::string& part) {
 }
 
 std::string after_last(const std::string& text, const std::string& part) {
-  return text.substr(text.rfind(part) + part.size());
+  const std::size_t at = text.rfind(part);
+  return at == std::string::npos ? text : text.substr(at + part.size());
 }
 
 }  // namespace
