@@ -16,7 +16,7 @@ constexpr std::size_t kHistory = 10;
 constexpr int kMostTrials = 25;
 constexpr double kLeastProgress = 1e-9;
 
-double inner(const at::Tensor& a, const at::Tensor& b) { return at::dot(a, b).item<double>(); }
+double scalar_product(const at::Tensor& a, const at::Tensor& b) { return at::dot(a, b).item<double>(); }
 
 /// The objective in one flat vector of parameters: weight [D,C], then bias [C] as the weight of a column of ones.
 class Logistic {
@@ -93,7 +93,7 @@ class LineSearch {
     ++trials_;
     Point point{step};
     point.loss = objective_(from_.add(direction_, step), point.gradient);
-    point.slope = inner(point.gradient, direction_);
+    point.slope = scalar_product(point.gradient, direction_);
     return point;
   }
   bool too_high(const Point& p) const { return !(p.loss <= start_.loss + kArmijo * p.step * start_.slope); }
@@ -124,8 +124,8 @@ class LineSearch {
 class Curvature {
  public:
   void add(at::Tensor step, at::Tensor change) {
-    const double product = inner(step, change);
-    if (product <= 1e-12 * inner(change, change)) return;
+    const double product = scalar_product(step, change);
+    if (product <= 1e-12 * scalar_product(change, change)) return;
     if (pairs_.size() == kHistory) pairs_.pop_front();
     pairs_.push_back({std::move(step), std::move(change), product});
   }
@@ -137,12 +137,12 @@ class Curvature {
     at::Tensor q = gradient.neg();
     std::vector<double> alpha(pairs_.size());
     for (std::size_t i = pairs_.size(); i-- > 0;) {
-      alpha[i] = inner(pairs_[i].step, q) / pairs_[i].product;
+      alpha[i] = scalar_product(pairs_[i].step, q) / pairs_[i].product;
       q.sub_(pairs_[i].change, alpha[i]);
     }
-    if (!pairs_.empty()) q.mul_(pairs_.back().product / inner(pairs_.back().change, pairs_.back().change));
+    if (!pairs_.empty()) q.mul_(pairs_.back().product / scalar_product(pairs_.back().change, pairs_.back().change));
     for (std::size_t i = 0; i < pairs_.size(); ++i)
-      q.add_(pairs_[i].step, alpha[i] - inner(pairs_[i].change, q) / pairs_[i].product);
+      q.add_(pairs_[i].step, alpha[i] - scalar_product(pairs_[i].change, q) / pairs_[i].product);
     return q;
   }
 
@@ -164,7 +164,7 @@ double minimise(const Logistic& objective, at::Tensor& w, const LinearProbeOptio
   for (; iterations < options.max_iterations && largest(gradient) > options.gradient_tolerance; ++iterations) {
     const bool is_first = curvature.empty();
     const at::Tensor direction = curvature.direction(gradient);
-    const double slope = inner(gradient, direction);
+    const double slope = scalar_product(gradient, direction);
     if (!(slope < 0.0)) break;
     const double first = is_first ? std::min(1.0, 1.0 / gradient.abs().sum().item<double>()) : 1.0;
     Point point = LineSearch(objective, w, direction, {0.0, loss, slope, gradient}).run(first);
