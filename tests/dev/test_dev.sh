@@ -22,13 +22,15 @@ expect() {
   fi
 }
 
-# A machine of our own making: these programs and no others, with nothing installed.
+# A machine of our own making: these programs and no others, with nothing installed. `tools` holds links to the real
+# programs, so `stub` must replace a link and never write through it.
 tools=$work/bin
 mkdir "$tools"
 for tool in bash env realpath dirname sed awk grep tail date mkdir xargs cut sha256sum sleep uname cat nproc; do
   ln -s "$(command -v "$tool")" "$tools/$tool"
 done
 stub() {
+  rm -f "$tools/$1"
   printf '#!/usr/bin/env bash\n%s\n' "$2" >"$tools/$1"
   chmod +x "$tools/$1"
 }

@@ -79,10 +79,11 @@ def main():
             work[path] = files
     start = time.monotonic()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        findings = list(pool.map(lambda item: tidy(program, folder, *item), work.items()))
-    bad = [text for text in findings if text]
-    print("\n".join(bad))
-    print(f"clang-tidy: {len(work)} files, {len(bad)} with findings, {time.monotonic() - start:.0f} s")
+        bad = 0
+        for text in pool.map(lambda item: tidy(program, folder, *item), work.items()):
+            print(text, end="", flush=True)
+            bad += bool(text)
+    print(f"clang-tidy: {len(work)} files, {bad} with findings, {time.monotonic() - start:.0f} s")
     return 1 if bad else 0
 
 
