@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-#include <vector>
 
 #include "cairn/export.h"
 #include "config/experiment.h"
