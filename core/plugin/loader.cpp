@@ -126,7 +126,8 @@ std::vector<PluginFolder> PluginLoader::folders() const {
   for (const auto& path : first_folders_) all.push_back({path, "--plugin-path"});
   for (const auto& path : experiment_folders_) all.push_back({path, "[plugins] path"});
   for (const auto& path : environment_folders()) all.push_back({path, "CAIRN_PLUGIN_PATH"});
-  all.push_back({boost::dll::this_line_location().parent_path() / "cairn" / "plugins", "beside the core library"});
+  const fs::path core = fs::absolute(boost::dll::this_line_location()).lexically_normal();
+  all.push_back({core.parent_path() / "cairn" / "plugins", "beside the core library"});
   return all;
 }
 
