@@ -78,7 +78,8 @@ void add_config(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("config", "Prints the resolved experiment, each line with its origin");
   auto arguments = std::make_shared<Arguments>();
   arguments->experiment.add_to(*command);
-  command->add_option("--diff", arguments->other, "print only what differs in this experiment")->type_name("OTHER.toml");
+  command->add_option("--diff", arguments->other, "print only what differs in this experiment")
+      ->type_name("OTHER.toml");
   command->add_flag("--plain", arguments->plain, "without origins");
   command->add_flag("--json", arguments->json, "print values and origins as JSON");
   command->callback([arguments, &session] { session.action = [=, &session] { return config(*arguments, session); }; });

@@ -59,7 +59,8 @@ std::vector<Subject> core_tables() {
   std::string known;
   for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
   const std::string near = did_you_mean(kind, names);
-  throw ConfigError("", "'" + kind + "' is no kind of component and no table", near.empty() ? "there are: " + known : near);
+  throw ConfigError("", "'" + kind + "' is no kind of component and no table",
+                    near.empty() ? "there are: " + known : near);
 }
 
 std::vector<Subject> select(const Arguments& arguments, PluginLoader& loader) {
@@ -139,7 +140,8 @@ int inspect(const Arguments& arguments, const Session& session) {
 void add_inspect(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("inspect", "Shows components and tables with every option they take");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("kind", arguments->kind, "modality, encoder, projector, masker, predictor, objective, or a table");
+  command->add_option("kind", arguments->kind,
+                      "modality, encoder, projector, masker, predictor, objective, or a table");
   command->add_option("name", arguments->name, "a type, such as image.folder");
   command->add_flag("--json", arguments->json, "print facts as JSON");
   command->callback([arguments, &session] { session.action = [=, &session] { return inspect(*arguments, session); }; });

@@ -24,9 +24,8 @@ void drop_if_type_changes(Setting& table, const Setting* new_type) {
   const auto before = scalar_text(table.find("type")), after = scalar_text(new_type);
   if (!before || !after || *before == *after) return;
   const bool is_override = new_type->value_at.source->is_override;
-  std::erase_if(table.children, [&](const Setting& child) {
-    return !(is_override && child.value_at.source->is_override);
-  });
+  std::erase_if(table.children,
+                [&](const Setting& child) { return !(is_override && child.value_at.source->is_override); });
 }
 
 void merge_into(Setting& base, Setting layer) {
@@ -58,9 +57,8 @@ std::vector<std::string> split(const std::string& dotted) {
 }
 
 bool is_index(const std::string& part) {
-  return !part.empty() && part.size() < 9 && std::all_of(part.begin(), part.end(), [](unsigned char c) {
-    return std::isdigit(c);
-  });
+  return !part.empty() && part.size() < 9 &&
+         std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
 /// The table that the last part of a dotted key belongs to, made where it is missing.

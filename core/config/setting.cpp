@@ -9,7 +9,8 @@ std::string Origin::text() const {
 }
 
 const Setting* Setting::find(std::string_view name) const {
-  const auto found = std::find_if(children.begin(), children.end(), [&](const auto& child) { return child.key == name; });
+  const auto found =
+      std::find_if(children.begin(), children.end(), [&](const auto& child) { return child.key == name; });
   return shape == Shape::table && found != children.end() ? &*found : nullptr;
 }
 

@@ -24,12 +24,15 @@ SchemaPointer shared_schema() {
 }
 
 const std::vector<CoreTable>& core_tables() {
-  static const std::vector<CoreTable> tables = {
-      {"plugins", shared_schema<PluginSettings>()},       {"ema", shared_schema<EmaSettings>()},
-      {"optim", shared_schema<OptimSettings>()},          {"schedule", shared_schema<ScheduleSettings>()},
-      {"train", shared_schema<TrainSettings>()},          {"checkpoint", shared_schema<CheckpointSettings>()},
-      {"evaluate", shared_schema<EvaluateSettings>()},    {"log", shared_schema<LogSettings>()},
-      {"distributed", shared_schema<DistributedSettings>()}};
+  static const std::vector<CoreTable> tables = {{"plugins", shared_schema<PluginSettings>()},
+                                                {"ema", shared_schema<EmaSettings>()},
+                                                {"optim", shared_schema<OptimSettings>()},
+                                                {"schedule", shared_schema<ScheduleSettings>()},
+                                                {"train", shared_schema<TrainSettings>()},
+                                                {"checkpoint", shared_schema<CheckpointSettings>()},
+                                                {"evaluate", shared_schema<EvaluateSettings>()},
+                                                {"log", shared_schema<LogSettings>()},
+                                                {"distributed", shared_schema<DistributedSettings>()}};
   return tables;
 }
 
@@ -134,8 +137,8 @@ class Validator {
 
   bool is_table(const Setting& setting) {
     if (setting.shape == Shape::table) return true;
-    const bool is_list_of_tables = setting.shape == Shape::list && !setting.children.empty() &&
-                                   setting.children.front().shape == Shape::table;
+    const bool is_list_of_tables =
+        setting.shape == Shape::list && !setting.children.empty() && setting.children.front().shape == Shape::table;
     if (is_list_of_tables) {
       report_.add({setting.key_at, "'" + setting.key + "' is one table, not a list", "write [" + setting.key + "]"});
     } else {
@@ -149,8 +152,8 @@ class Validator {
     if (list == nullptr) {
       report_.add({root_.value_at, "table [[objective]] is missing"});
     } else if (list->shape != Shape::list) {
-      report_.add({list->key_at, "'objective' is a list of tables, is " + list->value().kind_text(),
-                   "write [[objective]]"});
+      report_.add(
+          {list->key_at, "'objective' is a list of tables, is " + list->value().kind_text(), "write [[objective]]"});
     } else if (list->children.empty()) {
       report_.add({list->value_at, "'objective' needs at least one table, got none"});
     } else {
@@ -246,15 +249,16 @@ class Validator {
     if (advice.empty()) {
       for (const std::string& name : names) advice += (advice.empty() ? "there are: " : ", ") + name;
     }
-    const std::string what = is_scalar ? "unknown key '" + child.key + "' above the first table"
-                                       : "unknown table [" + child.key + "]";
+    const std::string what =
+        is_scalar ? "unknown key '" + child.key + "' above the first table" : "unknown table [" + child.key + "]";
     report_.add({child.key_at, what, advice});
   }
 
   /// "'momentum' is a key of [ema]", or empty.
   std::string key_elsewhere(const std::string& key, const std::string& here) const {
     for (const CoreTable& table : core_tables())
-      if (table.name != here && table.schema->find(key) != nullptr) return "'" + key + "' is a key of " + label(table.name);
+      if (table.name != here && table.schema->find(key) != nullptr)
+        return "'" + key + "' is a key of " + label(table.name);
     for (const auto& [path, task] : components_)
       for (const SchemaPointer& schema : task.schemas)
         if (path != here && schema->find(key) != nullptr) return "'" + key + "' is a key of " + label(path);
@@ -276,7 +280,8 @@ class Validator {
 
   void report_value(const Setting& child, const std::string& path, const OptionSpec& spec, const std::string& problem) {
     std::string advice;
-    if (const auto* text = std::get_if<std::string>(&child.scalar.data); text != nullptr && child.shape == Shape::scalar)
+    if (const auto* text = std::get_if<std::string>(&child.scalar.data);
+        text != nullptr && child.shape == Shape::scalar)
       advice = did_you_mean(*text, spec.choice_names);
     report_.add({child.value_at, "'" + full_key(path, child.key) + "' " + problem, advice});
   }

@@ -53,10 +53,14 @@ std::string key_text(const std::string& key) {
 
 const char* element_name(OptionKind kind, bool many) {
   switch (kind) {
-    case OptionKind::integers: return many ? "integers" : "an integer";
-    case OptionKind::reals: return many ? "numbers" : "a number";
-    case OptionKind::texts: return many ? "strings" : "a string";
-    default: return many ? "tables" : "a table";
+    case OptionKind::integers:
+      return many ? "integers" : "an integer";
+    case OptionKind::reals:
+      return many ? "numbers" : "a number";
+    case OptionKind::texts:
+      return many ? "strings" : "a string";
+    default:
+      return many ? "tables" : "a table";
   }
 }
 
@@ -68,14 +72,19 @@ bool is_array(OptionKind kind) {
 bool holds(OptionKind kind, const Value& value) {
   const bool whole = std::holds_alternative<std::int64_t>(value.data);
   switch (kind) {
-    case OptionKind::boolean: return std::holds_alternative<bool>(value.data);
+    case OptionKind::boolean:
+      return std::holds_alternative<bool>(value.data);
     case OptionKind::integer:
-    case OptionKind::integers: return whole;
+    case OptionKind::integers:
+      return whole;
     case OptionKind::real:
-    case OptionKind::reals: return whole || std::holds_alternative<double>(value.data);
+    case OptionKind::reals:
+      return whole || std::holds_alternative<double>(value.data);
     case OptionKind::text:
-    case OptionKind::texts: return std::holds_alternative<std::string>(value.data);
-    case OptionKind::tables: return std::holds_alternative<Value::Table>(value.data);
+    case OptionKind::texts:
+      return std::holds_alternative<std::string>(value.data);
+    case OptionKind::tables:
+      return std::holds_alternative<Value::Table>(value.data);
   }
   return false;
 }
@@ -90,11 +99,16 @@ std::string got(const Value& value) {
 
 std::string wanted(const OptionSpec& spec) {
   switch (spec.kind) {
-    case OptionKind::boolean: return "true or false";
-    case OptionKind::integer: return "an integer";
-    case OptionKind::real: return "a number";
-    case OptionKind::text: return "a string";
-    default: break;
+    case OptionKind::boolean:
+      return "true or false";
+    case OptionKind::integer:
+      return "an integer";
+    case OptionKind::real:
+      return "a number";
+    case OptionKind::text:
+      return "a string";
+    default:
+      break;
   }
   const std::string count = spec.length != 0 ? std::to_string(spec.length) + " " : "";
   return "an array of " + count + element_name(spec.kind, true);
@@ -125,7 +139,8 @@ std::optional<std::string> table_problem(const SchemaBase& schema, const Value::
   }
   for (const OptionSpec& spec : schema.options()) {
     const auto has_name = [&](const auto& entry) { return entry.first == spec.name; };
-    if (spec.is_required && std::none_of(table.begin(), table.end(), has_name)) return "lacks the key '" + spec.name + "'";
+    if (spec.is_required && std::none_of(table.begin(), table.end(), has_name))
+      return "lacks the key '" + spec.name + "'";
   }
   return std::nullopt;
 }
@@ -223,7 +238,8 @@ std::optional<std::string> OptionSpec::problem(const Value& value) const {
   const auto* items = std::get_if<Value::Array>(&value.data);
   if (items == nullptr) return "wants " + wanted(*this) + ", got " + got(value);
   if (length != 0 && items->size() != length)
-    return "needs " + std::to_string(length) + " " + element_name(kind, true) + ", got " + std::to_string(items->size());
+    return "needs " + std::to_string(length) + " " + element_name(kind, true) + ", got " +
+           std::to_string(items->size());
   for (std::size_t i = 0; i < items->size(); ++i) {
     const std::string which = "element " + std::to_string(i + 1) + " ";
     if (!holds(kind, (*items)[i])) return which + "wants " + element_name(kind, false) + ", got " + got((*items)[i]);
@@ -234,12 +250,18 @@ std::optional<std::string> OptionSpec::problem(const Value& value) const {
 
 std::string OptionSpec::type_text() const {
   switch (kind) {
-    case OptionKind::boolean: return "boolean";
-    case OptionKind::integer: return "integer";
-    case OptionKind::real: return "real";
-    case OptionKind::text: return is_path ? "path" : "string";
-    case OptionKind::tables: return "table array";
-    default: break;
+    case OptionKind::boolean:
+      return "boolean";
+    case OptionKind::integer:
+      return "integer";
+    case OptionKind::real:
+      return "real";
+    case OptionKind::text:
+      return is_path ? "path" : "string";
+    case OptionKind::tables:
+      return "table array";
+    default:
+      break;
   }
   const std::string each = kind == OptionKind::integers ? "integers" : kind == OptionKind::reals ? "reals" : "strings";
   return "array of " + (length != 0 ? std::to_string(length) + " " : "") + each;
@@ -264,7 +286,8 @@ std::string OptionSpec::limits_text() const {
 SchemaBase::SchemaBase(std::string summary) : summary_(std::move(summary)) {}
 
 const OptionSpec* SchemaBase::find(std::string_view name) const {
-  const auto found = std::find_if(options_.begin(), options_.end(), [&](const auto& spec) { return spec.name == name; });
+  const auto found =
+      std::find_if(options_.begin(), options_.end(), [&](const auto& spec) { return spec.name == name; });
   return found == options_.end() ? nullptr : &*found;
 }
 

@@ -67,9 +67,9 @@ void check_descriptor(const PluginInfo& info, const std::string& name, const std
   const std::string rebuild = "rebuild the plugin against this cairn's SDK";
   if (info.struct_size < sizeof(PluginInfo)) throw PluginError("its descriptor is too short", label, rebuild);
   if (info.sdk_abi != kSdkAbi)
-    throw PluginError("was built for SDK ABI " + std::to_string(info.sdk_abi) + "; this cairn has SDK ABI " +
-                          std::to_string(kSdkAbi),
-                      label, rebuild);
+    throw PluginError(
+        "was built for SDK ABI " + std::to_string(info.sdk_abi) + "; this cairn has SDK ABI " + std::to_string(kSdkAbi),
+        label, rebuild);
   for (const char* text : {info.name, info.version, info.summary, info.license, info.torch_version, info.compiler})
     if (text == nullptr) throw PluginError("its descriptor lacks a text", label, "fill every field of CAIRN_PLUGIN");
   if (info.torch_version != built_torch_version())
@@ -126,7 +126,8 @@ std::vector<PluginFolder> PluginLoader::folders() const {
   for (const auto& path : first_folders_) all.push_back({path, "--plugin-path"});
   for (const auto& path : experiment_folders_) all.push_back({path, "[plugins] path"});
   for (const auto& path : environment_folders()) all.push_back({path, "CAIRN_PLUGIN_PATH"});
-  all.push_back({boost::dll::this_line_location().parent_path() / "cairn" / "plugins", "beside the core library"});
+  const fs::path core = fs::absolute(boost::dll::this_line_location()).lexically_normal();
+  all.push_back({core.parent_path() / "cairn" / "plugins", "beside the core library"});
   return all;
 }
 
