@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
-#include <map>
 #include <optional>
 #include <set>
 
@@ -104,14 +103,17 @@ class Walk {
   void below(const std::string& relative, const Take& take) {
     const fs::path folder = root_ / relative;
     std::error_code error;
-    // A symlink may lead back to where we are; every real folder is entered once.
-    if (!entered_.insert(fs::canonical(folder, error).string()).second) return;
+    // A symlink may lead back to a folder that we are in.
+    const std::string real = fs::canonical(folder, error).string();
+    if (std::find(inside_.begin(), inside_.end(), real) != inside_.end()) return;
+    inside_.push_back(real);
     const Listing listing = list_folder(folder);
     ignored += listing.ignored;
     folders += static_cast<std::int64_t>(listing.folders.size());
     const std::string prefix = relative.empty() ? "" : relative + "/";
     for (const std::string& file : listing.files) take(prefix + file);
     for (const std::string& inner : listing.folders) below(prefix + inner, take);
+    inside_.pop_back();
   }
 
   std::int64_t ignored = 0;
@@ -119,7 +121,7 @@ class Walk {
 
  private:
   fs::path root_;
-  std::set<std::string> entered_;
+  std::vector<std::string> inside_;  // the real paths from the root to here
 };
 
 [[noreturn]] void fail_empty(const fs::path& root, std::int64_t folders, std::int64_t ignored) {
