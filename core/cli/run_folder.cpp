@@ -46,13 +46,18 @@ fs::path choose(const std::optional<fs::path>& asked, const std::string& name, b
 RunFolder::RunFolder(const std::optional<fs::path>& asked, const std::string& name, bool resume)
     : path_(choose(asked, name, resume)) {
   std::error_code failure;
-  fs::create_directories(path_, failure);
+  is_new_ = fs::create_directories(path_, failure);
   if (failure) throw Error("cannot create the run folder: " + failure.message(), path_.string());
   lock_.emplace(path_);
   const bool has_run = fs::exists(file(kConfig));
   if (has_run && !resume)
     throw Error("the folder already holds a run", path_.string(),
                 "add --resume to go on with it, or name another folder with --run");
+}
+
+void RunFolder::discard_if_new() {
+  std::error_code ignored;
+  if (is_new_) fs::remove_all(path_, ignored);
 }
 
 }  // namespace cairn

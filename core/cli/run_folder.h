@@ -15,11 +15,15 @@ class RunFolder {
   /// folder). Error if the folder is in use, holds another run already, or, with `resume`, holds none.
   RunFolder(const std::optional<std::filesystem::path>& asked, const std::string& name, bool resume);
 
+  /// Removes the folder if this object made it: for a run that could not begin.
+  void discard_if_new();
+
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
 
  private:
   std::filesystem::path path_;
+  bool is_new_ = false;
   std::optional<RunLock> lock_;
 };
 

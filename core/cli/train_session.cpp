@@ -6,6 +6,7 @@
 #include <torch/version.h>
 
 #include <chrono>
+#include <memory>
 #include <thread>
 
 #include "cairn/error.h"
@@ -103,12 +104,19 @@ class FactsKeeper {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-int train(const TrainRequest& request, Composition& parts, const RunFolder& folder, at::Device device,
-          Terminal& terminal, TextLog& log, RunFacts& facts, FactsKeeper& keeper) {
-  Trainer trainer(request.experiment, parts, folder.path(), device);
-  if (request.resume)
-    log.info(trainer.first_step() > 0 ? fmt::format("going on at step {}", trainer.first_step())
-                                      : std::string("no checkpoint yet: starting from the beginning"));
+/// Opens data and, on resume, the newest checkpoint. A run that cannot begin leaves nothing behind.
+std::unique_ptr<Trainer> make_trainer(const TrainRequest& request, Composition& parts, RunFolder& folder,
+                                      at::Device device) {
+  try {
+    return std::make_unique<Trainer>(request.experiment, parts, folder.path(), device);
+  } catch (...) {
+    folder.discard_if_new();
+    throw;
+  }
+}
+
+int train(Trainer& trainer, const TrainRequest& request, const Composition& parts, const RunFolder& folder,
+          at::Device device, Terminal& terminal, TextLog& log, RunFacts& facts, FactsKeeper& keeper) {
   RunWatcher watcher(request.experiment, parts, folder.path(), trainer.first_step(), device, terminal, log);
   const TrainOutcome outcome = trainer.run(watcher);
   watcher.bar().finish();
@@ -136,17 +144,21 @@ int run_training(const TrainRequest& request, Composition& parts) {
   const std::int64_t threads = request.experiment.train.threads;
   at::set_num_threads(threads > 0 ? static_cast<int>(threads)
                                   : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
-  const RunFolder folder(request.run, request.experiment.name, request.resume);
+  RunFolder folder(request.run, request.experiment.name, request.resume);
+  const std::unique_ptr<Trainer> trainer = make_trainer(request, parts, folder, device);
   write_file_atomically(folder.file("config.toml"), request.experiment.document->toml(/*with_origins=*/false));
   Terminal terminal(stderr);
   TextLog log(folder.file("log.txt"), &terminal);
   log.info(fmt::format("run folder {}", folder.path().string()));
   log.info(describe(parts));
+  if (request.resume)
+    log.info(trainer->first_step() > 0 ? fmt::format("going on at step {}", trainer->first_step())
+                                       : std::string("no checkpoint yet: starting from the beginning"));
 
   RunFacts facts = first_facts(request, device);
   FactsKeeper keeper(folder.file("run.json"), facts, device);
   try {
-    return train(request, parts, folder, device, terminal, log, facts, keeper);
+    return train(*trainer, request, parts, folder, device, terminal, log, facts, keeper);
   } catch (const std::exception& error) {
     terminal.clear_status();
     keeper.fail(error.what());

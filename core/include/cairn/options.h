@@ -156,20 +156,16 @@ class Schema : public SchemaBase {
   }
   template <class T>
   static void describe(OptionSpec& spec, const std::vector<T>& v) {
-    if constexpr (std::is_same_v<T, std::int64_t>) {
-      spec.kind = OptionKind::integers;
-    } else if constexpr (std::is_same_v<T, double>) {
-      spec.kind = OptionKind::reals;
-    } else if constexpr (std::is_same_v<T, std::string>) {
-      spec.kind = OptionKind::texts;
-    } else {
+    Value::Array items;
+    if constexpr (requires { T::schema(); }) {
       spec.kind = OptionKind::tables;
       spec.table = std::make_shared<Schema<T>>(T::schema());
-      spec.fallback = Value(Value::Array{});
-      return;
+    } else {
+      spec.kind = std::is_same_v<T, std::int64_t> ? OptionKind::integers
+                  : std::is_same_v<T, double>     ? OptionKind::reals
+                                                  : OptionKind::texts;
+      for (const auto& item : v) items.emplace_back(item);
     }
-    Value::Array items;
-    for (const auto& item : v) items.emplace_back(item);
     spec.fallback = Value(std::move(items));
   }
 

@@ -1,0 +1,122 @@
+"""Every bad input has a clear error and loses nothing."""
+import fcntl
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+from program import TINY, checkpoint, command, folders, require, require_in, run, train
+
+
+def picture(path, value):
+    """A grey 32 x 32 picture in the plainest format there is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"P5 32 32 255\n" + bytes((value * 7 + i) % 256 for i in range(1024)))
+
+
+def folder_run(base, name, path, code, **settings):
+    return train(base / name, code=code, modality__type="image.folder", modality__path=path, modality__size=16,
+                 modality__patch=4, **settings)
+
+
+def paths(base):
+    text = folder_run(base, "missing", base / "nowhere", 1)
+    require_in("nowhere", text)
+    (base / "empty").mkdir()
+    require_in("empty", folder_run(base, "empty-run", base / "empty", 1))
+
+
+def unreadable_pictures(base):
+    data = base / "data"
+    for label in ("cat", "dog"):
+        for i in range(30):
+            picture(data / label / f"{i}.pgm", i)
+    (data / "cat/broken.pgm").write_bytes(b"P5 32 32 255\nshort")
+    text = folder_run(base, "few-bad", data, 0)
+    require_in("broken.pgm", text)
+    require_in("broken.pgm", (base / "few-bad/quarantine.txt").read_text())
+    require(json.loads((base / "few-bad/run.json").read_text())["unreadable_samples"] >= 1, "run.json counts none")
+    for i in range(20):
+        (data / f"dog/bad{i}.pgm").write_bytes(b"no picture")
+    text = folder_run(base, "many-bad", data, 1)
+    require_in("max_bad_share", text)
+    require(json.loads((base / "many-bad/run.json").read_text())["status"] == "failed", "run.json does not say failed")
+    folder_run(base, "many-allowed", data, 0, modality__max_bad_share=0.6)
+    shutil.rmtree(data / "dog")
+    picture(data / "dog/only.pgm", 3)
+    folder_run(base, "one-image-class", data, 0, modality__max_bad_share=0.6)
+
+
+def experiments(base):
+    text = train(base / "patch", code=2, modality__patch=5)
+    require_in("patch", text)
+    require_in("--set", text)
+    text = train(base / "plugin", code=2, encoder__type="sonar.net")
+    require_in("sonar", text)
+    run("train", base / "missing.toml", code=2)
+    require_in("KEY=VALUE", run("train", TINY, "--set", code=2))
+    require(not (base / "patch").exists(), "a wrong experiment left a run folder")
+
+
+def used_folder(base):
+    folder = base / "used"
+    train(folder, train__steps=4)
+    require_in("--resume", train(folder, code=1))
+    with open(folder / "run.lock", "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        require_in("in use by", train(folder, "--resume", code=1))
+
+
+def other_model(base):
+    folder = base / "other"
+    train(folder, train__steps=6)
+    text = train(folder, "--resume", code=1, encoder__depth=3, train__steps=8)
+    require_in("missing", text)
+    require_in("blocks.2.", text)
+    text = train(folder, "--resume", code=1, encoder__width=64, train__steps=8)
+    require_in("of another shape", text)
+    train(folder, "--resume", train__steps=6)
+
+
+def full_disk(base):
+    folder = base / "full"
+    train(folder, train__stop_at=6)
+    before = checkpoint(folder, 6)
+    size = max(len(data) for data in before.values())
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
+    text = train(folder, "--resume", code=1, before=limit)
+    require_in("No space left", text)
+    require_in("--resume", text)
+    require(checkpoint(folder, 6) == before, "the older checkpoint was touched")
+    names = sorted(os.listdir(folder / "checkpoints"))
+    require(names == ["step-00000006"], f"left behind: {names}")
+    train(folder, "--resume")
+    whole = base / "not-full"
+    train(whole)
+    require(checkpoint(folder, 24) == checkpoint(whole, 24), "the run after the full disk differs")
+
+
+def interrupt(base):
+    folder = base / "interrupted"
+    process = subprocess.Popen(command("train", TINY, "--run", folder, "--device", "cpu", train__steps=100000),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (folder / "metrics.jsonl").exists() or not (folder / "metrics.jsonl").read_text():
+        time.sleep(0.05)
+        require(process.poll() is None, "the run ended by itself")
+    process.send_signal(signal.SIGINT)
+    text = process.communicate(timeout=60)[1]
+    require(process.returncode == 130, f"exit code {process.returncode} after an interrupt")
+    require_in("--resume", text)
+    require(json.loads((folder / "run.json").read_text())["status"] == "interrupted", "run.json does not say so")
+    require(len(os.listdir(folder / "checkpoints")) > 0, "no checkpoint after an interrupt")
+
+
+with folders() as name:
+    base = pathlib.Path(name)
+    for check in (paths, unreadable_pictures, experiments, used_folder, other_model, full_disk, interrupt):
+        check(base)
+        print("passed:", check.__name__.replace("_", " "))
