@@ -5,7 +5,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::size_t kMostMarks = 4096;
+constexpr double kMarkSeconds = 0.1;  // fast steps need not all be remembered
 
 template <class Mark>
 std::optional<double> steps_per_second(const Mark& from, const Mark& to) {
@@ -31,15 +31,10 @@ void Throughput::step(std::int64_t step, double now, double waited) {
     start_ = mark;
     paused_before_ = paused_;
   }
-  if (recent_.size() >= kMostMarks) thin();
+  latest_ = mark;
+  if (!recent_.empty() && mark.time - recent_.back().time < kMarkSeconds) return;
   recent_.push_back(mark);
   while (recent_.size() > 2 && mark.time - recent_[1].time >= kWindowSeconds) recent_.pop_front();
-}
-
-void Throughput::thin() {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < recent_.size(); i += 2) recent_[kept++] = recent_[i];
-  recent_.erase(recent_.begin() + static_cast<std::ptrdiff_t>(kept), recent_.end());
 }
 
 void Throughput::pause(double now) {
@@ -53,27 +48,27 @@ void Throughput::resume(double now) {
 
 std::optional<double> Throughput::samples_per_second() const {
   if (recent_.empty()) return std::nullopt;
-  const auto pace = steps_per_second(recent_.front(), recent_.back());
+  const auto pace = steps_per_second(recent_.front(), *latest_);
   return pace ? std::optional(*pace * static_cast<double>(batch_size_)) : std::nullopt;
 }
 
 std::optional<double> Throughput::average_samples_per_second() const {
   if (!start_) return std::nullopt;
-  const auto pace = steps_per_second(*start_, recent_.back());
+  const auto pace = steps_per_second(*start_, *latest_);
   return pace ? std::optional(*pace * static_cast<double>(batch_size_)) : std::nullopt;
 }
 
-double Throughput::wait_share() const { return recent_.empty() ? 0.0 : waited_share(recent_.front(), recent_.back()); }
+double Throughput::wait_share() const { return recent_.empty() ? 0.0 : waited_share(recent_.front(), *latest_); }
 
-double Throughput::average_wait_share() const { return start_ ? waited_share(*start_, recent_.back()) : 0.0; }
+double Throughput::average_wait_share() const { return start_ ? waited_share(*start_, *latest_) : 0.0; }
 
 std::optional<double> Throughput::seconds_left(std::int64_t last_step) const {
   if (recent_.empty()) return std::nullopt;
-  const auto pace = steps_per_second(recent_.front(), recent_.back());
+  const auto pace = steps_per_second(recent_.front(), *latest_);
   if (!pace) return std::nullopt;
-  const double trained = recent_.back().time - start_->time;
+  const double trained = latest_->time - start_->time;
   const double pauses = trained > 0.0 ? (paused_ - paused_before_) / trained : 0.0;
-  return static_cast<double>(std::max<std::int64_t>(0, last_step - recent_.back().step)) / *pace * (1.0 + pauses);
+  return static_cast<double>(std::max<std::int64_t>(0, last_step - latest_->step)) / *pace * (1.0 + pauses);
 }
 
 }  // namespace cairn

@@ -42,12 +42,9 @@ class CAIRN_API Throughput {
     double waited;
   };
 
-  /// Drops every other mark: fast steps need not all be remembered.
-  void thin();
-
   std::int64_t first_step_;
   std::int64_t batch_size_;
-  std::optional<Mark> start_;
+  std::optional<Mark> start_, latest_;
   std::deque<Mark> recent_;
   double paused_ = 0.0;
   double paused_before_ = 0.0;  // of it, before the warm-up had passed

@@ -18,7 +18,7 @@ struct Shape {
   std::int64_t only_class = -1;
 };
 
-/// Samples [2,4,4] filled with their class, plus noise from the generator they are handed.
+/// Samples [2,4,4] whose class is the bright row of the first channel, plus noise from the generator they are handed.
 class FakeSource : public SampleSource {
  public:
   FakeSource(const Shape& shape, std::int64_t size, std::atomic<int>& loads)
@@ -31,9 +31,10 @@ class FakeSource : public SampleSource {
     sample.id = index;
     const std::int64_t label = shape_.only_class >= 0 ? shape_.only_class : index % shape_.classes;
     if (shape_.is_labelled) sample.label = label;
-    sample.views = {at::full({2, 4, 4}, static_cast<float>(label))};
-    sample.views[0][0][0][0] += rng.uniform(-0.1, 0.1);
-    sample.views[0][1] = static_cast<float>(index % 7);
+    sample.views = {at::zeros({2, 4, 4})};
+    sample.views[0][0][label] = 1.0;
+    sample.views[0][0][3][0] += rng.uniform(-0.1, 0.1);
+    sample.views[0][1] = 0.1 * static_cast<double>(index % 7);
     return sample;
   }
   std::string name(std::int64_t index) const override { return "fake " + std::to_string(index); }
