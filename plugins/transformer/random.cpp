@@ -16,17 +16,25 @@ std::int64_t share_of(double share, std::int64_t count) {
   return static_cast<std::int64_t>(share * static_cast<double>(count) + 1e-9);
 }
 
+/// Writes the first `count` of `ids`, sorted, into a row of `out`.
+void take(std::span<std::int64_t> ids, std::int64_t count, const at::Tensor& out, std::int64_t row) {
+  const auto end = ids.begin() + count;
+  std::sort(ids.begin(), end);
+  std::copy(ids.begin(), end, out.data_ptr<std::int64_t>() + row * count);
+}
+
 }  // namespace
 
 Schema<RandomOptions> RandomOptions::schema() {
   using O = RandomOptions;
-  Schema<O> s("Uniformly random context tokens; the rest, or a random part of it, is asked in one query");
+  Schema<O> s("Uniformly random context tokens; the rest, or random parts of it, is asked about");
   s.option("context_share", &O::context_share, "share of the tokens that is seen").range(0, 1);
   s.option("context_tokens", &O::context_tokens, "number of tokens seen; 0: context_share says it").at_least(0);
   s.option("target_share", &O::target_share, "share of the tokens that is asked about; 0: all not seen").range(0, 1);
   s.option("target_tokens", &O::target_tokens, "number of tokens asked about; 0: target_share says it").at_least(0);
   s.option("contexts", &O::contexts, "independent contexts of each view, each asked about tokens outside it")
       .range(1, 64);
+  s.option("targets", &O::targets, "queries of each context, drawn independently, each a sequence of its own").range(1, 64);
   return s;
 }
 
@@ -52,20 +60,25 @@ RandomMasker::Counts RandomMasker::counts(const TokenGrid& grid) const {
 
 Plan RandomMasker::plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress&, Rng& rng) const {
   Plan plan;
-  for (std::size_t view = 0; view < views.size(); ++view) {
-    const Counts n = counts(views[view].grid);
+  for (std::size_t v = 0; v < views.size(); ++v) {
+    const Counts n = counts(views[v].grid);
+    const int view = static_cast<int>(v);
     for (std::int64_t draw = 0; draw < options_.contexts; ++draw) {
-      const at::Tensor seen = at::empty({batch, n.seen}, at::kLong), asked = at::empty({batch, n.asked}, at::kLong);
+      const at::Tensor seen = at::empty({batch, n.seen}, at::kLong);
+      std::vector<at::Tensor> asked;
+      for (std::int64_t t = 0; t < options_.targets; ++t) asked.push_back(at::empty({batch, n.asked}, at::kLong));
       for (std::int64_t row = 0; row < batch; ++row) {
-        auto order = rng.permutation(views[view].grid.count());
-        const auto middle = order.begin() + n.seen, end = middle + n.asked;
-        std::sort(order.begin(), middle);
-        std::sort(middle, end);
-        std::copy(order.begin(), middle, seen.data_ptr<std::int64_t>() + row * n.seen);
-        std::copy(middle, end, asked.data_ptr<std::int64_t>() + row * n.asked);
+        auto order = rng.permutation(views[v].grid.count());
+        const std::span rest = std::span(order).subspan(static_cast<std::size_t>(n.seen));
+        take(order, n.seen, seen, row);
+        for (const at::Tensor& target : asked) {
+          if (&target != &asked.front()) rng.shuffle(rest);
+          take(rest, n.asked, target, row);
+        }
       }
-      plan.queries.push_back({static_cast<int>(plan.contexts.size()), static_cast<int>(view), {asked}});
-      plan.contexts.push_back({static_cast<int>(view), {seen}});
+      for (const at::Tensor& target : asked)
+        plan.queries.push_back({static_cast<int>(plan.contexts.size()), view, {target}});
+      plan.contexts.push_back({view, {seen}});
     }
   }
   return plan;

@@ -13,10 +13,12 @@ struct RandomOptions {
   double target_share = 0.0;
   std::int64_t target_tokens = 0;
   std::int64_t contexts = 1;
+  std::int64_t targets = 1;
   static Schema<RandomOptions> schema();
 };
 
-/// Uniformly random masks, drawn anew for each row: a context of each view, asked about tokens outside it in one query.
+/// Uniformly random masks, drawn anew for each row: a context of each view, asked about tokens outside
+/// it in one or more queries.
 class RandomMasker : public Masker {
  public:
   explicit RandomMasker(const RandomOptions& options);
