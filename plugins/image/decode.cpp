@@ -144,14 +144,25 @@ struct JpegDeleter {
   void operator()(void* handle) const { tjDestroy(handle); }
 };
 
-tjhandle jpeg_decoder() {
-  thread_local const std::unique_ptr<void, JpegDeleter> handle(tjInitDecompress());
-  return handle.get();
+using JpegDecoder = std::unique_ptr<void, JpegDeleter>;
+
+/// This thread's decoder.
+JpegDecoder& jpeg_decoder() {
+  thread_local JpegDecoder decoder;
+  if (!decoder) decoder.reset(tjInitDecompress());
+  return decoder;
+}
+
+/// What libjpeg said last. A decoder stays in the middle of the file that it failed on, so the next file gets a new
+/// one.
+std::string take_jpeg_error() {
+  std::string text = tjGetErrorStr2(jpeg_decoder().get());
+  jpeg_decoder().reset();
+  return text;
 }
 
 [[noreturn]] void fail_jpeg(const std::string& name) {
-  throw DataError(std::string("cannot be decoded (") + tjGetErrorStr2(jpeg_decoder()) + ")", name,
-                  "replace or remove the file");
+  throw DataError("cannot be decoded (" + take_jpeg_error() + ")", name, "replace or remove the file");
 }
 
 struct JpegHeader {
@@ -160,21 +171,22 @@ struct JpegHeader {
 
 JpegHeader read_jpeg_header(Bytes bytes, const std::string& name) {
   JpegHeader h;
+  const tjhandle decoder = jpeg_decoder().get();
   const int code =
-      tjDecompressHeader3(jpeg_decoder(), bytes.data(), bytes.size(), &h.width, &h.height, &h.subsampling, &h.colours);
-  if (code != 0 && (h.width <= 0 || tjGetErrorCode(jpeg_decoder()) == TJERR_FATAL)) fail_jpeg(name);
+      tjDecompressHeader3(decoder, bytes.data(), bytes.size(), &h.width, &h.height, &h.subsampling, &h.colours);
+  if (code != 0 && (h.width <= 0 || tjGetErrorCode(decoder) == TJERR_FATAL)) fail_jpeg(name);
   return h;
 }
 
 /// Decodes into `out`. libjpeg warns of much that does no harm; a missing end does.
 void decode_jpeg_to(Bytes bytes, Extent extent, int format, std::uint8_t* out, const std::string& name) {
-  const int code =
-      tjDecompress2(jpeg_decoder(), bytes.data(), bytes.size(), out, extent.width, 0, extent.height, format, 0);
+  const tjhandle decoder = jpeg_decoder().get();
+  const int code = tjDecompress2(decoder, bytes.data(), bytes.size(), out, extent.width, 0, extent.height, format, 0);
   if (code == 0) return;
-  if (tjGetErrorCode(jpeg_decoder()) == TJERR_FATAL) fail_jpeg(name);
-  const std::string_view warning = tjGetErrorStr2(jpeg_decoder());
-  if (warning.find("remature end") != std::string_view::npos)
-    throw DataError("is truncated (" + std::string(warning) + ")", name, "replace or remove the file");
+  if (tjGetErrorCode(decoder) == TJERR_FATAL) fail_jpeg(name);
+  const std::string warning = take_jpeg_error();
+  if (warning.find("remature end") != std::string::npos)
+    throw DataError("is truncated (" + warning + ")", name, "replace or remove the file");
 }
 
 Picture decode_jpeg(Bytes bytes, int shrink, const std::string& name) {
