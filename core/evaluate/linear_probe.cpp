@@ -216,6 +216,13 @@ double accuracy_of(const at::Tensor& guess, const at::Tensor& truth) {
   return guess.eq(truth).to(at::kDouble).mean().item<double>();
 }
 
+/// Accuracy, then minus the cross-entropy, of a fit: the larger the better.
+std::pair<double, double> judgement(const LogisticFit& fit, const at::Tensor& x, const at::Tensor& y) {
+  const at::Tensor logs = at::log_softmax(at::addmm(fit.bias, x, fit.weight), 1);
+  const double gain = logs.gather(1, y.unsqueeze(1)).mean().item<double>();
+  return {accuracy_of(logs.argmax(1), y), gain};
+}
+
 /// C and its fit that do best on the last fifth of a permutation of the rows; 1 where there are too few rows.
 std::pair<double, LogisticFit> choose_c(const at::Tensor& x, const at::Tensor& y, std::int64_t classes,
                                         const LinearProbeOptions& options, std::int64_t& iterations) {
@@ -227,13 +234,13 @@ std::pair<double, LogisticFit> choose_c(const at::Tensor& x, const at::Tensor& y
   const at::Tensor a_label = y.index_select(0, learn), b_label = y.index_select(0, judge);
   std::pair<double, LogisticFit> best;
   LogisticFit fit;
-  double best_accuracy = -1.0;
+  std::pair<double, double> best_judgement = {-1.0, 0.0};
   for (const double c : options.grid) {
     fit = fit_logistic(a, a_label, classes, c, options, fit.weight.defined() ? &fit : nullptr);
     iterations += fit.iterations;
-    const double accuracy = accuracy_of(guesses(fit, b), b_label);
-    if (accuracy <= best_accuracy) continue;
-    best_accuracy = accuracy;
+    const auto judged = judgement(fit, b, b_label);
+    if (judged <= best_judgement) continue;
+    best_judgement = judged;
     best = {c, fit};
   }
   return best;

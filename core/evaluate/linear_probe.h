@@ -42,8 +42,9 @@ CAIRN_API LogisticFit fit_logistic(const at::Tensor& x, const at::Tensor& y, std
                                    const LinearProbeOptions& options, const LogisticFit* start = nullptr);
 
 /// Logistic regression on features standardised by the training rows; C is chosen on the last fifth of a seeded
-/// permutation of them (first of the best), then fitted again on all. Features whose deviation is below 1e-6 count as
-/// constant. Labels lie in 0 .. classes-1. Error on empty or non-finite features, or fewer than two classes.
+/// permutation of them (of equals the one of lower cross-entropy), then fitted again on all. Features whose deviation
+/// is below 1e-6 count as constant. Labels lie in 0 .. classes-1. Error on empty or non-finite features, or fewer than
+/// two classes.
 CAIRN_API LinearProbeResult linear_probe(const Features& train, const Features& test, std::int64_t classes,
                                          const LinearProbeOptions& options = {});
 

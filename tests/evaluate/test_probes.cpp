@@ -121,6 +121,19 @@ TEST_CASE("C follows the data: strong where features are noise, weak where they 
   CHECK(same.accuracy == noisy.accuracy);
 }
 
+TEST_CASE("a class missing where C is chosen is not given up") {
+  // Eight judging rows, none of the rare class: strong penalties do as well there, and then never guess that class.
+  Features train{at::zeros({40, 3}), at::zeros({40}, at::kLong), {}, 0};
+  const auto order = cairn::Rng(0, cairn::Stream::probe, 3).permutation(40);
+  for (std::int64_t i = 0; i < 40; ++i) {
+    const std::int64_t label = i < 9 ? 1 : i % 3 == 0 ? 0 : 2;
+    train.y[order[static_cast<std::size_t>(i)]] = label;
+    train.x[order[static_cast<std::size_t>(i)]][label] = 1.0;
+  }
+  const Features test{at::eye(3), at::arange(3, at::kLong), {}, 0};
+  CHECK(cairn::linear_probe(train, test, 3).accuracy == 1.0);
+}
+
 TEST_CASE("nearest neighbours equal a brute-force search") {
   const Features train = blobs(500, 12, 5, 0.5, 2), test = blobs(60, 12, 5, 0.5, 3);
   for (const std::int64_t k : {1, 7, 20}) {
