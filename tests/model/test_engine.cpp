@@ -1,0 +1,229 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include "cairn/error.h"
+#include "model/engine.h"
+#include "model/named_state.h"
+#include "support/toy.h"
+
+using namespace cairn;
+using namespace cairn::test;
+
+namespace {
+
+constexpr std::int64_t kWidth = 8;
+
+/// A linear map of each patch; counts its forward passes.
+class ToyEncoder : public Encoder {
+ public:
+  ToyEncoder() : map_(register_module("map", torch::nn::Linear(4, kWidth))) {}
+  Encoded encode(const View& view, const Look& look) override {
+    ++passes;
+    at::Tensor tokens = map_(ToyModality().patches(view));
+    if (!look.visible.all())
+      tokens = tokens.gather(1, look.visible.index.unsqueeze(-1).expand({-1, -1, kWidth}));
+    return {tokens, tokens.mean(1), {}};
+  }
+  std::int64_t width() const override { return kWidth; }
+  std::int64_t depth() const override { return 1; }
+  bool can_hide_tokens() const override { return may_hide; }
+
+  int passes = 0;
+  inline static bool may_hide = true;
+
+ private:
+  torch::nn::Linear map_;
+};
+
+class ToyPredictor : public Predictor {
+ public:
+  explicit ToyPredictor(std::int64_t width) : map_(register_module("map", torch::nn::Linear(kWidth, width))) {}
+  at::Tensor predict(const Question& question) override {
+    ++passes;
+    const std::int64_t asked = question.asked_at.all() ? question.asked_grid.count() : question.asked_at.index.size(1);
+    return map_(question.seen.tokens.mean(1, true)).expand({-1, asked, -1}) * (1 + question.group);
+  }
+  int passes = 0;
+
+ private:
+  torch::nn::Linear map_;
+};
+
+class ToyObjective : public Objective {
+ public:
+  explicit ToyObjective(TargetSpec spec) : spec_(std::move(spec)) {}
+  TargetSpec target() const override { return spec_; }
+  LossReport evaluate(const StepView& step) override {
+    at::Tensor total;
+    for (const Pair& pair : step.pairs) {
+      if (pair.target.defined()) target_gradient = pair.target.requires_grad();
+      const at::Tensor loss = (pair.prediction - (pair.target.defined() ? pair.target : at::zeros({}))).square().mean();
+      total = total.defined() ? total + loss : loss;
+    }
+    return {total, {{"pairs", at::tensor(static_cast<double>(step.pairs.size()))}}};
+  }
+  bool target_gradient = false;
+
+ private:
+  TargetSpec spec_;
+};
+
+/// Everything an experiment needs, without any plugin.
+struct World {
+  Experiment experiment;
+  Component modality, masker, encoder, predictor, objective;
+  TargetSpec spec;
+
+  explicit World(TargetSpec target = {}) : spec(std::move(target)) {
+    experiment.modality = {"toy.data", {}, "modality"};
+    experiment.masker = {"toy.mask", {}, "masker"};
+    experiment.encoder = {"toy.map", {}, "encoder"};
+    experiment.predictor = ComponentSettings{"toy.guess", {}, "predictor"};
+    experiment.objectives = {ObjectiveSettings{{"toy.loss", {}, "objective[0]"}, 2.0}};
+    experiment.train.steps = 1;
+    experiment.train.batch_size = 4;
+    modality.factory = ModalityFactory([](const auto&) { return std::make_shared<ToyModality>(); });
+    masker.factory = MaskerFactory([](const auto&) { return std::make_shared<ToyMasker>(); });
+    encoder.factory = EncoderFactory([](const auto&, const auto&) { return std::make_shared<ToyEncoder>(); });
+    predictor.factory = PredictorFactory(
+        [](const auto&, const PredictorSetting& s) { return std::make_shared<ToyPredictor>(s.output_width); });
+    objective.factory =
+        ObjectiveFactory([this](const auto&, const auto&) { return std::make_shared<ToyObjective>(spec); });
+  }
+
+  Composition compose() {
+    return Composition(experiment, [this](ComponentKind kind, const std::string&) -> const Component& {
+      switch (kind) {
+        case ComponentKind::modality: return modality;
+        case ComponentKind::masker: return masker;
+        case ComponentKind::encoder: return encoder;
+        case ComponentKind::predictor: return predictor;
+        default: return objective;
+      }
+    });
+  }
+};
+
+Batch toy_batch(std::int64_t size) {
+  const ToyModality modality;
+  const auto source = modality.open(Split::train, Purpose::pretrain);
+  std::vector<Sample> samples;
+  for (std::int64_t i = 0; i < size; ++i) {
+    Rng rng(1, Stream::load, 0, static_cast<std::uint64_t>(i));
+    samples.push_back(source->load(i, rng));
+  }
+  return modality.collate(samples, Purpose::pretrain);
+}
+
+TokenSet same_ids(std::vector<std::int64_t> row, std::int64_t batch) {
+  return {at::tensor(row, at::kLong).unsqueeze(0).repeat({batch, 1})};
+}
+
+}  // namespace
+
+TEST_CASE("contexts and queries of equal shape run as one batch, and give what single ones give", "[engine]") {
+  World world;
+  Composition parts = world.compose();
+  Engine engine(parts);
+  const Batch batch = toy_batch(4);
+  const Plan both{{{0, same_ids({0, 1}, 4), {}}, {0, same_ids({2, 3}, 4), {}}},
+                  {{0, 0, same_ids({2, 3}, 4)}, {1, 0, same_ids({0, 1}, 4)}, {0, 0, same_ids({3}, 4)}}};
+  auto& encoder = dynamic_cast<ToyEncoder&>(parts.student->encoder());
+  auto& predictor = dynamic_cast<ToyPredictor&>(*parts.predictor);
+  const int before = encoder.passes;
+  const Pass pass = engine.run(batch, both, {});
+  REQUIRE(encoder.passes == before + 1);
+  REQUIRE(predictor.passes == 2);
+  for (std::size_t q = 0; q < both.queries.size(); ++q) {
+    Plan single{{both.contexts[static_cast<std::size_t>(both.queries[q].context)]}, {both.queries[q]}};
+    single.queries[0].context = 0;
+    const Pass alone = engine.run(batch, single, {});
+    REQUIRE(at::allclose(alone.pairs[0][0].prediction, pass.pairs[0][q].prediction));
+    REQUIRE(at::equal(alone.pairs[0][0].target, pass.pairs[0][q].target));
+  }
+}
+
+TEST_CASE("a teacher starts equal, carries no gradient and gets none; weights scale the loss", "[engine]") {
+  World world;
+  Composition parts = world.compose();
+  REQUIRE(parts.teacher);
+  const auto student = named_state({{"", parts.student}}), teacher = named_state({{"", parts.teacher}});
+  for (const auto& [name, tensor] : student) REQUIRE(at::equal(tensor, teacher.at(name)));
+  Engine engine(parts);
+  const Batch batch = toy_batch(4);
+  const Plan plan{{{0, same_ids({0, 1}, 4), {}}}, {{0, 0, same_ids({2, 3}, 4)}}};
+  const Pass pass = engine.run(batch, plan, {});
+  REQUIRE_FALSE(dynamic_cast<ToyObjective&>(*parts.objectives[0].objective).target_gradient);
+  const Pair& pair = pass.pairs[0][0];
+  REQUIRE(pass.report.total.item<double>() == Approx(2 * (pair.prediction - pair.target).square().mean().item<double>()));
+  pass.report.total.backward();
+  for (const at::Tensor& parameter : parts.teacher->parameters()) REQUIRE_FALSE(parameter.grad().defined());
+  for (const at::Tensor& parameter : parts.student->parameters()) REQUIRE(parameter.grad().defined());
+  REQUIRE(pass.features.sizes() == at::IntArrayRef({4, kWidth}));
+  REQUIRE(pass.targets.sizes() == at::IntArrayRef({4, 4, kWidth}));
+}
+
+TEST_CASE("the target comes from where the objective says, with gradient only from the student", "[engine]") {
+  const Batch batch = toy_batch(4);
+  const Plan plan{{{0, same_ids({0, 1}, 4), {}}}, {{0, 0, same_ids({2, 3}, 4)}}};
+  for (const Source source : {Source::student, Source::student_detached, Source::input, Source::none}) {
+    World world({source, Level::tokens, {}, 0, 1});
+    Composition parts = world.compose();
+    REQUIRE_FALSE(parts.teacher);
+    Engine engine(parts);
+    const Pass pass = engine.run(batch, plan, {});
+    REQUIRE(dynamic_cast<ToyObjective&>(*parts.objectives[0].objective).target_gradient == (source == Source::student));
+    if (source == Source::input) {
+      const at::Tensor patches = ToyModality().patches(batch.views[0]);
+      REQUIRE(at::equal(pass.pairs[0][0].target, patches.narrow(1, 2, 2)));
+    }
+    REQUIRE(pass.pairs[0][0].target.defined() == (source != Source::none));
+  }
+}
+
+TEST_CASE("what does not fit together is an error that names the option", "[composition]") {
+  const auto key_of = [](World& world) {
+    try {
+      world.compose();
+    } catch (const ConfigError& error) {
+      return error.key();
+    }
+    return std::string("nothing");
+  };
+  World good;
+  REQUIRE(key_of(good) == "nothing");
+  World two_views({Source::teacher, Level::tokens, {}, 0, 2});
+  REQUIRE(key_of(two_views) == "objective[0]");
+  World pooled({Source::teacher, Level::pooled, {}, 0, 1});
+  REQUIRE(key_of(pooled) == "masker");
+  World no_predictor;
+  no_predictor.experiment.predictor.reset();
+  REQUIRE(key_of(no_predictor) == "predictor");
+  World whole;
+  ToyEncoder::may_hide = false;
+  REQUIRE(key_of(whole) == "masker");
+  ToyEncoder::may_hide = true;
+}
+
+TEST_CASE("a plugin's exception names the component", "[composition]") {
+  World world;
+  world.encoder.factory = EncoderFactory(
+      [](const auto&, const auto&) -> std::shared_ptr<Encoder> { throw std::runtime_error("out of luck"); });
+  REQUIRE_THROWS_WITH(world.compose(), Catch::Contains("toy.map") && Catch::Contains("out of luck"));
+}
+
+TEST_CASE("loading a state reports every name at once and copies nothing unless all fit", "[state]") {
+  auto module = std::make_shared<ToyEncoder>();
+  const auto state = named_state({{"encoder", module}});
+  NamedTensors other = {{"encoder.map.weight", at::zeros({3, 3})}, {"encoder.extra", at::zeros({1})}};
+  const at::Tensor before = state.at("encoder.map.weight").clone();
+  REQUIRE_THROWS_WITH(load_named_state(state, other, "file"),
+                      Catch::Contains("missing (1)") && Catch::Contains("encoder.map.bias") &&
+                          Catch::Contains("unexpected (1)") && Catch::Contains("encoder.extra") &&
+                          Catch::Contains("of another shape (1)") && Catch::Contains("has [3,3]"));
+  REQUIRE(at::equal(state.at("encoder.map.weight"), before));
+  other = {{"encoder.map.weight", at::ones({kWidth, 4})}, {"encoder.map.bias", at::ones({kWidth})}};
+  load_named_state(state, other, "file");
+  REQUIRE(state.at("encoder.map.weight").sum().item<double>() == kWidth * 4);
+}
