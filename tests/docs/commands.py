@@ -13,7 +13,7 @@ PROGRAM = os.environ["CAIRN_PROGRAM"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("CAIRN_SHARED", ROOT.parent / "shared"))
 BLOCK = re.compile(r"^```console(?: (\d+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-TINY = {"train.steps": 2, "train.stop_at": 0, "train.batch_size": 8, "evaluate.every": 0, "evaluate.train_samples": 40,
+TINY = {"train.steps": 2, "train.stop_at": 0, "train.batch_size": 8, "train.threads": 1, "evaluate.every": 0, "evaluate.train_samples": 40,
         "evaluate.test_samples": 20, "evaluate.final_train_samples": 40, "evaluate.final_test_samples": 20}
 
 
@@ -51,7 +51,7 @@ def matches(expected, printed):
 
 def run(words, code, expected, folder, environment):
     """What is wrong with the command, or None."""
-    done = subprocess.run([PROGRAM, *words], cwd=folder, env=environment, text=True, timeout=60,
+    done = subprocess.run([PROGRAM, *words], cwd=folder, env=environment, text=True, timeout=200,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != code:
         return f"exit code {done.returncode}, expected {code}\n{done.stdout}"
