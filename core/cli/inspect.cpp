@@ -16,6 +16,7 @@ constexpr ComponentKind kKinds[] = {ComponentKind::modality, ComponentKind::enco
 struct Arguments {
   std::string kind, name;
   bool json = false;
+  bool markdown = false;
 };
 
 using Json = nlohmann::ordered_json;
@@ -115,6 +116,47 @@ void print_one(const Subject& subject) {
   print_options(*subject.schema, "  ");
 }
 
+/// Text as a cell of a Markdown table.
+std::string cell(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '|' ? "\\|" : std::string(1, c);
+  return out;
+}
+
+void print_markdown_rows(const SchemaBase& schema, const std::string& prefix) {
+  for (const OptionSpec& spec : schema.options()) {
+    const std::string fallback = spec.is_required ? "required" : "`" + cell(spec.fallback.text()) + "`";
+    std::cout << "| `" << prefix << spec.name << "` | " << spec.type_text() << " | " << fallback << " | "
+              << cell(spec.limits_text()) << " | " << cell(spec.doc) << " |\n";
+    if (spec.table) print_markdown_rows(*spec.table, prefix + spec.name + "[].");
+  }
+}
+
+void print_markdown(const Subject& subject) {
+  const bool is_table = subject.kind == "table";
+  std::cout << "\n### " << (is_table ? "[" + subject.name + "]" : subject.name) << "\n\n"
+            << subject.schema->summary() << ".\n\n"
+            << "| key | type | default | limits | meaning |\n|---|---|---|---|---|\n";
+  print_markdown_rows(*subject.schema, "");
+}
+
+/// One page: a chapter for each kind, a table of options for each subject.
+void print_markdown(const std::vector<Subject>& subjects) {
+  std::cout
+      << "# Components and tables\n\nPrinted by `cairn inspect --markdown` from the options schemas. Do not edit.\n";
+  std::vector<std::string> kinds = {"table"};
+  for (const ComponentKind kind : kKinds) kinds.emplace_back(kind_name(kind));
+  for (const std::string& kind : kinds) {
+    bool is_first = true;
+    for (const Subject& subject : subjects) {
+      if (subject.kind != kind) continue;
+      if (is_first) std::cout << "\n## " << (kind == "table" ? "Tables of the core" : "Kind: " + kind) << '\n';
+      is_first = false;
+      print_markdown(subject);
+    }
+  }
+}
+
 int inspect(const Arguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   const std::vector<Subject> subjects = select(arguments, loader);
@@ -127,6 +169,8 @@ int inspect(const Arguments& arguments, const Session& session) {
       out.push_back(std::move(item));
     }
     std::cout << out.dump(2) << '\n';
+  } else if (arguments.markdown) {
+    print_markdown(subjects);
   } else if (is_single) {
     print_one(subjects.front());
   } else {
@@ -143,7 +187,9 @@ void add_inspect(CLI::App& app, Session& session) {
   command->add_option("kind", arguments->kind,
                       "modality, encoder, projector, masker, predictor, objective, or a table");
   command->add_option("name", arguments->name, "a type, such as image.folder");
-  command->add_flag("--json", arguments->json, "print facts as JSON");
+  CLI::Option* json = command->add_flag("--json", arguments->json, "print facts as JSON");
+  command->add_flag("--markdown", arguments->markdown, "print a page of Markdown, as docs/components.md")
+      ->excludes(json);
   command->callback([arguments, &session] { session.action = [=, &session] { return inspect(*arguments, session); }; });
 }
 
