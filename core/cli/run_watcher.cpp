@@ -84,7 +84,8 @@ Metrics RunWatcher::health(const StepRecord& record) {
       metrics.emplace_back("effective_rank", effective_rank(features));
     }
   }
-  if (record.targets.defined() && record.targets.size(0) > 1) {
+  const bool has_targets = record.targets.defined() && record.targets.size(0) > 1;
+  if (has_targets && at::isfinite(record.targets).all().item<bool>()) {
     const ShortcutShare share = shortcut_share(record.targets.to(at::kFloat).cpu());
     metrics.emplace_back("shortcut_share", share.both);
     metrics.emplace_back("shortcut_position", share.position);
