@@ -86,8 +86,10 @@ ResolvedDocument::Place ResolvedDocument::locate(std::string_view table, const s
     const Place there = entry_of(table_path(key.substr(0, dot)), std::string_view(key).substr(dot + 1));
     if (there.table != nullptr && there.entry != nullptr) return there;
   }
-  const Place top = entry_of("", key);
-  return top.entry != nullptr ? top : here;
+  if (const Place top = entry_of("", key); top.entry != nullptr || !table.empty()) return top.entry ? top : here;
+  for (const ResolvedTable& each : tables_)
+    if (const ResolvedEntry* entry = find_entry(each, key); entry != nullptr) return {&each, entry};
+  return here;
 }
 
 std::string ResolvedDocument::explain(const ConfigError& error, std::string_view table) const {

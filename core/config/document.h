@@ -34,7 +34,8 @@ class CAIRN_API ResolvedDocument {
   /// TOML that is loadable alone. With origins every line ends in `# base/optim.toml:6`, `# default` or `# --set #1`.
   std::string toml(bool with_origins) const;
   /// A ConfigError thrown after loading, as a report with file, line and column. `table` ("modality", "objective[0]")
-  /// is whose component threw; the error's key is relative to it, or absolute ("optim.lr").
+  /// is whose component threw; the error's key is relative to it, or absolute
+  /// ("optim.lr"). Without a table a bare key is looked for in every one.
   std::string explain(const ConfigError& error, std::string_view table) const;
   const std::vector<ResolvedTable>& tables() const { return tables_; }
 

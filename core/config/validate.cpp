@@ -341,8 +341,8 @@ class Validator {
     const Setting* child = table != nullptr ? table->find(spec.name) : nullptr;
     if (child != nullptr) return {spec.name, check_value(*child, task.path, spec), child->value_at};
     if (spec.is_required) {
-      Origin at = table != nullptr ? table->value_at : root_.value_at;
-      report_.add({at, "'" + full_key(task.path, spec.name) + "' is missing", spec.doc});
+      const Origin at = table != nullptr ? table->value_at : root_.value_at;
+      report_.add({at, "'" + full_key(task.path, spec.name) + "' (" + spec.doc + ") is missing"});
     }
     return {spec.name, normalised(spec, spec.fallback), std::nullopt};
   }

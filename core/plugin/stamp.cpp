@@ -5,6 +5,7 @@
 #include <array>
 #include <boost/dll/library_info.hpp>
 #include <fstream>
+#include <iterator>
 
 #include "plugin/loader.h"
 
@@ -12,6 +13,7 @@ namespace cairn {
 namespace {
 
 constexpr std::string_view kPrefix = "cairn_abi_";
+constexpr const char* kSection = "cairnabi";
 
 /// What a stamp says: {SDK ABI, LibTorch, cxx11 ABI, C++ standard} as written in it.
 using Facts = std::array<std::string, 4>;
@@ -64,6 +66,25 @@ std::string read_fault(const std::filesystem::path& file) {
   return {};
 }
 
+/// The stamp's name from the bytes of a file: what is left of it once `strip` took the symbol table that Boost reads.
+std::string stamp_in_bytes(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  const std::size_t begin = bytes.find(kPrefix);
+  return begin == std::string::npos ? "" : bytes.substr(begin, bytes.find('\0', begin) - begin);
+}
+
+/// The name of the stamp symbol, or empty; throws what Boost throws for a file that is no library.
+std::string read_stamp(const std::filesystem::path& file) {
+  boost::dll::library_info library(file);
+  const auto symbols = library.symbols(kSection);
+  const auto has_prefix = [](const std::string& symbol) { return symbol.starts_with(kPrefix); };
+  const auto stamp = std::find_if(symbols.begin(), symbols.end(), has_prefix);
+  if (stamp != symbols.end()) return *stamp;
+  const auto sections = library.sections();
+  return std::find(sections.begin(), sections.end(), kSection) != sections.end() ? stamp_in_bytes(file) : "";
+}
+
 }  // namespace
 
 std::string_view build_stamp() { return CAIRN_STAMP_TEXT; }
@@ -72,17 +93,15 @@ std::string_view built_torch_version() { return CAIRN_TORCH_VERSION; }
 
 std::string stamp_fault(const std::filesystem::path& file) {
   if (std::string fault = read_fault(file); !fault.empty()) return fault;
-  std::vector<std::string> symbols;
+  std::string stamp;
   try {
-    symbols = boost::dll::library_info(file).symbols("cairnabi");
+    stamp = read_stamp(file);
   } catch (const std::exception&) {
     return "is not a shared library of this system, or is cut short; build it with cairn_add_plugin()";
   }
-  const auto has_prefix = [](const std::string& symbol) { return symbol.starts_with(kPrefix); };
-  const auto stamp = std::find_if(symbols.begin(), symbols.end(), has_prefix);
-  if (stamp == symbols.end()) return "is not a Cairn plugin (it has no stamp); build it with cairn_add_plugin()";
-  if (*stamp == build_stamp()) return {};
-  const Facts theirs = facts(*stamp), ours = facts(build_stamp());
+  if (stamp.empty()) return "is not a Cairn plugin (it has no stamp); build it with cairn_add_plugin()";
+  if (stamp == build_stamp()) return {};
+  const Facts theirs = facts(stamp), ours = facts(build_stamp());
   return difference(theirs, ours) + "; " + advice(theirs, ours);
 }
 
