@@ -23,6 +23,10 @@ for case in *.toml; do
   if ! diff -u --label "$expected" --label "$case" "$expected" <(printf '%s\n' "$said"); then failed=1; fi
   count=$((count + 1))
 done
+if ! "$cairn" check base/valid.toml --plugin-path "$plugins" >/dev/null; then
+  echo "base/valid.toml is refused"
+  failed=1
+fi
 echo "$count cases"
 [ "$count" -ge 35 ] && exit $failed
 echo "too few cases found"

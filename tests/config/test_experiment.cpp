@@ -125,8 +125,8 @@ TEST_CASE("another type drops what earlier layers said of the table") {
   // size = 64 of the file goes with its type; what a --set says stays, in whatever order.
   const auto other = folder.write("y.toml", std::string(kValid) + "[predictor]\ntype = \"other.guess\"\nwide = 3\n");
   CHECK_FALSE(load(other, {"predictor.type=probe.guess"}).predictor->options.size());
-  CHECK(report(other, {"predictor.wide=4", "predictor.type=probe.guess"}).find("unknown key 'wide'") ==
-        std::string::npos);
+  CHECK(report(other, {"predictor.wide=4", "predictor.type=probe.guess"})
+            .find("--set #1:1:1: error: unknown key 'wide'") == 0);
 }
 
 TEST_CASE("the same type keeps them") {
@@ -229,6 +229,7 @@ TEST_CASE("a later error of a component is shown where the experiment says it") 
   CHECK(explain("weight", "objective[0]").find("'objective[0].weight'") != std::string::npos);
   CHECK(explain("objective.0.type", "").find(file.string() + ":11:8: error: 'objective[0].type'") == 0);
   CHECK(explain("masker", "").find(file.string() + ":8:1: error: 'masker': will not do") == 0);
+  CHECK(explain("size", "").find(file.string() + ":4:8: error: 'modality.size': will not do") == 0);
   CHECK(explain("nowhere", "").find(file.string() + ":1:1: error: 'nowhere': will not do") == 0);
 }
 

@@ -80,7 +80,7 @@ struct BlockOptions {
   std::array<double, 2> spatial_scale = {0.15, 0.2};
   Flavour flavour = Flavour::sweet;
   static Schema<BlockOptions> schema() {
-    Schema<BlockOptions> s("Plans without queries");
+    Schema<BlockOptions> s("Sees the first token, asks about the second");
     s.option("groups", &BlockOptions::groups, "groups of blocks");
     s.option("spatial_scale", &BlockOptions::spatial_scale, "share of height and width").range(0, 1);
     s.option<Flavour>("flavour", &BlockOptions::flavour, {{"sweet", Flavour::sweet}, {"sour", Flavour::sour}}, "taste");
@@ -91,7 +91,10 @@ struct BlockOptions {
 class Blocks final : public Masker {
  public:
   explicit Blocks(BlockOptions) {}
-  Plan plan(std::span<const ViewLayout>, std::int64_t, const Progress&, Rng&) const override { return {}; }
+  Plan plan(std::span<const ViewLayout>, std::int64_t batch, const Progress&, Rng&) const override {
+    const at::Tensor first = at::zeros({batch, 1}, at::kLong);
+    return {{{0, {first}, {}}}, {{0, 0, {first + 1}}}};
+  }
 };
 
 struct NoOptions {

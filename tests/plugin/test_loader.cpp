@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <cstdlib>
 
 #include "cairn/error.h"
 #include "cairn/registry.h"
@@ -179,6 +180,11 @@ TEST_CASE("files that are no plugins are refused with a sentence", "[plugin]") {
   SECTION("a plugin under another name") {
     fs::copy_file(kProbe, folder / "cairn-x.so");
     CHECK(contains(complaint(folder.path(), "x"), "calls itself 'probe'"));
+  }
+  SECTION("a stripped plugin is one all the same") {
+    fs::copy_file(kProbe, folder / "cairn-probe.so");
+    REQUIRE(std::system(("strip " + (folder / "cairn-probe.so").string()).c_str()) == 0);
+    CHECK(complaint(folder.path(), "probe") == "no complaint");
   }
   SECTION("a plugin cut short") {
     const std::string bytes = read_text(kProbe);
