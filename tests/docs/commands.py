@@ -14,7 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("CAIRN_SHARED", ROOT.parent / "shared"))
 BLOCK = re.compile(r"^```console(?: (\d+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 TINY = {"train.steps": 2, "train.stop_at": 0, "train.batch_size": 8, "train.threads": 1, "evaluate.every": 0, "evaluate.train_samples": 40,
-        "evaluate.test_samples": 20, "evaluate.final_train_samples": 40, "evaluate.final_test_samples": 20}
+        "evaluate.test_samples": 20, "evaluate.final_train_samples": 40, "evaluate.final_test_samples": 20,
+        "evaluate.baselines": "false"}
 
 
 def commands(page):
