@@ -21,7 +21,6 @@ std::vector<std::pair<std::string, std::string>> parts(const Experiment& experim
   return out;
 }
 
-
 int check(const Arguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, loader);

@@ -108,8 +108,9 @@ std::optional<double> RunWatcher::evaluate(std::int64_t step) {
     return std::nullopt;
   }
   bar_.probe(fmt::format("linear {:.1f} %", 100 * result->linear));
-  log_.note(fmt::format("step {}: linear {:.4f}, kNN {:.4f}, feature std {:.3f}, effective rank {:.1f} ({} test samples)",
-                        step, result->linear, result->knn, result->feature_std, result->effective_rank, result->test));
+  log_.note(
+      fmt::format("step {}: linear {:.4f}, kNN {:.4f}, feature std {:.3f}, effective rank {:.1f} ({} test samples)",
+                  step, result->linear, result->knn, result->feature_std, result->effective_rank, result->test));
   write(step, {{"probe/linear", result->linear},
                {"probe/knn", result->knn},
                {"probe/feature_std", result->feature_std},

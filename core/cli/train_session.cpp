@@ -11,9 +11,9 @@
 
 #include "cairn/error.h"
 #include "checkpoint/atomic_folder.h"
-#include "config/document.h"
 #include "cli/run_folder.h"
 #include "cli/run_watcher.h"
+#include "config/document.h"
 #include "report/terminal.h"
 #include "train/trainer.h"
 

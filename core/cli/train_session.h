@@ -21,8 +21,8 @@ struct TrainRequest {
   std::vector<std::string> command;
 };
 
-/// Trains the parts of the request's experiment, watches, probes and reports. Returns the exit code: 0 done, 130 interrupted with a checkpoint written.
-/// Throws what ended it otherwise, after run.json says so.
+/// Trains the parts of the request's experiment, watches, probes and reports. Returns the exit code: 0 done, 130
+/// interrupted with a checkpoint written. Throws what ended it otherwise, after run.json says so.
 int run_training(const TrainRequest& request, Composition& parts);
 
 }  // namespace cairn

@@ -16,7 +16,8 @@ struct TopSettings {
   std::int64_t seed = 0;
   static Schema<TopSettings> schema() {
     Schema<TopSettings> s("What stands above the first table");
-    s.option("name", &TopSettings::name, "what reports call the experiment; the file's name without its ending if empty");
+    s.option("name", &TopSettings::name,
+             "what reports call the experiment; the file's name without its ending if empty");
     s.option("seed", &TopSettings::seed, "every random number of a run follows from it").at_least(0);
     return s;
   }
@@ -27,9 +28,11 @@ struct EmaSettings {
   std::string buffers = "copy";
   static Schema<EmaSettings> schema() {
     Schema<EmaSettings> s("The teacher: an exponential moving average of the student");
-    s.option("momentum", &EmaSettings::momentum, "share the teacher keeps at each step, from the first to the last step")
+    s.option("momentum", &EmaSettings::momentum,
+             "share the teacher keeps at each step, from the first to the last step")
         .range(0, 1);
-    s.option("buffers", &EmaSettings::buffers, "what happens to buffers such as running means").choices({"copy", "ema"});
+    s.option("buffers", &EmaSettings::buffers, "what happens to buffers such as running means")
+        .choices({"copy", "ema"});
     return s;
   }
 };
@@ -47,7 +50,8 @@ struct OptimSettings {
     s.option("lr", &OptimSettings::lr, "highest learning rate").range(0, 100);
     s.option("betas", &OptimSettings::betas, "decay of the first and second moment").range(0, 1);
     s.option("epsilon", &OptimSettings::epsilon, "added to the root of the second moment").range(0, 1);
-    s.option("weight_decay", &OptimSettings::weight_decay, "decay of matrices; biases, norms and 1-d parameters have none")
+    s.option("weight_decay", &OptimSettings::weight_decay,
+             "decay of matrices; biases, norms and 1-d parameters have none")
         .range(0, 10);
     s.option("clip", &OptimSettings::clip, "largest norm of the whole gradient; 0 leaves it alone").at_least(0);
     return s;
@@ -68,14 +72,16 @@ struct ScheduleSettings {
     Schema<ScheduleSettings> s("How learning rate and weight decay run over the steps");
     s.option("type", &ScheduleSettings::type, "shape after the warm-up: cosine, or constant with a linear cooldown")
         .choices({"cosine", "constant"});
-    s.option("total_steps", &ScheduleSettings::total_steps, "horizon of every schedule; 0 means train.steps").at_least(0);
+    s.option("total_steps", &ScheduleSettings::total_steps, "horizon of every schedule; 0 means train.steps")
+        .at_least(0);
     s.option("stretch", &ScheduleSettings::stretch,
              "lengthens the horizon beyond the steps trained, as ipe_scale does (V-JEPA: 1.25)")
         .range(0.01, 100);
     s.option("warmup_steps", &ScheduleSettings::warmup_steps, "steps of linear warm-up").at_least(0);
     s.option("warmup_share", &ScheduleSettings::warmup_share, "the same as a share of the steps; the longer one counts")
         .range(0, 1);
-    s.option("start_factor", &ScheduleSettings::start_factor, "learning rate at step 0, as a factor of optim.lr").range(0, 1);
+    s.option("start_factor", &ScheduleSettings::start_factor, "learning rate at step 0, as a factor of optim.lr")
+        .range(0, 1);
     s.option("final_factor", &ScheduleSettings::final_factor, "learning rate at the horizon, as a factor of optim.lr")
         .range(0, 1);
     s.option("weight_decay_end", &ScheduleSettings::weight_decay_end,
@@ -100,7 +106,8 @@ struct TrainSettings {
   static Schema<TrainSettings> schema() {
     Schema<TrainSettings> s("The training loop");
     s.option("steps", &TrainSettings::steps, "optimizer steps").required().at_least(1);
-    s.option("stop_at", &TrainSettings::stop_at, "stop after this step with a checkpoint, schedules unchanged; 0: never")
+    s.option("stop_at", &TrainSettings::stop_at,
+             "stop after this step with a checkpoint, schedules unchanged; 0: never")
         .at_least(0);
     s.option("batch_size", &TrainSettings::batch_size, "samples of one optimizer step").range(1, 1 << 20);
     s.option("accumulate", &TrainSettings::accumulate, "parts a batch is cut into, one forward and backward each")
@@ -120,7 +127,8 @@ struct CheckpointSettings {
   bool best = true;
   static Schema<CheckpointSettings> schema() {
     Schema<CheckpointSettings> s("When the run is saved");
-    s.option("every", &CheckpointSettings::every, "steps between checkpoints; the last step always has one").at_least(1);
+    s.option("every", &CheckpointSettings::every, "steps between checkpoints; the last step always has one")
+        .at_least(1);
     s.option("keep", &CheckpointSettings::keep, "newest checkpoints kept").at_least(1);
     s.option("best", &CheckpointSettings::best, "keep the checkpoint with the best probe as well");
     return s;
@@ -139,13 +147,15 @@ struct EvaluateSettings {
   static Schema<EvaluateSettings> schema() {
     Schema<EvaluateSettings> s("Probes during and after training; they need labels, and never touch the weights");
     s.option("every", &EvaluateSettings::every, "steps between online probes; 0 probes only at the end").at_least(0);
-    s.option("train_samples", &EvaluateSettings::train_samples, "labelled samples an online probe learns from").at_least(1);
+    s.option("train_samples", &EvaluateSettings::train_samples, "labelled samples an online probe learns from")
+        .at_least(1);
     s.option("test_samples", &EvaluateSettings::test_samples, "samples an online probe is tested on").at_least(1);
     s.option("final_train_samples", &EvaluateSettings::final_train_samples, "the same for the last probe").at_least(1);
     s.option("final_test_samples", &EvaluateSettings::final_test_samples, "the same for the last probe").at_least(1);
     s.option("batch_size", &EvaluateSettings::batch_size, "samples of one forward pass of a probe").at_least(1);
     s.option("neighbours", &EvaluateSettings::neighbours, "k of the nearest-neighbour probe").at_least(1);
-    s.option("baselines", &EvaluateSettings::baselines, "also probe the untrained encoder and the raw input at the end");
+    s.option("baselines", &EvaluateSettings::baselines,
+             "also probe the untrained encoder and the raw input at the end");
     return s;
   }
 };

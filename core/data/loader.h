@@ -28,12 +28,12 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   std::int64_t batch_size = 1;
   std::int64_t workers = 1;
-  std::int64_t queue = 1;         // batches loaded ahead
-  std::int64_t first = 0;         // number of the first batch, for a resumed run
-  std::int64_t count = 0;         // batches in all, counted from 0
-  std::int64_t total_steps = 1;   // horizon of Progress
-  std::int64_t per_step = 1;      // batches in an optimizer step
-  bool pin = false;               // page-locked memory, for copies to a device
+  std::int64_t queue = 1;        // batches loaded ahead
+  std::int64_t first = 0;        // number of the first batch, for a resumed run
+  std::int64_t count = 0;        // batches in all, counted from 0
+  std::int64_t total_steps = 1;  // horizon of Progress
+  std::int64_t per_step = 1;     // batches in an optimizer step
+  bool pin = false;              // page-locked memory, for copies to a device
 };
 
 /// Loads, collates and plans batches on worker threads. Batch n is the same whatever the number of workers and wherever

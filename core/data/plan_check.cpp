@@ -21,7 +21,8 @@ void check_tokens(const TokenSet& set, std::int64_t count, std::int64_t batch, c
   const at::Tensor flat = index.contiguous();
   const auto* ids = flat.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < flat.numel(); ++i)
-    if (ids[i] < 0 || ids[i] >= count) fault(fmt::format("{} id {} is outside a grid of {} tokens", what, ids[i], count));
+    if (ids[i] < 0 || ids[i] >= count)
+      fault(fmt::format("{} id {} is outside a grid of {} tokens", what, ids[i], count));
 }
 
 /// Rows of one byte a token: 1 where the context shows the token itself.
@@ -32,7 +33,8 @@ std::vector<char> seen_tokens(const Context& context, std::int64_t count, std::i
     const at::Tensor flat = set.index.contiguous();
     const auto* ids = flat.const_data_ptr<std::int64_t>();
     const std::int64_t columns = flat.size(1);
-    for (std::int64_t i = 0; i < flat.numel(); ++i) seen[static_cast<std::size_t>(i / columns * count + ids[i])] = value;
+    for (std::int64_t i = 0; i < flat.numel(); ++i)
+      seen[static_cast<std::size_t>(i / columns * count + ids[i])] = value;
   };
   mark(context.visible, 1);
   mark(context.masked, 0);
@@ -41,7 +43,8 @@ std::vector<char> seen_tokens(const Context& context, std::int64_t count, std::i
 
 void check_disjoint(const Query& query, const Context& context, std::int64_t count, std::int64_t batch) {
   if (query.where.all()) {
-    if (!context.visible.all() || context.masked.all()) fault("a query asks about every token of the view its context sees");
+    if (!context.visible.all() || context.masked.all())
+      fault("a query asks about every token of the view its context sees");
     return;
   }
   const std::vector<char> seen = seen_tokens(context, count, batch);

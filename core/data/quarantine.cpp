@@ -22,11 +22,11 @@ void Quarantine::add(BadSample sample) {
   const auto bad = static_cast<std::int64_t>(bad_.size());
   const std::int64_t tried = std::min(size_, std::max(tried_.load() + bad, kSmallestBasis));
   if (static_cast<double>(bad) <= max_share_ * static_cast<double>(tried)) return;
-  throw DataError(fmt::format("{} of the first {} samples cannot be read, more than modality.max_bad_share = {} allows; "
-                              "the last one: {} ({})",
-                              bad, std::min(size_, std::max(tried_.load() + bad, bad)), max_share_, sample.name,
-                              sample.reason),
-                  "", "mend or remove the files listed in quarantine.txt of the run folder, or raise modality.max_bad_share");
+  throw DataError(
+      fmt::format("{} of the first {} samples cannot be read, more than modality.max_bad_share = {} allows; "
+                  "the last one: {} ({})",
+                  bad, std::min(size_, std::max(tried_.load() + bad, bad)), max_share_, sample.name, sample.reason),
+      "", "mend or remove the files listed in quarantine.txt of the run folder, or raise modality.max_bad_share");
 }
 
 bool Quarantine::holds(std::int64_t index) const {

@@ -35,8 +35,8 @@ TokenGrid TokenizerSpec::grid(const std::vector<std::int64_t>& size) const {
   for (std::size_t i = 0; i < size.size(); ++i) {
     if (size[i] % patch.at(i) != 0 || size[i] < patch[i])
       throw ConfigError("patch",
-                        "a patch of " + std::to_string(patch[i]) + " does not divide the " + axis_name(axes[i]) + " of " +
-                            std::to_string(size[i]),
+                        "a patch of " + std::to_string(patch[i]) + " does not divide the " + axis_name(axes[i]) +
+                            " of " + std::to_string(size[i]),
                         "choose a size that is a multiple of the patch");
     grid.extent.push_back(size[i] / patch[i]);
   }

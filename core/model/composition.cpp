@@ -130,15 +130,16 @@ void Composition::check_plan_fits() const {
   const bool hides = std::any_of(plan.contexts.begin(), plan.contexts.end(),
                                  [](const Context& c) { return !c.visible.all() || !c.masked.all(); });
   if (hides && !student->encoder().can_hide_tokens())
-    throw ConfigError("masker",
-                      fmt::format("{} hides tokens, which {} cannot do without", experiment_.masker.type,
-                                  experiment_.encoder.type),
-                      "choose a transformer encoder, or a masker that shows whole views");
+    throw ConfigError(
+        "masker",
+        fmt::format("{} hides tokens, which {} cannot do without", experiment_.masker.type, experiment_.encoder.type),
+        "choose a transformer encoder, or a masker that shows whole views");
   if (hides && !predictor && target.level == Level::tokens &&
       std::any_of(plan.contexts.begin(), plan.contexts.end(), [](const Context& c) { return !c.visible.all(); }))
-    throw ConfigError("predictor", fmt::format("{} hides tokens and asks about them, but nothing predicts them",
-                                               experiment_.masker.type),
-                      "add a [predictor], for example type = \"transformer.narrow\"");
+    throw ConfigError(
+        "predictor",
+        fmt::format("{} hides tokens and asks about them, but nothing predicts them", experiment_.masker.type),
+        "add a [predictor], for example type = \"transformer.narrow\"");
   for (const Query& query : plan.queries)
     if (query.level != target.level)
       throw ConfigError("masker",

@@ -36,7 +36,7 @@ class CAIRN_API Composition {
   std::shared_ptr<Modality> modality;
   std::shared_ptr<Masker> masker;
   std::shared_ptr<Branch> student;
-  std::shared_ptr<Branch> teacher;  // null when no objective asks for one
+  std::shared_ptr<Branch> teacher;       // null when no objective asks for one
   std::shared_ptr<Predictor> predictor;  // null: the prediction is the student's own feature
   std::vector<WeightedObjective> objectives;
   TargetSpec target;  // the one all objectives agree on

@@ -150,8 +150,12 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
   using Key = std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t, std::int64_t, Level, int>;
   const auto groups = group_by<Key>(plan.queries.size(), [&](std::size_t i) {
     const Query& query = plan.queries[i];
-    return Key{grid_of(context_of(i).view).extent, grid_of(query.view).extent, columns(context_of(i).visible),
-               columns(query.where),               query.level,                query.group};
+    return Key{grid_of(context_of(i).view).extent,
+               grid_of(query.view).extent,
+               columns(context_of(i).visible),
+               columns(query.where),
+               query.level,
+               query.group};
   });
   for (const auto& members : groups) {
     const Query& first = plan.queries[members.front()];

@@ -40,7 +40,8 @@ void load_named_state(const NamedTensors& state, const NamedTensors& source, con
       missing.push_back(name);
     } else if (found->second.sizes() != tensor.sizes()) {
       misshapen.push_back(fmt::format("{}: has [{}], this model has [{}]", name,
-                                      fmt::join(found->second.sizes().vec(), ","), fmt::join(tensor.sizes().vec(), ",")));
+                                      fmt::join(found->second.sizes().vec(), ","),
+                                      fmt::join(tensor.sizes().vec(), ",")));
     }
   }
   for (const auto& [name, tensor] : source)

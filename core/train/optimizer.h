@@ -31,7 +31,7 @@ class CAIRN_API Optimizer {
   FlatParameters& student_;
   FlatParameters* teacher_;
   OptimSettings settings_;
-  at::Tensor first_, second_;  // float32, laid out as the parameters
+  at::Tensor first_, second_;      // float32, laid out as the parameters
   std::vector<at::Tensor> steps_;  // one float for each group
 };
 

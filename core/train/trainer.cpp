@@ -165,7 +165,7 @@ StepRecord Trainer::record(const Learned& learned, const Progress& progress, con
   for (at::Tensor& scalar : scalars) scalar = scalar.to(at::kFloat).reshape({});
   const at::Tensor values = at::stack(scalars).cpu();
   const auto* v = values.const_data_ptr<float>();
-  StepRecord record{progress.step + 1, progress.epoch, rates, v[0], v[1], {}, learned.pass.features.detach(),
+  StepRecord record{progress.step + 1,   progress.epoch, rates, v[0], v[1], {}, learned.pass.features.detach(),
                     learned.pass.targets};
   for (std::size_t i = 0; i < learned.pass.report.terms.size(); ++i)
     record.terms.emplace_back(learned.pass.report.terms[i].first, v[2 + i]);

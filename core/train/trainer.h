@@ -21,7 +21,7 @@ namespace cairn {
 
 /// What those who watch are told of a step every log.every steps.
 struct StepRecord {
-  std::int64_t step = 0;   // optimizer steps done
+  std::int64_t step = 0;  // optimizer steps done
   std::int64_t epoch = 0;
   StepRates rates;
   double loss = 0.0;

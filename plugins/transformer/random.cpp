@@ -34,7 +34,8 @@ Schema<RandomOptions> RandomOptions::schema() {
   s.option("target_tokens", &O::target_tokens, "number of tokens asked about; 0: target_share says it").at_least(0);
   s.option("contexts", &O::contexts, "independent contexts of each view, each asked about tokens outside it")
       .range(1, 64);
-  s.option("targets", &O::targets, "queries of each context, drawn independently, each a sequence of its own").range(1, 64);
+  s.option("targets", &O::targets, "queries of each context, drawn independently, each a sequence of its own")
+      .range(1, 64);
   return s;
 }
 

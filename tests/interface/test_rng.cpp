@@ -68,4 +68,3 @@ TEST_CASE("a permutation holds every number once", "[rng]") {
   REQUIRE_FALSE(std::is_sorted(order.begin(), order.end()));
   REQUIRE(rng.permutation(0).empty());
 }
-

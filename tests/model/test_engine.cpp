@@ -21,8 +21,7 @@ class ToyEncoder : public Encoder {
   Encoded encode(const View& view, const Look& look) override {
     ++passes;
     at::Tensor tokens = map_(ToyModality().patches(view));
-    if (!look.visible.all())
-      tokens = tokens.gather(1, look.visible.index.unsqueeze(-1).expand({-1, -1, kWidth}));
+    if (!look.visible.all()) tokens = tokens.gather(1, look.visible.index.unsqueeze(-1).expand({-1, -1, kWidth}));
     return {tokens, tokens.mean(1), {}};
   }
   std::int64_t width() const override { return kWidth; }
@@ -95,11 +94,16 @@ struct World {
   Composition compose() {
     return Composition(experiment, [this](ComponentKind kind, const std::string&) -> const Component& {
       switch (kind) {
-        case ComponentKind::modality: return modality;
-        case ComponentKind::masker: return masker;
-        case ComponentKind::encoder: return encoder;
-        case ComponentKind::predictor: return predictor;
-        default: return objective;
+        case ComponentKind::modality:
+          return modality;
+        case ComponentKind::masker:
+          return masker;
+        case ComponentKind::encoder:
+          return encoder;
+        case ComponentKind::predictor:
+          return predictor;
+        default:
+          return objective;
       }
     });
   }
@@ -156,7 +160,8 @@ TEST_CASE("a teacher starts equal, carries no gradient and gets none; weights sc
   const Pass pass = engine.run(batch, plan, {});
   REQUIRE_FALSE(dynamic_cast<ToyObjective&>(*parts.objectives[0].objective).target_gradient);
   const Pair& pair = pass.pairs[0][0];
-  REQUIRE(pass.report.total.item<double>() == Approx(2 * (pair.prediction - pair.target).square().mean().item<double>()));
+  REQUIRE(pass.report.total.item<double>() ==
+          Approx(2 * (pair.prediction - pair.target).square().mean().item<double>()));
   pass.report.total.backward();
   for (const at::Tensor& parameter : parts.teacher->parameters()) REQUIRE_FALSE(parameter.grad().defined());
   for (const at::Tensor& parameter : parts.student->parameters()) REQUIRE(parameter.grad().defined());

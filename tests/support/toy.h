@@ -17,7 +17,8 @@ class ToySource : public SampleSource {
     if (first_bad_ >= 0 && index >= first_bad_ && index < first_bad_ + bad_) throw DataError("broken on purpose");
     at::Tensor view = at::empty({1, 4, 4});
     auto* values = view.mutable_data_ptr<float>();
-    for (int i = 0; i < 16; ++i) values[i] = static_cast<float>(index % 2 ? i : 15 - i) / 16.0F + 0.1F * static_cast<float>(rng.normal());
+    for (int i = 0; i < 16; ++i)
+      values[i] = static_cast<float>(index % 2 ? i : 15 - i) / 16.0F + 0.1F * static_cast<float>(rng.normal());
     return {{view}, index, index % 2, {}};
   }
   std::string name(std::int64_t index) const override { return "toy #" + std::to_string(index); }

@@ -22,10 +22,9 @@ struct Model {
                  {"frozen", frozen, true, false},
                  {"own", own.set_requires_grad(true), false}},
                 at::kCPU, true),
-        teacher({{"matrix", teacher_matrix, true},
-                 {"bias", teacher_bias, true},
-                 {"frozen", teacher_frozen, true, false}},
-                at::kCPU, false) {}
+        teacher(
+            {{"matrix", teacher_matrix, true}, {"bias", teacher_bias, true}, {"frozen", teacher_frozen, true, false}},
+            at::kCPU, false) {}
 };
 
 /// AdamW in float64, as the paper's algorithm 2 reads.

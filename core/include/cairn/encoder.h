@@ -14,8 +14,8 @@ namespace cairn {
 
 /// What an encoder makes of a view. `tokens` are the patch tokens it was asked to see, in the order asked.
 struct Encoded {
-  at::Tensor tokens;            // [B,K,D]
-  at::Tensor pooled;            // [B,D], or [B,P] behind a projector
+  at::Tensor tokens;             // [B,K,D]
+  at::Tensor pooled;             // [B,D], or [B,P] behind a projector
   std::vector<at::Tensor> taps;  // [B,K,D] each: outputs of the blocks asked for, before the final norm
 };
 

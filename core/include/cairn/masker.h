@@ -17,7 +17,8 @@ class CAIRN_API Masker {
   virtual ~Masker();
 
   /// The plan of a batch of `batch` samples with these views. ConfigError if these grids leave nothing to see or ask.
-  virtual Plan plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress& progress, Rng& rng) const = 0;
+  virtual Plan plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress& progress,
+                    Rng& rng) const = 0;
 };
 
 }  // namespace cairn

@@ -56,7 +56,8 @@ class CAIRN_API Objective : public torch::nn::Module {
 
   virtual TargetSpec target() const = 0;
   /// Shapes the targets of one whole view, [B,N,D] (or [B,N,T*D] for T taps, or [B,D] pooled), before the asked places
-  /// are gathered: normalisation belongs here. Runs without gradient unless the source is `student`. Returns it unchanged by default.
+  /// are gathered: normalisation belongs here. Runs without gradient unless the source is `student`. Returns it
+  /// unchanged by default.
   virtual at::Tensor refine(const at::Tensor& target);
   virtual LossReport evaluate(const StepView& step) = 0;
   /// After the optimizer step: centres, queues, schedules of the objective's own buffers.

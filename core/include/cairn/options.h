@@ -49,7 +49,7 @@ struct CAIRN_API OptionSpec {
   std::string name;
   std::string doc;
   OptionKind kind = OptionKind::boolean;
-  Value fallback;                        // the default, from the options struct itself
+  Value fallback;  // the default, from the options struct itself
   bool is_required = false;
   bool is_path = false;                  // made absolute when the experiment is resolved
   std::optional<double> low, high;       // inclusive, for every element of an array
@@ -116,8 +116,7 @@ class Schema : public SchemaBase {
   }
 
   template <class E>
-    requires std::is_enum_v<E>
-  OptionSpec& option(std::string name, E O::*member, Choices<E> choices, std::string doc) {
+  requires std::is_enum_v<E> OptionSpec& option(std::string name, E O::*member, Choices<E> choices, std::string doc) {
     OptionSpec spec;
     spec.name = std::move(name);
     spec.doc = std::move(doc);

@@ -12,11 +12,11 @@ namespace cairn {
 
 /// One question to a predictor. Rows are independent; the engine stacks queries of equal shape along B.
 struct Question {
-  Encoded seen;           // tokens [B,K,D], pooled [B,D]
-  TokenGrid seen_grid;    // grid of the view the context came from
-  TokenSet seen_at;       // [B,K] where those tokens stand
-  TokenGrid asked_grid;   // grid of the view asked about
-  TokenSet asked_at;      // [B,Q] tokens to predict; all when undefined
+  Encoded seen;          // tokens [B,K,D], pooled [B,D]
+  TokenGrid seen_grid;   // grid of the view the context came from
+  TokenSet seen_at;      // [B,K] where those tokens stand
+  TokenGrid asked_grid;  // grid of the view asked about
+  TokenSet asked_at;     // [B,Q] tokens to predict; all when undefined
   Level level = Level::tokens;
   int group = 0;
 };
