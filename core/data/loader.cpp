@@ -8,6 +8,7 @@
 
 #include "cairn/error.h"
 #include "data/plan_check.h"
+#include "plugin/guard.h"
 
 namespace cairn {
 namespace {
@@ -27,11 +28,11 @@ Loader::Loader(const Modality& modality, const SampleSource& source, const Maske
       source_(source),
       masker_(masker),
       quarantine_(quarantine),
-      options_(options),
-      order_(options.seed, source.size()),
+      options_(std::move(options)),
+      order_(options_.seed, source.size()),
       views_(modality.views(Purpose::pretrain)),
-      claimed_(options.first),
-      consumed_(options.first) {
+      claimed_(options_.first),
+      consumed_(options_.first) {
   for (std::int64_t i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -91,10 +92,11 @@ Load Loader::make(std::int64_t number) {
   const std::int64_t first = number * options_.batch_size;
   for (std::int64_t i = 0; i < options_.batch_size; ++i) samples.push_back(read(first + i));
   Load load;
-  load.batch = modality_.collate(samples, Purpose::pretrain);
+  load.batch = call_plugin(options_.modality_type, [&] { return modality_.collate(samples, Purpose::pretrain); });
   const Progress progress{number / options_.per_step, options_.total_steps, order_.epoch(first)};
   Rng rng(options_.seed, Stream::plan, 0, static_cast<std::uint64_t>(number));
-  load.plan = masker_.plan(views_, options_.batch_size, progress, rng);
+  load.plan =
+      call_plugin(options_.masker_type, [&] { return masker_.plan(views_, options_.batch_size, progress, rng); });
   check_plan(load.plan, views_, options_.batch_size);
   if (options_.pin) pin(load.batch);
   return load;
@@ -108,7 +110,7 @@ Sample Loader::read(std::int64_t position) {
     try {
       Rng rng(options_.seed, Stream::load, epoch, static_cast<std::uint64_t>(index));
       if (!quarantine_.holds(index)) {
-        Sample sample = source_.load(index, rng);
+        Sample sample = call_plugin(options_.modality_type, [&] { return source_.load(index, rng); });
         quarantine_.note_read();
         return sample;
       }

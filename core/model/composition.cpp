@@ -1,13 +1,13 @@
 #include "model/composition.h"
 
 #include <ATen/Context.h>
-#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "cairn/error.h"
 #include "data/plan_check.h"
+#include "plugin/guard.h"
 
 namespace cairn {
 namespace {
@@ -15,20 +15,14 @@ namespace {
 // A dry plan shows what a masker leaves; a few rows suffice.
 constexpr std::int64_t kDryBatch = 4;
 
-/// Runs `build`, naming the table in every complaint and wrapping what a plugin throws.
+/// Runs `build` of a plugin, naming the table in every complaint.
 template <class F>
 auto in_table(const ComponentSettings& settings, F&& build) {
   try {
-    return build();
+    return call_plugin(settings.type, std::forward<F>(build));
   } catch (const ConfigError& error) {
     const std::string key = error.key().empty() ? settings.table : settings.table + "." + error.key();
     throw ConfigError(key, error.message(), error.advice());
-  } catch (const Error&) {
-    throw;
-  } catch (const c10::Error& error) {
-    throw PluginError(fmt::format("{} threw: {}", settings.type, error.what_without_backtrace()));
-  } catch (const std::exception& error) {
-    throw PluginError(fmt::format("{} threw: {}", settings.type, error.what()));
   }
 }
 
@@ -49,7 +43,12 @@ std::int64_t count_parameters(const torch::nn::Module& module) {
 
 }  // namespace
 
-Composition::Composition(const Experiment& experiment, const FindComponent& find) : experiment_(experiment) {
+Composition::Composition(const Experiment& experiment, const FindComponent& find)
+    : modality_type(experiment.modality.type),
+      masker_type(experiment.masker.type),
+      encoder_type(experiment.encoder.type),
+      predictor_type(experiment.predictor ? experiment.predictor->type : ""),
+      experiment_(experiment) {
   const auto& make_modality = factory<ModalityFactory>(find, ComponentKind::modality, experiment_.modality);
   modality = in_table(experiment_.modality, [&] { return make_modality(experiment_.modality.options); });
   const auto& make_masker = factory<MaskerFactory>(find, ComponentKind::masker, experiment_.masker);

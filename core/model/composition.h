@@ -41,6 +41,9 @@ class CAIRN_API Composition {
   std::vector<WeightedObjective> objectives;
   TargetSpec target;  // the one all objectives agree on
 
+  /// Full names of the components, for messages.
+  std::string modality_type, masker_type, encoder_type, predictor_type;
+
   /// Every trained module by its name in checkpoints: "encoder", "projector", "predictor", "objective.0".
   std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> student_modules() const;
 

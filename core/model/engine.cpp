@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "cairn/error.h"
+#include "plugin/guard.h"
 
 namespace cairn {
 namespace {
@@ -59,7 +60,9 @@ Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress)
 
   for (const WeightedObjective& part : parts_.objectives) {
     pass.pairs.push_back(pair(*part.objective, plan, raw, predictions));
-    const LossReport own = part.objective->evaluate({pass.pairs.back(), pass.contexts, &plan, progress});
+    const LossReport own = call_plugin(part.type, [&] {
+      return part.objective->evaluate({pass.pairs.back(), pass.contexts, &plan, progress});
+    });
     const at::Tensor weighted = own.total * part.weight;
     pass.report.total = pass.report.total.defined() ? pass.report.total + weighted : weighted;
     for (const auto& [name, value] : own.terms)
@@ -95,8 +98,9 @@ std::vector<Encoded> Engine::encode_contexts(const Batch& batch, const Plan& pla
       masked.push_back(&plan.contexts[i].masked);
     }
     const View& first = view_of(members.front());
-    const Encoded all =
-        parts_.student->encode({join(data), first.grid, first.role}, {join_sets(visible), join_sets(masked), {}});
+    const View joined{join(data), first.grid, first.role};
+    const Look look{join_sets(visible), join_sets(masked), {}};
+    const Encoded all = call_plugin(parts_.encoder_type, [&] { return parts_.student->encode(joined, look); });
     for (std::size_t m = 0; m < members.size(); ++m)
       contexts[members[m]] = {rows(all.tokens, m, batch.size()), rows(all.pooled, m, batch.size()), {}};
   }
@@ -118,8 +122,10 @@ std::map<int, Encoded> Engine::encode_targets(const Batch& batch, const Plan& pl
       if (plan.contexts[i].view == query.view && plan.contexts[i].visible.all() && plan.contexts[i].masked.all())
         seen = &contexts[i];
     Branch& branch = own ? *parts_.student : *parts_.teacher;
-    encoded[query.view] =
-        seen ? *seen : branch.encode(batch.views[static_cast<std::size_t>(query.view)], {{}, {}, parts_.target.taps});
+    const View& view = batch.views[static_cast<std::size_t>(query.view)];
+    encoded[query.view] = seen ? *seen : call_plugin(parts_.encoder_type, [&] {
+      return branch.encode(view, {{}, {}, parts_.target.taps});
+    });
   }
   return encoded;
 }
@@ -168,13 +174,14 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
       seen_at.push_back(&context_of(i).visible);
       asked_at.push_back(&plan.queries[i].where);
     }
-    const at::Tensor all = parts_.predictor->predict({{join(tokens), join(pooled), {}},
-                                                      grid_of(context_of(members.front()).view),
-                                                      join_sets(seen_at),
-                                                      grid_of(first.view),
-                                                      join_sets(asked_at),
-                                                      first.level,
-                                                      first.group});
+    const Question question{{join(tokens), join(pooled), {}},
+                            grid_of(context_of(members.front()).view),
+                            join_sets(seen_at),
+                            grid_of(first.view),
+                            join_sets(asked_at),
+                            first.level,
+                            first.group};
+    const at::Tensor all = call_plugin(parts_.predictor_type, [&] { return parts_.predictor->predict(question); });
     for (std::size_t m = 0; m < members.size(); ++m) answers[members[m]] = rows(all, m, batch.size());
   }
   return answers;

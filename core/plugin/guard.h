@@ -27,4 +27,12 @@ decltype(auto) call_plugin(const std::string& plugin, const std::string& compone
   }
 }
 
+/// The same, for a component by its full name ("transformer.vit").
+template <class F>
+decltype(auto) call_plugin(const std::string& type, F&& call) {
+  const std::size_t dot = type.find('.');
+  return call_plugin(type.substr(0, dot), dot == std::string::npos ? std::string() : type.substr(dot + 1),
+                     std::forward<F>(call));
+}
+
 }  // namespace cairn

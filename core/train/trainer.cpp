@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cairn/error.h"
+#include "plugin/guard.h"
 #include "train/autocast.h"
 #include "train/interrupt.h"
 
@@ -145,7 +146,7 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
     Load load = loader.next();
     to_device(load, device_);
     Rng rng(experiment_.seed, Stream::prepare, 0, number);
-    parts_.modality->prepare(load.batch, Purpose::pretrain, rng);
+    call_plugin(parts_.modality_type, [&] { parts_.modality->prepare(load.batch, Purpose::pretrain, rng); });
     {
       const Autocast cast(device_.type(), experiment_.train.precision == "bfloat16");
       learned.pass = engine_.run(load.batch, load.plan, progress);
@@ -200,6 +201,8 @@ LoaderOptions Trainer::loader_options(std::int64_t last) const {
   options.count = last * train.accumulate;
   options.total_steps = schedule_.total_steps();
   options.per_step = train.accumulate;
+  options.modality_type = parts_.modality_type;
+  options.masker_type = parts_.masker_type;
   options.pin = device_.is_cuda();
   return options;
 }

@@ -49,6 +49,19 @@ class ToyPredictor : public Predictor {
   torch::nn::Linear map_;
 };
 
+class ThrowingPredictor : public Predictor {
+ public:
+  at::Tensor predict(const Question&) override { throw std::runtime_error("no answer"); }
+};
+
+/// Two whole views, each asked about the other.
+class CrossMasker : public Masker {
+ public:
+  Plan plan(std::span<const ViewLayout>, std::int64_t, const Progress&, Rng&) const override {
+    return {{{0, {}, {}}, {1, {}, {}}}, {{0, 1, {}, Level::pooled, 0}, {1, 0, {}, Level::pooled, 0}}};
+  }
+};
+
 class ToyObjective : public Objective {
  public:
   explicit ToyObjective(TargetSpec spec) : spec_(std::move(spec)) {}
@@ -187,6 +200,37 @@ TEST_CASE("the target comes from where the objective says, with gradient only fr
   }
 }
 
+TEST_CASE("two whole views that ask about each other are encoded once, and pair crosswise", "[engine]") {
+  World world({Source::student, Level::pooled, {}, 0, 2});
+  world.modality.factory = ModalityFactory([](const auto&) { return std::make_shared<ToyModality>(40, -1, 0, 2); });
+  world.masker.factory = MaskerFactory([](const auto&) { return std::make_shared<CrossMasker>(); });
+  world.experiment.predictor.reset();
+  Composition parts = world.compose();
+  Engine engine(parts);
+  Batch batch = toy_batch(4);
+  batch.views.push_back({batch.views[0].data + 1, batch.views[0].grid, ViewRole::global});
+  Rng rng(0, Stream::plan);
+  const Plan plan = CrossMasker().plan(parts.modality->views(Purpose::pretrain), 4, {}, rng);
+  auto& encoder = dynamic_cast<ToyEncoder&>(parts.student->encoder());
+  const Pass pass = engine.run(batch, plan, {});
+  REQUIRE(encoder.passes == 1);
+  REQUIRE(at::equal(pass.pairs[0][0].prediction, pass.pairs[0][1].target));
+  REQUIRE(at::equal(pass.pairs[0][1].prediction, pass.pairs[0][0].target));
+  REQUIRE_FALSE(at::equal(pass.pairs[0][0].prediction, pass.pairs[0][0].target));
+  REQUIRE(pass.pairs[0][0].target.requires_grad());
+}
+
+TEST_CASE("a plugin's exception while training names the component", "[engine]") {
+  World world;
+  world.predictor.factory =
+      PredictorFactory([](const auto&, const auto&) { return std::make_shared<ThrowingPredictor>(); });
+  Composition parts = world.compose();
+  Engine engine(parts);
+  const Plan plan{{{0, same_ids({0, 1}, 4), {}}}, {{0, 0, same_ids({2, 3}, 4)}}};
+  REQUIRE_THROWS_WITH(engine.run(toy_batch(4), plan, {}),
+                      Catch::Contains("plugin 'toy', component 'guess'") && Catch::Contains("no answer"));
+}
+
 TEST_CASE("what does not fit together is an error that names the option", "[composition]") {
   const auto key_of = [](World& world) {
     try {
@@ -215,7 +259,7 @@ TEST_CASE("a plugin's exception names the component", "[composition]") {
   World world;
   world.encoder.factory = EncoderFactory(
       [](const auto&, const auto&) -> std::shared_ptr<Encoder> { throw std::runtime_error("out of luck"); });
-  REQUIRE_THROWS_WITH(world.compose(), Catch::Contains("toy.map") && Catch::Contains("out of luck"));
+  REQUIRE_THROWS_WITH(world.compose(), Catch::Contains("component 'map'") && Catch::Contains("out of luck"));
 }
 
 TEST_CASE("loading a state reports every name at once and copies nothing unless all fit", "[state]") {

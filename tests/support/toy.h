@@ -30,16 +30,19 @@ class ToySource : public SampleSource {
 
 class ToyModality : public Modality {
  public:
-  explicit ToyModality(std::int64_t size = 40, std::int64_t first_bad = -1, std::int64_t bad = 0)
-      : size_(size), first_bad_(first_bad), bad_(bad) {}
+  explicit ToyModality(std::int64_t size = 40, std::int64_t first_bad = -1, std::int64_t bad = 0, std::size_t views = 1)
+      : size_(size), first_bad_(first_bad), bad_(bad), views_(views) {}
   std::unique_ptr<SampleSource> open(Split, Purpose) const override {
     return std::make_unique<ToySource>(size_, first_bad_, bad_);
   }
   TokenizerSpec tokenizer() const override { return {1, {2, 2}, {Axis::height, Axis::width}}; }
-  std::vector<ViewLayout> views(Purpose) const override { return {{tokenizer().grid({4, 4}), ViewRole::global}}; }
+  std::vector<ViewLayout> views(Purpose) const override {
+    return std::vector<ViewLayout>(views_, {tokenizer().grid({4, 4}), ViewRole::global});
+  }
 
  private:
   std::int64_t size_, first_bad_, bad_;
+  std::size_t views_;
 };
 
 /// Shows two random tokens of four and asks about the other two.
