@@ -37,6 +37,7 @@ void add_check(CLI::App& app, Session& session);
 void add_config(CLI::App& app, Session& session);
 void add_plugins(CLI::App& app, Session& session);
 void add_inspect(CLI::App& app, Session& session);
+void add_verify(CLI::App& app, Session& session);
 void add_info(CLI::App& app, Session& session);
 
 }  // namespace cairn::cli

@@ -2,6 +2,7 @@
 
 #include "image_modality.h"
 #include "multiblock.h"
+#include "preprocessed.h"
 
 namespace {
 
@@ -12,6 +13,7 @@ void enroll(cairn::Registry& registry) {
   registry.modality<CifarModality, CifarOptions>("cifar");
   registry.modality<IdxModality, IdxOptions>("idx");
   registry.modality<ShapesModality, ShapesOptions>("shapes");
+  registry.modality<PreprocessedModality, PreprocessedOptions>("image");
   registry.masker<Multiblock, MultiblockOptions>("multiblock");
 }
 

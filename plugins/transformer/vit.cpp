@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cairn/error.h"
+#include "cairn/nn/tokens.h"
 
 namespace cairn::transformer {
 
@@ -32,6 +33,7 @@ nn::BlockOptions block_options(const VitOptions& options, const VitShape& shape)
   block.heads = shape.heads;
   block.hidden = shape.hidden;
   block.qkv_bias = options.qkv_bias;
+  block.gated = options.gated;
   block.layer_scale = options.layer_scale;
   block.drop_path = options.drop_path;
   block.epsilon = options.norm_epsilon;
@@ -49,6 +51,8 @@ Schema<VitOptions> VitOptions::schema() {
   s.option("depth", &O::depth, "number of blocks; 0: the preset's").range(0, 256);
   s.option("heads", &O::heads, "attention heads; 0: the preset's, or one for 64 features").range(0, 256);
   s.option("mlp_ratio", &O::mlp_ratio, "hidden width of the MLPs over width; 0: the preset's, or 4").range(0, 64);
+  s.option("positions", &O::positions, {{"sincos", Positions::sincos}, {"learned", Positions::learned}},
+           "fixed sines and cosines, or a learned table for the first view's grid, resized for others");
   s.option("position_order", &O::position_order, {{"xy", nn::PositionOrder::xy}, {"yx", nn::PositionOrder::yx}},
            "first half of a position on two axes: x as in I-JEPA, or y as in V-JEPA");
   s.option("uniform_power", &O::uniform_power, "equal shares of a position for three axes; false: half for time");
@@ -60,6 +64,7 @@ Schema<VitOptions> VitOptions::schema() {
       .range(0, 0.99);
   s.option("layer_scale", &O::layer_scale, "start of a learned scale on each branch; 0: none").range(0, 10);
   s.option("qkv_bias", &O::qkv_bias, "biases of queries, keys and values");
+  s.option("gated", &O::gated, "SwiGLU in the MLPs instead of GELU; hidden width is that of each of its two halves");
   s.option("norm_epsilon", &O::norm_epsilon, "epsilon of the layer norms").range(1e-12, 1);
   s.option("init", &O::init, {{"jepa", nn::Init::jepa}, {"xavier", nn::Init::xavier}},
            "weights at the start: normal of deviation 0.02, or Xavier uniform");
@@ -110,15 +115,46 @@ Vit::Vit(const VitOptions& options, const EncoderSetting& setting)
   if (class_token_.defined()) nn::fill_normal(class_token_);
   if (mask_token_.defined()) nn::fill_normal(mask_token_);
   if (options.depth_rescale) nn::rescale_by_depth(*blocks_);
-  for (const ViewLayout& view : setting.views) positions_.table(view.grid, at::kCPU);  // wrong widths fail here
+  if (options.positions == Positions::learned) {
+    make_learned(setting);
+  } else {
+    for (const ViewLayout& view : setting.views) positions_.table(view.grid, at::kCPU);  // wrong widths fail here
+  }
+}
+
+void Vit::make_learned(const EncoderSetting& setting) {
+  if (setting.views.empty())
+    throw ConfigError("positions", "learned positions need to know the grid of a view", "set positions = \"sincos\"");
+  learned_grid_ = setting.views.front().grid;
+  const std::int64_t extra = class_token_.defined() ? 1 : 0;
+  learned_ = register_parameter("positions", at::empty({1, learned_grid_.count() + extra, shape_.width}));
+  nn::fill_normal(learned_);
+}
+
+at::Tensor Vit::learned_positions(const TokenGrid& grid, const TokenSet& tokens) const {
+  at::Tensor table = learned_.narrow(1, class_token_.defined() ? 1 : 0, learned_grid_.count());
+  if (grid.extent != learned_grid_.extent) {
+    const std::vector<std::int64_t>& from = learned_grid_.extent;
+    if (from.size() != 2 || grid.extent.size() != 2)
+      throw Error("learned positions of " + learned_grid_.text() + " tokens meet a view of " + grid.text(),
+                  "encoder transformer.vit", "show it views of that grid, or set positions = \"sincos\"");
+    const at::Tensor picture = table.view({1, from[0], from[1], shape_.width}).permute({0, 3, 1, 2});
+    table = at::upsample_bicubic2d(picture, grid.extent, /*align_corners=*/false).flatten(2).transpose(1, 2);
+  }
+  if (tokens.all()) return table;
+  return nn::gather_tokens(table.expand({tokens.index.size(0), -1, -1}), tokens);
 }
 
 Encoded Vit::encode(const View& view, const Look& look) {
   const TokenGrid grid = patch_embed_->grid(view.data);
   at::Tensor x = patch_embed_->forward(view.data, look.visible);
   if (look.masked.index.defined()) x = hide(x, look, grid.count());
-  x = x + positions_.positions(grid, look.visible, x.device());
-  if (class_token_.defined()) x = at::cat({class_token_.expand({x.size(0), -1, -1}), x}, 1);
+  x = x + (learned_.defined() ? learned_positions(grid, look.visible)
+                              : positions_.positions(grid, look.visible, x.device()));
+  if (class_token_.defined()) {
+    const at::Tensor token = learned_.defined() ? class_token_ + learned_.narrow(1, 0, 1) : class_token_;
+    x = at::cat({token.expand({x.size(0), -1, -1}), x}, 1);
+  }
   std::vector<at::Tensor> taps;
   x = blocks_->forward(x, look.taps, taps);
   return pool(norm_(x), std::move(taps));

@@ -18,12 +18,16 @@ namespace cairn::transformer {
 /// What stands for the view as a whole.
 enum class Pool : std::uint8_t { mean, cls };
 
+/// Where positions come from: fixed sines and cosines, or one learned vector for each token (and the class token).
+enum class Positions : std::uint8_t { sincos, learned };
+
 struct VitOptions {
   std::string preset = "tiny";
   std::int64_t width = 0;
   std::int64_t depth = 0;
   std::int64_t heads = 0;
   double mlp_ratio = 0.0;
+  Positions positions = Positions::sincos;
   nn::PositionOrder position_order = nn::PositionOrder::xy;
   bool uniform_power = true;
   bool class_token = false;
@@ -32,6 +36,7 @@ struct VitOptions {
   double drop_path = 0.0;
   double layer_scale = 0.0;
   bool qkv_bias = true;
+  bool gated = false;
   double norm_epsilon = 1e-6;
   nn::Init init = nn::Init::jepa;
   bool depth_rescale = false;
@@ -52,7 +57,7 @@ VitShape vit_shape(const VitOptions& options);
 /// Heads of the preset of this width; 0 where there is none.
 std::int64_t preset_heads(std::int64_t width);
 
-/// Vision transformer (Dosovitskiy et al. 2021) over grids of any number of axes, with fixed sine-cosine positions.
+/// Vision transformer (Dosovitskiy et al. 2021) over grids of any number of axes.
 class Vit : public Encoder {
  public:
   Vit(const VitOptions& options, const EncoderSetting& setting);
@@ -63,7 +68,11 @@ class Vit : public Encoder {
   std::int64_t depth() const override { return shape_.depth; }
 
  private:
+  void make_learned(const EncoderSetting& setting);
   at::Tensor hide(const at::Tensor& tokens, const Look& look, std::int64_t count) const;
+  /// Learned positions [1,N,D] or [B,K,D] of tokens; on another grid than the first view's resized bicubically, as
+  /// DINOv2 does. Error where that grid has not two axes.
+  at::Tensor learned_positions(const TokenGrid& grid, const TokenSet& tokens) const;
   Encoded pool(const at::Tensor& tokens, std::vector<at::Tensor> taps) const;
 
   VitShape shape_;
@@ -73,6 +82,8 @@ class Vit : public Encoder {
   std::shared_ptr<nn::Blocks> blocks_;
   torch::nn::LayerNorm norm_{nullptr};
   nn::PositionTables positions_;
+  at::Tensor learned_;  // [1,N,D], or [1,1+N,D] with the class token's first; undefined with fixed positions
+  TokenGrid learned_grid_;
 };
 
 }  // namespace cairn::transformer

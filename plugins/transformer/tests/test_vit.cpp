@@ -186,6 +186,45 @@ TEST_CASE("gradients reach every parameter") {
   CHECK(vit.named_buffers().is_empty());
 }
 
+TEST_CASE("learned positions belong to the first view's grid, and are resized for others") {
+  VitOptions options = small();
+  options.positions = transformer::Positions::learned;
+  options.class_token = true;
+  options.pool = transformer::Pool::cls;
+  options.gated = true;
+  at::manual_seed(11);
+  const View view = picture();
+  Vit vit(options, {images(), {{view.grid, view.role}}});
+  auto own = vit.named_parameters();
+  REQUIRE(own["positions"].sizes() == at::IntArrayRef({1, 1 + 12, 48}));
+  CHECK(own.contains("blocks.0.mlp.gate.weight"));
+  const at::NoGradGuard no_grad;
+
+  own["patch_embed.weight"].zero_();  // now tokens differ by their positions only
+  const Encoded before = vit.encode(view, {});
+  CHECK(largest_difference(before.tokens[0][7], before.tokens[0][2]) > 1e-3);
+  const TokenSet reversed{at::arange(11, -1, -1).expand({2, 12})};
+  CHECK(largest_difference(vit.encode(view, {reversed, {}, {}}).tokens, before.tokens.flip(1)) < 1e-5);
+  own["positions"].select(1, 0).normal_();  // the class token's own
+  CHECK(largest_difference(vit.encode(view, {}).pooled, before.pooled) > 1e-3);
+
+  // Positions that tell rows apart and columns not, 4 x 3, still do so when resized to 8 x 6.
+  own["positions"].narrow(1, 1, 12).copy_(at::randn({4, 1, 48}).expand({4, 3, 48}).reshape({1, 12, 48}));
+  const at::Tensor resized = vit.encode(picture(1, 32, 24), {}).tokens.view({8, 6, 48});
+  CHECK(largest_difference(resized.select(1, 0), resized.select(1, 5)) < 1e-5);
+  for (int row = 0; row < 7; ++row) CHECK(largest_difference(resized[row], resized[row + 1]) > 1e-3);
+}
+
+TEST_CASE("learned positions without a grid, and a resize of other than two axes, are refused") {
+  VitOptions options = small();
+  options.positions = transformer::Positions::learned;
+  CHECK_THROWS_AS(make(options), ConfigError);
+  const TokenizerSpec wave{1, {10}, {Axis::time}};
+  Vit line(options, {wave, {{wave.grid({50}), ViewRole::global}}});
+  CHECK(line.encode({at::randn({2, 1, 50}), wave.grid({50}), {}}, {}).tokens.size(1) == 5);
+  CHECK_THROWS_AS(line.encode({at::randn({2, 1, 60}), wave.grid({60}), {}}, {}), Error);
+}
+
 TEST_CASE("bfloat16 autocast stays close to float32") {
   Vit vit = make(small());
   const View view = picture();

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cairn/error.h"
+
+namespace cairn {
+
+/// A JSON object in a file, with sentences for what is missing in it.
+class JsonFile {
+ public:
+  explicit JsonFile(const std::filesystem::path& path) : path_(path) {
+    std::ifstream stream(path);
+    if (!stream) throw DataError("the file cannot be read", path.string(), "a checkpoint folder needs it");
+    json_ = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+    if (!json_.is_object()) throw DataError("the file is no JSON object", path.string(), "get it again");
+  }
+
+  /// The value of `key`, or `fallback`; DataError if it is of another type.
+  template <class T>
+  T value(const std::string& key, const T& fallback) const {
+    try {
+      return json_.value(key, fallback);
+    } catch (const nlohmann::json::exception&) {
+      throw DataError("'" + key + "' has a value of the wrong type", path_.string());
+    }
+  }
+
+  /// The positive whole number `key`; DataError if there is none.
+  std::int64_t size(const std::string& key) const {
+    const auto found = json_.find(key);
+    if (found == json_.end() || !found->is_number_integer() || found->get<std::int64_t>() < 1)
+      throw DataError("'" + key + "' must be a whole number of at least 1", path_.string());
+    return found->get<std::int64_t>();
+  }
+
+  const nlohmann::json& json() const { return json_; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  nlohmann::json json_;
+};
+
+}  // namespace cairn

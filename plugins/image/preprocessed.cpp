@@ -1,0 +1,45 @@
+#include "preprocessed.h"
+
+#include "cairn/error.h"
+
+namespace cairn::image {
+namespace {
+
+ImageOptions image_options(const PreprocessedOptions& options) {
+  if (options.resize < options.crop)
+    throw ConfigError("crop", "is larger than resize, so that no square of that size can be cut out",
+                      "set it to at most resize");
+  ImageOptions all;
+  all.size = options.crop;
+  all.patch = options.crop;
+  all.evaluate_resize = options.resize;
+  all.interpolation = options.interpolation;
+  all.normalise = Normalise::none;
+  all.mean = options.mean;
+  all.std = options.std;
+  all.exif = options.exif;
+  return all;
+}
+
+}  // namespace
+
+Schema<PreprocessedOptions> PreprocessedOptions::schema() {
+  using O = PreprocessedOptions;
+  Schema<O> s("Pictures as published image processors prepare them: resize, centre crop, normalise; not for training");
+  s.option("path", &O::path, "folder of the pictures, or one picture").required().path();
+  s.option("resize", &O::resize, "short side in pixels before the crop").range(1, 1 << 14);
+  s.option("crop", &O::crop, "side in pixels of the square cut out of the middle").range(1, 1 << 14);
+  s.option("interpolation", &O::interpolation,
+           {{"bicubic", Interpolation::bicubic}, {"bilinear", Interpolation::bilinear}},
+           "resampling filter, antialiased");
+  s.option("mean", &O::mean, "subtracted from values in [0, 1], one for each channel; empty: 0");
+  s.option("std", &O::std, "divides after that, one for each channel; empty: 1").range(1e-6, 1e6);
+  s.option("exif", &O::exif, "turn JPEG pictures upright as their EXIF orientation says");
+  return s;
+}
+
+PreprocessedModality::PreprocessedModality(const PreprocessedOptions& options)
+    : ImageModality(image_options(options),
+                    [path = options.path](Split split) { return open_folder(path, split, 0); }) {}
+
+}  // namespace cairn::image
