@@ -34,7 +34,7 @@ struct GoldenTensor {
 };
 
 /// What became of a golden case. `fault` says why it did not run.
-struct GoldenResult {
+struct CAIRN_API GoldenResult {
   std::filesystem::path folder;
   std::string subject;  // the component or format that computed it
   std::vector<GoldenTensor> tensors;
