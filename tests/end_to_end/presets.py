@@ -1,0 +1,41 @@
+"""Every configuration passes `cairn check`; the small ones take steps on the real sets they are for."""
+import pathlib
+import subprocess
+
+from program import SHARED, SOURCE, command, folders, require_in, run, train
+
+FEW = dict(train__steps=3, train__batch_size=8, evaluate__every=0, evaluate__final_train_samples=40,
+           evaluate__final_test_samples=40, evaluate__baselines="false")
+SETS = {"photos10": "photos10", "scenes15": "scenes15", "sign_digits": "sign_digits", "cifar10": "cifar10_small",
+        "mnist": "mnist_idx"}
+
+
+def needs_a_path(path):
+    done = subprocess.run(command("check", path), capture_output=True, text=True)
+    return "'modality.path' is missing" in done.stdout + done.stderr
+
+
+def every_configuration():
+    for path in sorted((SOURCE / "configs").rglob("*.toml")):
+        if path.parent.name == "base":
+            continue
+        settings = {"modality__path": "somewhere"} if needs_a_path(path) else {}
+        require_in("no problem found", run("check", path, **settings))
+
+
+def real_sets(base):
+    data = SHARED / "data/images"
+    if not data.is_dir():
+        print("skipped: real sets, as the shared data are absent")
+        return
+    for config, folder in SETS.items():
+        text = train(base / config, experiment=SOURCE / f"configs/ijepa/{config}.toml", modality__path=data / folder, **FEW)
+        require_in("trained teacher", text)
+    train(base / "bare", experiment=SOURCE / "configs/quickstart.toml", modality__type="image.folder",
+          modality__path=data / "photos10", **FEW)
+
+
+with folders() as name:
+    real_sets(pathlib.Path(name))
+    every_configuration()
+print("presets: passed")
