@@ -1,4 +1,4 @@
-"""Every configuration passes `cairn check`; the small ones take steps on the real sets they are for."""
+"""Every configuration is sound (the large ones are not built here); the small ones take steps on the real sets they are for."""
 import pathlib
 import subprocess
 
@@ -6,13 +6,14 @@ from program import SHARED, SOURCE, command, folders, require_in, run, train
 
 FEW = dict(train__steps=3, train__batch_size=8, evaluate__every=0, evaluate__final_train_samples=40,
            evaluate__final_test_samples=40, evaluate__baselines="false")
+LARGE = ("vith", "vitg", "huge", "large")
 SETS = {"photos10": "photos10", "scenes15": "scenes15", "sign_digits": "sign_digits", "cifar10": "cifar10_small",
         "mnist": "mnist_idx"}
 
 
 def needs_a_path(path):
-    done = subprocess.run(command("check", path), capture_output=True, text=True)
-    return "'modality.path' is missing" in done.stdout + done.stderr
+    done = subprocess.run(command("config", path), capture_output=True, text=True)
+    return "'modality.path' (" in done.stderr
 
 
 def every_configuration():
@@ -20,7 +21,10 @@ def every_configuration():
         if path.parent.name == "base":
             continue
         settings = {"modality__path": "somewhere"} if needs_a_path(path) else {}
-        require_in("no problem found", run("check", path, **settings))
+        if any(word in path.name for word in LARGE):
+            run("config", path, **settings)
+        else:
+            require_in("no problem found", run("check", path, **settings))
 
 
 def real_sets(base):
