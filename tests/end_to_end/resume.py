@@ -28,29 +28,36 @@ def stop_and_go_on(base, unbroken):
         require(losses(folder)[-2:] == losses(unbroken)[-2:], f"{workers} workers: losses differ")
 
 
+def steps_done(folder):
+    """The last step that metrics.jsonl tells of, also while it is being written."""
+    path = pathlib.Path(folder) / "metrics.jsonl"
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return max((json.loads(line)["step"] for line in lines), default=0)
+
+
+def killed(words, folder, step, delay):
+    """Whether kill -9 came `delay` seconds after `step` steps were done, before the run ended by itself."""
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and steps_done(folder) < step:
+        time.sleep(0.002)
+    time.sleep(delay)
+    process.kill()
+    return process.wait() < 0
+
+
 def kill_anywhere(base, unbroken):
     chance = random.Random(7)
     folder = base / "killed"
-    words = command("train", TINY, "--run", folder, "--resume", "--device", "cpu", checkpoint__every=2)
-    start = time.monotonic()
-    subprocess.run(command("train", TINY, "--run", base / "timed", "--device", "cpu", checkpoint__every=2), check=True,
-                   capture_output=True)
-    whole = time.monotonic() - start
-    kills = 0
-    for _ in range(200):
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            code = process.wait(timeout=chance.uniform(0.3, 1.0) * whole if kills < 12 else 300)
-            require(code == 0, f"a resumed run ended with {code}")
-            break
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            kills += 1
-    require(kills > 0, "the run was never killed")
+    words = command("train", TINY, "--run", folder, "--resume", "--device", "cpu", checkpoint__every=2, log__every=1)
+    kills = sum(killed(words, folder, 0, delay) for delay in (0.0, 0.05, 0.1))
+    require(kills == 3, "a run ended before it could begin")
+    kills += sum(killed(words, folder, step, chance.uniform(0, 0.05)) for step in (1, 2, 4, 7, 9, 12, 14, 16, 18, 20))
+    text = train(folder, "--resume", checkpoint__every=2, log__every=1)
+    require_in("trained teacher", text)
     require(checkpoint(folder, STEPS) == checkpoint(unbroken, STEPS), f"weights differ after {kills} kills")
     steps = [step for step, _ in losses(folder)]
-    require(steps == sorted(set(steps)), f"metrics.jsonl repeats or misses steps: {steps}")
+    require(steps == list(range(1, STEPS + 1)), f"metrics.jsonl repeats or misses steps: {steps}")
+    print(f"killed {kills} times")
 
 
 def depends_on_seed(base, unbroken):
