@@ -37,16 +37,14 @@ Embed probed_embedding(const Composition& parts) {
 }
 
 RunWatcher::RunWatcher(const Experiment& experiment, const Composition& parts, const std::filesystem::path& run,
-                       std::int64_t first_step, at::Device device, Terminal& terminal, TextLog& log)
+                       std::int64_t first_step, std::int64_t last_step, at::Device device, Terminal& terminal,
+                       TextLog& log)
     : parts_(parts),
       run_(run),
       device_(device),
       log_(log),
-      bar_(terminal, first_step,
-           experiment.train.stop_at > 0 ? std::min(experiment.train.stop_at, experiment.train.steps)
-                                        : experiment.train.steps,
-           experiment.train.batch_size),
-      metrics_(run / "metrics.jsonl", first_step >= 0 ? resumed_at(first_step) : std::nullopt),
+      bar_(terminal, first_step, last_step, experiment.train.batch_size),
+      metrics_(run / "metrics.jsonl", resumed_at(first_step)),
       probes_(*parts.modality, experiment.evaluate, experiment.seed, experiment.train.workers) {
   if (experiment.log.tensorboard) events_.emplace(run / "tensorboard", resumed_at(first_step));
 }

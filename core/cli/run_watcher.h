@@ -21,7 +21,7 @@ namespace cairn {
 class RunWatcher : public Watcher {
  public:
   RunWatcher(const Experiment& experiment, const Composition& parts, const std::filesystem::path& run,
-             std::int64_t first_step, at::Device device, Terminal& terminal, TextLog& log);
+             std::int64_t first_step, std::int64_t last_step, at::Device device, Terminal& terminal, TextLog& log);
 
   void stepped(std::int64_t step, double loader_wait) override;
   void logged(const StepRecord& record) override;

@@ -117,7 +117,8 @@ std::unique_ptr<Trainer> make_trainer(const TrainRequest& request, Composition& 
 
 int train(Trainer& trainer, const TrainRequest& request, const Composition& parts, const RunFolder& folder,
           at::Device device, Terminal& terminal, TextLog& log, RunFacts& facts, FactsKeeper& keeper) {
-  RunWatcher watcher(request.experiment, parts, folder.path(), trainer.first_step(), device, terminal, log);
+  RunWatcher watcher(request.experiment, parts, folder.path(), trainer.first_step(), trainer.last_step(), device,
+                     terminal, log);
   const TrainOutcome outcome = trainer.run(watcher);
   watcher.bar().finish();
   finish_facts(facts, outcome, watcher.bar());

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "cairn/error.h"
+#include "cairn/nn/tokens.h"
 #include "plugin/guard.h"
 
 namespace cairn {
@@ -25,12 +26,6 @@ TokenSet join_sets(const std::vector<const TokenSet*>& sets) {
 
 at::Tensor rows(const at::Tensor& joined, std::size_t part, std::int64_t batch) {
   return joined.defined() ? joined.narrow(0, static_cast<std::int64_t>(part) * batch, batch) : joined;
-}
-
-/// [B,N,D] and ids [B,K] to [B,K,D].
-at::Tensor gather_tokens(const at::Tensor& tokens, const TokenSet& where) {
-  if (where.all()) return tokens;
-  return tokens.gather(1, where.index.unsqueeze(-1).expand({-1, -1, tokens.size(-1)}));
 }
 
 /// Groups the numbers 0 … n-1 by equal key, in order of first appearance.
@@ -145,7 +140,7 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
     for (std::size_t i = 0; i < answers.size(); ++i) {
       const Query& query = plan.queries[i];
       const Encoded& seen = contexts[static_cast<std::size_t>(query.context)];
-      answers[i] = query.level == Level::pooled ? seen.pooled : gather_tokens(seen.tokens, query.where);
+      answers[i] = query.level == Level::pooled ? seen.pooled : nn::gather_tokens(seen.tokens, query.where);
     }
     return answers;
   }
@@ -201,7 +196,7 @@ std::vector<Pair> Engine::pair(Objective& objective, const Plan& plan, const std
     const Query& query = plan.queries[i];
     at::Tensor target;
     if (const auto found = refined.find(query.view); found != refined.end())
-      target = query.level == Level::pooled ? found->second : gather_tokens(found->second, query.where);
+      target = query.level == Level::pooled ? found->second : nn::gather_tokens(found->second, query.where);
     if (target.defined() && target.requires_grad() && !differentiable)
       throw Error("a target carries a gradient although its source is not the student");
     pairs.push_back({predictions[i], target, &query});

@@ -104,10 +104,15 @@ Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesyst
   if (parts_.teacher) parts_.teacher->eval();
 }
 
+std::int64_t Trainer::last_step() const {
+  const TrainSettings& train = experiment_.train;
+  return train.stop_at > 0 ? std::min(train.stop_at, train.steps) : train.steps;
+}
+
 TrainOutcome Trainer::run(Watcher& watcher) {
   const InterruptGuard interrupt;
   const TrainSettings& train = experiment_.train;
-  const std::int64_t last = train.stop_at > 0 ? std::min(train.stop_at, train.steps) : train.steps;
+  const std::int64_t last = last_step();
   TrainOutcome outcome{point_.step, point_.step};
   Loader loader(*parts_.modality, *source_, *parts_.masker, quarantine_, loader_options(last));
 

@@ -60,6 +60,8 @@ class CAIRN_API Trainer {
 
   /// Step the run will go on from: 0, or the newest checkpoint's.
   std::int64_t first_step() const { return point_.step; }
+  /// Step it will end at: train.steps, or train.stop_at before that.
+  std::int64_t last_step() const;
   TrainOutcome run(Watcher& watcher);
 
  private:

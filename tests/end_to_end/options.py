@@ -2,12 +2,11 @@
 import json
 import pathlib
 
-from program import checkpoint, folders, require, train
+from program import checkpoint, folders, losses, require, train
 
 
 def last(folder):
-    lines = [json.loads(line) for line in (pathlib.Path(folder) / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if "loss" in line][-1]
+    return losses(folder)[-1]
 
 
 with folders() as name:

@@ -1,4 +1,5 @@
 """Runs the real program in a folder of its own; what every end-to-end test shares."""
+import json
 import os
 import pathlib
 import subprocess
@@ -37,6 +38,12 @@ def require(condition, text):
 
 def require_in(wanted, text):
     require(wanted in text, f"expected {wanted!r} in:\n{text}")
+
+
+def losses(folder):
+    """The records of metrics.jsonl that carry a loss."""
+    lines = (pathlib.Path(folder) / "metrics.jsonl").read_text().splitlines()
+    return [record for record in map(json.loads, lines) if "loss" in record]
 
 
 def checkpoint(folder, step):

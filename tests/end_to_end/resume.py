@@ -5,17 +5,13 @@ import random
 import subprocess
 import time
 
-from program import TINY, checkpoint, command, folders, require, require_in, train
+from program import TINY, checkpoint, command, folders, losses, require, require_in, train
 
 STEPS = 24
 
 
-def metrics(folder):
-    return [json.loads(line) for line in (pathlib.Path(folder) / "metrics.jsonl").read_text().splitlines()]
-
-
-def losses(folder):
-    return [(line["step"], line["loss"]) for line in metrics(folder) if "loss" in line]
+def step_losses(folder):
+    return [(record["step"], record["loss"]) for record in losses(folder)]
 
 
 def stop_and_go_on(base, unbroken):
@@ -25,7 +21,7 @@ def stop_and_go_on(base, unbroken):
         text = train(folder, "--resume", train__workers=workers)
         require_in("going on at step 11", text)
         require(checkpoint(folder, STEPS) == checkpoint(unbroken, STEPS), f"{workers} workers: weights differ")
-        require(losses(folder)[-2:] == losses(unbroken)[-2:], f"{workers} workers: losses differ")
+        require(step_losses(folder)[-2:] == step_losses(unbroken)[-2:], f"{workers} workers: losses differ")
 
 
 def steps_done(folder):
@@ -55,7 +51,7 @@ def kill_anywhere(base, unbroken):
     text = train(folder, "--resume", checkpoint__every=2, log__every=1)
     require_in("trained teacher", text)
     require(checkpoint(folder, STEPS) == checkpoint(unbroken, STEPS), f"weights differ after {kills} kills")
-    steps = [step for step, _ in losses(folder)]
+    steps = [step for step, _ in step_losses(folder)]
     require(steps == list(range(1, STEPS + 1)), f"metrics.jsonl repeats or misses steps: {steps}")
     print(f"killed {kills} times")
 
