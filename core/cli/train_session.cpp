@@ -1,16 +1,15 @@
 #include "cli/train_session.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/version.h>
 
 #include <chrono>
 #include <memory>
-#include <thread>
 
 #include "cairn/error.h"
 #include "checkpoint/atomic_folder.h"
+#include "cli/device.h"
 #include "cli/run_folder.h"
 #include "cli/run_watcher.h"
 #include "config/document.h"
@@ -22,13 +21,6 @@ namespace {
 
 constexpr int kDone = 0;
 constexpr int kInterrupted = 130;
-
-at::Device choose_device(const std::string& asked) {
-  if (asked == "cpu" || (asked == "auto" && !at::globalContext().hasCUDA())) return at::kCPU;
-  if (!at::globalContext().hasCUDA())
-    throw Error("--device cuda: no CUDA device can be used here", "", "choose --device cpu, or check with: cairn info");
-  return {at::kCUDA, 0};
-}
 
 RunFacts first_facts(const TrainRequest& request, at::Device device) {
   RunFacts facts;
@@ -142,9 +134,7 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
 
 int run_training(const TrainRequest& request, Composition& parts) {
   const at::Device device = choose_device(request.device);
-  const std::int64_t threads = request.experiment.train.threads;
-  at::set_num_threads(threads > 0 ? static_cast<int>(threads)
-                                  : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+  use_threads(request.experiment.train.threads);
   RunFolder folder(request.run, request.experiment.name, request.resume);
   const std::unique_ptr<Trainer> trainer = make_trainer(request, parts, folder, device);
   write_file_atomically(folder.file("config.toml"), request.experiment.document->toml(/*with_origins=*/false));

@@ -43,16 +43,24 @@ std::int64_t count_parameters(const torch::nn::Module& module) {
 
 }  // namespace
 
+std::shared_ptr<Modality> build_modality(const Experiment& experiment, const FindComponent& find) {
+  const auto& make = factory<ModalityFactory>(find, ComponentKind::modality, experiment.modality);
+  return in_table(experiment.modality, [&] { return make(experiment.modality.options); });
+}
+
+std::shared_ptr<Masker> build_masker(const Experiment& experiment, const FindComponent& find) {
+  const auto& make = factory<MaskerFactory>(find, ComponentKind::masker, experiment.masker);
+  return in_table(experiment.masker, [&] { return make(experiment.masker.options); });
+}
+
 Composition::Composition(const Experiment& experiment, const FindComponent& find)
     : modality_type(experiment.modality.type),
       masker_type(experiment.masker.type),
       encoder_type(experiment.encoder.type),
       predictor_type(experiment.predictor ? experiment.predictor->type : ""),
       experiment_(experiment) {
-  const auto& make_modality = factory<ModalityFactory>(find, ComponentKind::modality, experiment_.modality);
-  modality = in_table(experiment_.modality, [&] { return make_modality(experiment_.modality.options); });
-  const auto& make_masker = factory<MaskerFactory>(find, ComponentKind::masker, experiment_.masker);
-  masker = in_table(experiment_.masker, [&] { return make_masker(experiment_.masker.options); });
+  modality = build_modality(experiment_, find);
+  masker = build_masker(experiment_, find);
   make_encoder_ = factory<EncoderFactory>(find, ComponentKind::encoder, experiment_.encoder);
   if (experiment_.projector)
     make_projector_ = factory<ProjectorFactory>(find, ComponentKind::projector, *experiment_.projector);

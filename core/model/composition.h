@@ -24,6 +24,11 @@ struct WeightedObjective {
 /// Finds the component behind a type name ("transformer.vit").
 using FindComponent = std::function<const Component&(ComponentKind kind, const std::string& type)>;
 
+/// The data of an experiment alone, without its networks. ConfigError with the option's full name as key.
+CAIRN_API std::shared_ptr<Modality> build_modality(const Experiment& experiment, const FindComponent& find);
+/// The masker of an experiment alone.
+CAIRN_API std::shared_ptr<Masker> build_masker(const Experiment& experiment, const FindComponent& find);
+
 /// The parts of an experiment, built and found to fit together.
 class CAIRN_API Composition {
  public:
