@@ -17,9 +17,6 @@ namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr std::string_view kExtensions[] = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm",
-                                            ".pgm", ".pbm",  ".pnm", ".qoi", ".tga", ".avif", ".jp2", ".jpe",  ".jfif"};
-
 bool begins(Bytes bytes, std::string_view text, std::size_t at = 0) {
   return bytes.size() >= at + text.size() && std::memcmp(bytes.data() + at, text.data(), text.size()) == 0;
 }
@@ -212,7 +209,8 @@ Header read_header(Bytes bytes, const std::string& name) {
   if (bytes.empty()) throw DataError("is empty", name, "replace or remove the file");
   Header header{sniff(bytes), {}, 1};
   if (header.kind == FileKind::unknown)
-    throw DataError("is no picture of a known kind", name, "known are " + image_extensions() + ", told by content");
+    throw DataError("is no picture of a known kind", name,
+                    "JPEG, PNG, BMP, GIF, WebP, TIFF, PNM, QOI, TGA, AVIF and JPEG 2000 are known, told by content");
   if (header.kind == FileKind::jpeg) {
     const JpegHeader jpeg = read_jpeg_header(bytes, name);
     header.extent = {jpeg.width, jpeg.height};
@@ -254,18 +252,6 @@ Picture turn(Picture picture, int orientation) {
     }
   }
   return out;
-}
-
-bool is_image_extension(std::string_view extension) {
-  std::string lower(extension);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::find(std::begin(kExtensions), std::end(kExtensions), lower) != std::end(kExtensions);
-}
-
-std::string image_extensions() {
-  std::string text;
-  for (const auto extension : kExtensions) text += (text.empty() ? "" : " ") + std::string(extension);
-  return text;
 }
 
 }  // namespace cairn::image

@@ -30,10 +30,4 @@ Picture decode(std::span<const std::uint8_t> bytes, const Header& header, int sh
 /// Turns a picture upright as EXIF's `orientation` (1 to 8) says.
 Picture turn(Picture picture, int orientation);
 
-/// Whether files with this extension (".jpg") are taken for pictures when a folder is read.
-bool is_image_extension(std::string_view extension);
-
-/// The extensions above, for messages.
-std::string image_extensions();
-
 }  // namespace cairn::image

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "cairn/file_set.h"
 #include "cairn/modality.h"
 #include "picture.h"
 
@@ -29,19 +30,6 @@ class ImageSet {
   virtual Content fetch(std::int64_t index) const = 0;
   /// Empty when the samples carry no labels.
   virtual const std::vector<std::string>& classes() const = 0;
-};
-
-/// Divides a set that has no test part of its own: every k-th sample of each class is for testing, k being 1 / share.
-class Divider {
- public:
-  /// share 0: everything is for training.
-  explicit Divider(double share);
-  /// Whether the next sample of this class belongs to `split`.
-  bool takes(Split split, std::int64_t label);
-
- private:
-  std::int64_t every_;
-  std::vector<std::int64_t> seen_;
 };
 
 /// Opens class folders, a flat folder or a single picture; see README.md for what counts as the test part.

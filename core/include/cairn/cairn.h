@@ -4,6 +4,7 @@
 #include "cairn/batch.h"
 #include "cairn/encoder.h"
 #include "cairn/error.h"
+#include "cairn/file_set.h"
 #include "cairn/masker.h"
 #include "cairn/modality.h"
 #include "cairn/objective.h"

@@ -190,7 +190,7 @@ TEST_CASE("image: what cannot be opened says why") {
   CHECK_THROWS_WITH(open(FolderModality(small<FolderOptions>(folder / "empty"))),
                     Contains("1 sub-folder but no image files (1 other file)") && Contains(".jpg"));
   CHECK_THROWS_WITH(open(ListModality(small<ListOptions>(folder / "absent.txt"))), Contains("does not exist"));
-  CHECK_THROWS_WITH(open(ListModality(small<ListOptions>(folder.path()))), Contains("image.folder"));
+  CHECK_THROWS_WITH(open(ListModality(small<ListOptions>(folder.path()))), Contains("no list file"));
   CHECK_THROWS_WITH(open(CifarModality(small<CifarOptions>(folder.path()))), Contains("data_batch_1.bin"));
   CHECK_THROWS_WITH(open(IdxModality(small<IdxOptions>(folder.path()))), Contains("t10k-images-idx3-ubyte"));
 }

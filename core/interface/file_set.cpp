@@ -1,0 +1,282 @@
+#include "cairn/file_set.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <optional>
+#include <set>
+
+#include "cairn/error.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kTestFolders[] = {"val", "test", "valid", "validation"};
+
+/// The visible entries of one folder, sorted by name.
+struct Listing {
+  std::vector<std::string> files, folders;
+  std::int64_t ignored = 0;
+};
+
+Listing list_folder(const FileFilter& filter, const fs::path& folder) {
+  Listing listing;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::string name = it->path().filename().string();
+    if (name.starts_with('.')) continue;
+    std::error_code dangling;
+    // The kind comes with the directory entry; only symlinks cost a system call.
+    if (it->is_directory(dangling)) {
+      listing.folders.push_back(std::move(name));
+    } else if (filter.matches(it->path())) {
+      listing.files.push_back(std::move(name));
+    } else {
+      ++listing.ignored;
+    }
+  }
+  if (error) throw DataError("cannot be listed (" + error.message() + ")", folder.string(), "check its permissions");
+  std::sort(listing.files.begin(), listing.files.end());
+  std::sort(listing.folders.begin(), listing.folders.end());
+  return listing;
+}
+
+/// Walks folders and hands every file's path, relative to the root, to a function.
+class Walk {
+ public:
+  Walk(const FileFilter& filter, fs::path root) : filter_(filter), root_(std::move(root)) {}
+
+  template <class Take>
+  void below(const std::string& relative, const Take& take) {
+    const fs::path folder = root_ / relative;
+    std::error_code error;
+    // A symlink may lead back to a folder that we are in.
+    const std::string real = fs::canonical(folder, error).string();
+    if (std::find(inside_.begin(), inside_.end(), real) != inside_.end()) return;
+    inside_.push_back(real);
+    const Listing listing = list_folder(filter_, folder);
+    ignored += listing.ignored;
+    folders += static_cast<std::int64_t>(listing.folders.size());
+    const std::string prefix = relative.empty() ? "" : relative + "/";
+    for (const std::string& file : listing.files) take(prefix + file);
+    for (const std::string& inner : listing.folders) below(prefix + inner, take);
+    inside_.pop_back();
+  }
+
+  std::int64_t ignored = 0;
+  std::int64_t folders = 0;
+
+ private:
+  const FileFilter& filter_;
+  fs::path root_;
+  std::vector<std::string> inside_;  // the real paths from the root to here
+};
+
+[[noreturn]] void fail_empty(const FileFilter& filter, const fs::path& root, std::int64_t folders,
+                             std::int64_t ignored) {
+  const auto count = [](std::int64_t n, const std::string& what) {
+    return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+  };
+  std::string extensions;
+  for (const std::string& extension : filter.extensions) extensions += " " + extension;
+  throw DataError("found " + count(folders, "sub-folder") + " but no " + filter.noun + " files (" +
+                      count(ignored, "other file") + ")",
+                  root.string(), "looked for" + extensions);
+}
+
+void require_exists(const fs::path& path) {
+  if (path.empty()) throw DataError("no path is given", "modality.path", "set modality.path to a folder or file");
+  std::error_code error;
+  if (!fs::exists(path, error)) throw DataError("does not exist", path.string(), "set modality.path to existing data");
+}
+
+/// The folder of a part, and the classes, which are the sub-folders of all parts together.
+struct FolderLayout {
+  fs::path root;
+  bool divided = false;  // whether the data set has a test part of its own
+  std::vector<std::string> classes;
+};
+
+std::optional<FolderLayout> find_part(const FileFilter& filter, const fs::path& path, Split split) {
+  if (!fs::is_directory(path / "train")) return FolderLayout{path, false, list_folder(filter, path).folders};
+  const auto* test = std::find_if(std::begin(kTestFolders), std::end(kTestFolders),
+                                  [&](std::string_view name) { return fs::is_directory(path / name); });
+  std::vector<std::string> classes = list_folder(filter, path / "train").folders;
+  if (test == std::end(kTestFolders)) return FolderLayout{path / "train", false, classes};
+  const auto more = list_folder(filter, path / *test).folders;
+  classes.insert(classes.end(), more.begin(), more.end());
+  std::sort(classes.begin(), classes.end());
+  classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
+  return FolderLayout{split == Split::train ? path / "train" : path / *test, true, classes};
+}
+
+std::unique_ptr<FileSet> open_single(const fs::path& path, Split split) {
+  if (split == Split::test) return nullptr;
+  auto set = std::make_unique<FileSet>(path.parent_path());
+  set->add(path.filename().string(), -1);
+  return set;
+}
+
+/// A line of a list file.
+struct Entry {
+  std::string path, label;
+};
+
+/// A tab parts path and label; without one the last space does, if what stands before it ends like a file of this kind.
+Entry parse_entry(const FileFilter& filter, std::string_view line) {
+  std::size_t gap = line.rfind('\t');
+  if (gap == std::string_view::npos) {
+    gap = line.rfind(' ');
+    if (gap != std::string_view::npos && !filter.matches(line.substr(0, gap))) gap = std::string_view::npos;
+  }
+  if (gap == std::string_view::npos) return {std::string(line), ""};
+  return {std::string(line.substr(0, gap)), std::string(line.substr(gap + 1))};
+}
+
+std::vector<Entry> read_list(const FileFilter& filter, const fs::path& path) {
+  require_exists(path);
+  std::ifstream file(path);
+  if (!file || fs::is_directory(path))
+    throw DataError("is no list file", path.string(),
+                    "name a text file with lines \"path label\"; folders have a modality of their own");
+  std::vector<Entry> entries;
+  for (std::string line; std::getline(file, line);) {
+    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
+    if (!line.empty()) entries.push_back(parse_entry(filter, line));
+  }
+  if (entries.empty()) throw DataError("lists nothing", path.string(), "write one \"path label\" a line");
+  return entries;
+}
+
+std::optional<std::int64_t> whole_number(const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// From the labels of a list to class indices: numbers count themselves, names are sorted.
+class Labels {
+ public:
+  explicit Labels(const fs::path& path, const std::vector<const std::vector<Entry>*>& lists) {
+    std::set<std::string> names;
+    std::int64_t highest = -1;
+    for (const auto* list : lists)
+      for (const Entry& entry : *list) {
+        if (entry.label.empty()) continue;
+        names.insert(entry.label);
+        if (const auto number = whole_number(entry.label)) highest = std::max(highest, *number);
+      }
+    numeric_ = std::all_of(names.begin(), names.end(), [](const std::string& name) { return whole_number(name); });
+    if (!numeric_) {
+      names_.assign(names.begin(), names.end());
+      return;
+    }
+    constexpr std::int64_t kMostClasses = 10'000'000;
+    if (highest >= kMostClasses)
+      throw DataError("has the label " + std::to_string(highest), path.string(), "number the classes from 0");
+    for (std::int64_t i = 0; i <= highest; ++i) names_.push_back(std::to_string(i));
+  }
+
+  std::int64_t of(const std::string& label) const {
+    if (label.empty()) return -1;
+    if (numeric_) return std::max<std::int64_t>(-1, *whole_number(label));
+    return std::lower_bound(names_.begin(), names_.end(), label) - names_.begin();
+  }
+  const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  bool numeric_ = true;
+  std::vector<std::string> names_;
+};
+
+}  // namespace
+
+bool FileFilter::matches(const fs::path& name) const {
+  std::string lower = name.extension().string();
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::find(extensions.begin(), extensions.end(), lower) != extensions.end();
+}
+
+void FileSet::add(std::string_view relative, std::int64_t label) {
+  starts_.push_back(paths_.size());
+  paths_ += relative;
+  paths_ += '\0';
+  labels_.push_back(static_cast<std::int32_t>(label));
+}
+
+void FileSet::release_spare_memory() {
+  paths_.shrink_to_fit();
+  starts_.shrink_to_fit();
+  labels_.shrink_to_fit();
+}
+
+Divider::Divider(double share) : every_(share > 0 ? std::max(2, static_cast<int>(std::lround(1 / share))) : 0) {}
+
+bool Divider::takes(Split split, std::int64_t label) {
+  if (every_ == 0) return split == Split::train;
+  const auto slot = static_cast<std::size_t>(label + 1);
+  if (slot >= seen_.size()) seen_.resize(slot + 1);
+  const bool is_test = seen_[slot]++ % every_ == every_ - 1;
+  return is_test == (split == Split::test);
+}
+
+std::unique_ptr<FileSet> open_folder(const FileFilter& filter, const fs::path& path, Split split, double test_share) {
+  require_exists(path);
+  if (!fs::is_directory(path)) return open_single(path, split);
+  const auto part = find_part(filter, path, split);
+  auto set = std::make_unique<FileSet>(part->root);
+  Divider divider(part->divided ? 0 : test_share);
+  const Split wanted = part->divided ? Split::train : split;
+
+  Walk walk(filter, part->root);
+  const Listing top = list_folder(filter, part->root);
+  std::int64_t found = 0;
+  // Files outside class folders carry no label, so none of them is needed for testing.
+  for (const std::string& file : top.files) {
+    ++found;
+    if (wanted == Split::train) set->add(file, -1);
+  }
+  bool labelled = false;
+  for (const std::string& folder : top.folders) {
+    const auto label = std::lower_bound(part->classes.begin(), part->classes.end(), folder) - part->classes.begin();
+    walk.below(folder, [&](const std::string& file) {
+      ++found;
+      labelled = true;
+      if (divider.takes(wanted, label)) set->add(file, label);
+    });
+  }
+  if (found == 0)
+    fail_empty(filter, part->root, walk.folders + static_cast<std::int64_t>(top.folders.size()),
+               walk.ignored + top.ignored);
+  if (labelled) set->set_classes(part->classes);
+  set->release_spare_memory();
+  if (set->size() == 0) return nullptr;
+  return set;
+}
+
+std::unique_ptr<FileSet> open_list(const FileFilter& filter, const fs::path& path, const fs::path& test_path,
+                                   Split split, double test_share) {
+  const std::vector<Entry> train = read_list(filter, path);
+  const std::vector<Entry> test = test_path.empty() ? std::vector<Entry>{} : read_list(filter, test_path);
+  const Labels labels(path, {&train, &test});
+  const bool from_test = split == Split::test && !test_path.empty();
+  auto set = std::make_unique<FileSet>((from_test ? test_path : path).parent_path());
+  Divider divider(test_path.empty() ? test_share : 0);
+  for (const Entry& entry : from_test ? test : train) {
+    const std::int64_t label = labels.of(entry.label);
+    const bool taken =
+        label < 0 ? split == Split::train || from_test : divider.takes(from_test ? Split::train : split, label);
+    if (taken) set->add(entry.path, label);
+  }
+  set->set_classes(labels.names());
+  set->release_spare_memory();
+  if (set->size() == 0) return nullptr;
+  return set;
+}
+
+}  // namespace cairn
