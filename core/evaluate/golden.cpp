@@ -168,7 +168,7 @@ void run(const fs::path& folder, PluginLoader& loader, GoldenResult& result) {
   } else if (description->component.kind == "objective") {
     outputs = run_golden_objective(description->component, inputs, loader);
   } else {
-    outputs = run_golden_modality(description->component, loader);
+    outputs = run_golden_modality(description->component, inputs, loader);
     // A modality makes one view, whatever the case calls it; a single channel may be left out.
     const auto& [name, wanted] = *expected.begin();
     const at::Tensor view = outputs.tensors.at("view");

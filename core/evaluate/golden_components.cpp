@@ -144,6 +144,22 @@ GoldenOutputs evaluate(Objective& objective, const GoldenInputs& inputs) {
   return outputs;
 }
 
+/// The one sample of a modality's data.
+Batch only_sample(const Modality& modality, const std::string& name, Rng& rng) {
+  const auto source = modality.open(Split::train, Purpose::evaluate);
+  if (!source || source->size() != 1) throw DataError("the input of the case is not one sample", name);
+  return modality.collate({source->load(0, rng)}, Purpose::evaluate);
+}
+
+/// A batch of one sample with one view, which has one channel.
+Batch batch_of(const at::Tensor& values) {
+  Batch batch;
+  batch.views.push_back({values.unsqueeze(0).unsqueeze(0), {}, ViewRole::global});
+  batch.sample_id = at::zeros({1}, at::kLong);
+  batch.label = at::full({1}, -1, at::kLong);
+  return batch;
+}
+
 }  // namespace
 
 GoldenOutputs run_golden_objective(const GoldenComponent& component, const GoldenInputs& inputs, PluginLoader& loader) {
@@ -156,17 +172,16 @@ GoldenOutputs run_golden_objective(const GoldenComponent& component, const Golde
   return outputs;
 }
 
-GoldenOutputs run_golden_modality(const GoldenComponent& component, PluginLoader& loader) {
+GoldenOutputs run_golden_modality(const GoldenComponent& component, const GoldenInputs& inputs, PluginLoader& loader) {
   const Component& found = find_component(loader, ComponentKind::modality, component.name);
+  if (inputs.inputs.size() > 1) throw Error("the case has several inputs, and a modality takes one sample");
   Value::Table options = component.options;
-  options.emplace_back("path", component.file.string());
+  if (inputs.inputs.empty()) options.emplace_back("path", component.file.string());
   return call_plugin(found.plugin, found.full_name(), [&]() -> GoldenOutputs {
     const auto modality = std::get<ModalityFactory>(found.factory)(options);
-    const auto source = modality->open(Split::train, Purpose::evaluate);
-    if (!source || source->size() != 1)
-      throw DataError("the input of the case is not one sample", component.file.string());
     Rng rng(0, Stream::load);
-    Batch batch = modality->collate({source->load(0, rng)}, Purpose::evaluate);
+    Batch batch = inputs.inputs.empty() ? only_sample(*modality, component.file.string(), rng)
+                                        : batch_of(inputs.inputs.begin()->second);
     modality->prepare(batch, Purpose::evaluate, rng);
     if (batch.views.empty()) throw DataError("no view was made of the input", component.file.string());
     return {found.full_name(), {{"view", batch.views.front().data[0]}}};

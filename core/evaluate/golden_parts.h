@@ -38,8 +38,9 @@ struct GoldenOutputs {
 /// inputs of other names, are the objective's buffers of these names.
 GoldenOutputs run_golden_objective(const GoldenComponent& component, const GoldenInputs& inputs, PluginLoader& loader);
 
-/// `view`: the view of the only sample of a modality whose option `path` is `file`.
-GoldenOutputs run_golden_modality(const GoldenComponent& component, PluginLoader& loader);
+/// `view`: what a modality makes of the case's only input tensor, which stands for one sample as loaded, without its
+/// channel; or, without such a tensor, of the only sample of the data whose option `path` is `file`.
+GoldenOutputs run_golden_modality(const GoldenComponent& component, const GoldenInputs& inputs, PluginLoader& loader);
 
 /// A published checkpoint: a Hugging Face folder, or a training checkpoint with its architecture.json.
 GoldenOutputs run_golden_checkpoint(const std::filesystem::path& folder, const GoldenInputs& inputs,

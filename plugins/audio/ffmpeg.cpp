@@ -1,0 +1,138 @@
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/channel_layout.h>
+#include <libavutil/log.h>
+#include <libswresample/swresample.h>
+}
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "cairn/error.h"
+#include "sound.h"
+
+namespace cairn::audio {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Deleter {
+  void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
+  void operator()(AVFormatContext* p) const { avformat_close_input(&p); }
+  void operator()(AVFrame* p) const { av_frame_free(&p); }
+  void operator()(AVPacket* p) const { av_packet_free(&p); }
+  void operator()(SwrContext* p) const { swr_free(&p); }
+};
+
+template <class T>
+using Handle = std::unique_ptr<T, Deleter>;
+
+[[noreturn]] void fail(const fs::path& path, int code) {
+  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
+  av_strerror(code, text.data(), text.size());
+  throw DataError(text.data(), path.string(), "replace or remove the file");
+}
+
+/// Decodes the best sound track of one file, frame by frame, into one channel.
+class Track {
+ public:
+  Track(const fs::path& path, std::int64_t channel) : path_(path), channel_(channel) {
+    // FFmpeg's complaints belong into our errors, not onto the terminal.
+    static std::once_flag once;
+    std::call_once(once, [] { av_log_set_level(AV_LOG_QUIET); });
+    AVFormatContext* opened = nullptr;
+    if (const int code = avformat_open_input(&opened, path.c_str(), nullptr, nullptr); code < 0) fail(path, code);
+    format_.reset(opened);
+    if (const int code = avformat_find_stream_info(opened, nullptr); code < 0) fail(path, code);
+    const AVCodec* codec = nullptr;
+    stream_ = av_find_best_stream(opened, AVMEDIA_TYPE_AUDIO, -1, -1, &codec, 0);
+    if (stream_ < 0 || codec == nullptr) throw DataError("it has no sound track that can be decoded", path.string());
+    decoder_.reset(avcodec_alloc_context3(codec));
+    avcodec_parameters_to_context(decoder_.get(), opened->streams[stream_]->codecpar);
+    decoder_->thread_count = 1;
+    decoder_->pkt_timebase = opened->streams[stream_]->time_base;
+    if (const int code = avcodec_open2(decoder_.get(), codec, nullptr); code < 0) fail(path, code);
+  }
+
+  /// At most kMostSeconds of it.
+  Sound decode() {
+    const Handle<AVPacket> packet(av_packet_alloc());
+    int code = 0;
+    while (!full() && (code = av_read_frame(format_.get(), packet.get())) >= 0) {
+      if (packet->stream_index == stream_ && avcodec_send_packet(decoder_.get(), packet.get()) >= 0) receive();
+      av_packet_unref(packet.get());
+    }
+    avcodec_send_packet(decoder_.get(), nullptr);
+    receive();
+    return std::move(sound_);
+  }
+
+ private:
+  bool full() const {
+    return sound_.rate > 0 &&
+           static_cast<double>(sound_.samples.size()) >= kMostSeconds * static_cast<double>(sound_.rate);
+  }
+
+  void receive() {
+    const Handle<AVFrame> frame(av_frame_alloc());
+    while (avcodec_receive_frame(decoder_.get(), frame.get()) >= 0) append(*frame);
+  }
+
+  void append(const AVFrame& frame) {
+    if (sound_.rate == 0) open_converter(frame);
+    if (frame.sample_rate != sound_.rate || frame.ch_layout.nb_channels != channels_)
+      throw DataError("rate or channels change on the way", path_.string());
+    std::vector<float> values(static_cast<std::size_t>(frame.nb_samples) * static_cast<std::size_t>(channels_));
+    auto* out = reinterpret_cast<std::uint8_t*>(values.data());
+    const int got = swr_convert(converter_.get(), &out, frame.nb_samples,
+                                const_cast<const std::uint8_t**>(frame.extended_data), frame.nb_samples);
+    if (got < 0) fail(path_, got);
+    mix_down(values.data(), got, channels_, channel_, sound_.samples);
+  }
+
+  /// Only the sample format is converted; channels and rate stay.
+  void open_converter(const AVFrame& frame) {
+    sound_.rate = frame.sample_rate;
+    channels_ = frame.ch_layout.nb_channels;
+    if (sound_.rate < 1 || channels_ < 1) throw DataError("it has no rate or no channels", path_.string());
+    require_channel(channel_, channels_, path_);
+    AVChannelLayout layout;
+    av_channel_layout_default(&layout, static_cast<int>(channels_));
+    SwrContext* made = nullptr;
+    int code = swr_alloc_set_opts2(&made, &layout, AV_SAMPLE_FMT_FLT, frame.sample_rate, &layout,
+                                   static_cast<AVSampleFormat>(frame.format), frame.sample_rate, 0, nullptr);
+    converter_.reset(made);
+    av_channel_layout_uninit(&layout);
+    if (code >= 0) code = swr_init(converter_.get());
+    if (code < 0) fail(path_, code);
+  }
+
+  const fs::path& path_;
+  std::int64_t channel_;
+  int stream_ = -1;
+  std::int64_t channels_ = 0;
+  Handle<AVFormatContext> format_;
+  Handle<AVCodecContext> decoder_;
+  Handle<SwrContext> converter_;
+  Sound sound_;
+};
+
+}  // namespace
+
+Sound decode_with_ffmpeg(const fs::path& path, std::int64_t channel, const Excerpt& excerpt) {
+  Sound sound = Track(path, channel).decode();
+  if (sound.samples.empty()) throw DataError("no sample could be decoded", path.string());
+  const auto wanted = static_cast<std::size_t>(std::ceil(excerpt.seconds * static_cast<double>(sound.rate)));
+  if (wanted == 0 || sound.samples.size() <= wanted) return sound;
+  const auto start = static_cast<std::size_t>(excerpt.place * static_cast<double>(sound.samples.size() - wanted));
+  sound.samples = {sound.samples.begin() + static_cast<std::ptrdiff_t>(start),
+                   sound.samples.begin() + static_cast<std::ptrdiff_t>(start + wanted)};
+  return sound;
+}
+
+}  // namespace cairn::audio

@@ -1,0 +1,141 @@
+#include "sound.h"
+
+#include <sndfile.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "cairn/error.h"
+
+namespace cairn::audio {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kChunk = 16384;            // values read at a time
+constexpr std::int64_t kHighestRate = 4'000'000;  // samples a second
+constexpr float kLoudest = 1e6F;                  // beyond it squares overflow, and nothing is sound
+
+struct SndfileCloser {
+  void operator()(SNDFILE* file) const { sf_close(file); }
+};
+using SndfilePtr = std::unique_ptr<SNDFILE, SndfileCloser>;
+
+constexpr std::pair<const char*, int> kCodings[] = {
+    {"pcm_s8", SF_FORMAT_PCM_S8}, {"pcm_u8", SF_FORMAT_PCM_U8}, {"pcm_16", SF_FORMAT_PCM_16},
+    {"pcm_24", SF_FORMAT_PCM_24}, {"pcm_32", SF_FORMAT_PCM_32}, {"float", SF_FORMAT_FLOAT},
+    {"double", SF_FORMAT_DOUBLE}, {"ulaw", SF_FORMAT_ULAW},     {"alaw", SF_FORMAT_ALAW}};
+
+bool is_raw(const fs::path& path, const RawFormat& raw) {
+  const std::string extension = path.extension().string();
+  return !raw.coding.empty() && (extension == ".raw" || extension == ".pcm");
+}
+
+SF_INFO info_of(const fs::path& path, const RawFormat& raw) {
+  SF_INFO info = {};
+  if (!is_raw(path, raw)) return info;
+  const auto* coding = std::find_if(std::begin(kCodings), std::end(kCodings),
+                                    [&](const auto& known) { return raw.coding == known.first; });
+  info.format = SF_FORMAT_RAW | (coding == std::end(kCodings) ? SF_FORMAT_PCM_16 : coding->second);
+  info.samplerate = static_cast<int>(raw.rate);
+  info.channels = static_cast<int>(raw.channels);
+  return info;
+}
+
+/// Reads at most `most` frames from where the file stands. Damage that libsndfile finds on the way is an error.
+std::vector<float> read_frames(SNDFILE* file, const SF_INFO& info, std::int64_t most, std::int64_t channel,
+                               const fs::path& path) {
+  std::vector<float> mono;
+  std::vector<float> values(static_cast<std::size_t>(std::max<std::int64_t>(kChunk, info.channels)));
+  const std::int64_t fit = static_cast<std::int64_t>(values.size()) / info.channels;
+  for (std::int64_t left = most; left > 0;) {
+    const std::int64_t got = sf_readf_float(file, values.data(), std::min(left, fit));
+    if (got <= 0) break;
+    mix_down(values.data(), got, info.channels, channel, mono);
+    left -= got;
+  }
+  if (sf_error(file) != SF_ERR_NO_ERROR)
+    throw DataError("is damaged after " + std::to_string(mono.size()) + " samples (" + sf_strerror(file) + ")",
+                    path.string(), "replace or remove the file");
+  return mono;
+}
+
+Sound read_with_sndfile(SNDFILE* file, const SF_INFO& info, std::int64_t channel, const Excerpt& excerpt,
+                        const fs::path& path) {
+  if (info.channels < 1 || info.samplerate < 1 || info.samplerate > kHighestRate)
+    throw DataError(
+        "claims " + std::to_string(info.channels) + " channels at " + std::to_string(info.samplerate) + " Hz",
+        path.string(), "replace or remove the file");
+  require_channel(channel, info.channels, path);
+  Sound sound{{}, info.samplerate};
+  const double seconds = excerpt.seconds > 0 ? excerpt.seconds : kMostSeconds;
+  const auto wanted = static_cast<std::int64_t>(std::ceil(seconds * info.samplerate));
+  const std::int64_t slack = excerpt.seconds > 0 && info.seekable ? info.frames - wanted : 0;
+  if (slack > 0) {
+    const auto start = static_cast<sf_count_t>(excerpt.place * static_cast<double>(slack));
+    if (sf_seek(file, start, SEEK_SET) == start) sound.samples = read_frames(file, info, wanted, channel, path);
+    if (sound.samples.empty()) sf_seek(file, 0, SEEK_SET);  // the header said more than there is
+  }
+  if (sound.samples.empty()) sound.samples = read_frames(file, info, wanted, channel, path);
+  return sound;
+}
+
+void require_sound(const Sound& sound, const fs::path& path) {
+  if (sound.samples.empty()) throw DataError("holds no samples", path.string(), "replace or remove the file");
+  std::int64_t wrong = 0;
+  for (const float value : sound.samples) wrong += !(std::abs(value) < kLoudest);
+  if (wrong > 0)
+    throw DataError("has " + std::to_string(wrong) + " samples that are no sound (NaN, infinite or beyond 1e6)",
+                    path.string(), "replace or remove the file");
+}
+
+}  // namespace
+
+void mix_down(const float* interleaved, std::int64_t frames, std::int64_t channels, std::int64_t channel,
+              std::vector<float>& out) {
+  if (channels == 1) {
+    out.insert(out.end(), interleaved, interleaved + frames);
+    return;
+  }
+  const float scale = 1.0F / static_cast<float>(channels);
+  for (std::int64_t i = 0; i < frames; ++i, interleaved += channels) {
+    float sum = 0;
+    for (std::int64_t c = 0; c < channels; ++c) sum += interleaved[c];
+    out.push_back(channel < 0 ? sum * scale : interleaved[channel]);
+  }
+}
+
+void require_channel(std::int64_t channel, std::int64_t channels, const fs::path& path) {
+  if (channel < channels) return;
+  throw DataError(
+      "has " + std::to_string(channels) + " channels, and channel " + std::to_string(channel) + " is asked for",
+      path.string(), "channels count from 0; channel = -1 takes the mean of all");
+}
+
+Sound read_sound(const fs::path& path, const ReadOptions& options, const Excerpt& excerpt) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error))
+    throw DataError("is no file that can be read", path.string(), "check the path");
+  if (fs::file_size(path, error) == 0) throw DataError("is empty", path.string(), "replace or remove the file");
+  SF_INFO info = info_of(path, options.raw);
+  const SndfilePtr file(sf_open(path.c_str(), SFM_READ, &info));
+  const std::string reason = file ? "" : sf_strerror(nullptr);
+  Sound sound;
+  if (file) {
+    sound = read_with_sndfile(file.get(), info, options.channel, excerpt, path);
+  } else {
+    try {
+      sound = decode_with_ffmpeg(path, options.channel, excerpt);
+    } catch (const DataError& other) {
+      throw DataError("cannot be decoded (libsndfile: " + reason + " FFmpeg: " + other.message() + ")", path.string(),
+                      "replace or remove the file");
+    }
+  }
+  require_sound(sound, path);
+  return sound;
+}
+
+}  // namespace cairn::audio

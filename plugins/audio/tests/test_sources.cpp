@@ -1,0 +1,377 @@
+#include <ATen/ATen.h>
+#include <sndfile.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <sstream>
+
+#include "audio_modality.h"
+#include "cairn/error.h"
+#include "support/golden.h"
+#include "support/temporary_folder.h"
+
+namespace fs = std::filesystem;
+using cairn::Batch;
+using cairn::ConfigError;
+using cairn::DataError;
+using cairn::Purpose;
+using cairn::Rng;
+using cairn::Split;
+using cairn::Stream;
+using cairn::test::TemporaryFolder;
+using cairn::test::write_text;
+using namespace cairn::audio;
+using Catch::Contains;
+
+namespace {
+
+Rng any_rng(std::uint64_t sample = 0) { return {11, Stream::load, 0, sample}; }
+
+/// Writes float samples, channels interleaved, in libsndfile's format.
+void write_sound(const fs::path& path, const std::vector<float>& values, int rate = 8000, int channels = 1,
+                 int format = SF_FORMAT_WAV | SF_FORMAT_FLOAT) {
+  fs::create_directories(path.parent_path());
+  SF_INFO info = {};
+  info.samplerate = rate, info.channels = channels, info.format = format;
+  const std::unique_ptr<SNDFILE, int (*)(SNDFILE*)> file(sf_open(path.c_str(), SFM_WRITE, &info), sf_close);
+  REQUIRE(file);
+  sf_writef_float(file.get(), values.data(), static_cast<sf_count_t>(values.size()) / channels);
+}
+
+std::vector<float> ramp(std::size_t size) {
+  std::vector<float> values(size);
+  for (std::size_t i = 0; i < size; ++i) values[i] = static_cast<float>(i) / static_cast<float>(size);
+  return values;
+}
+
+/// A modality of half-second views.
+ClipsOptions small(const fs::path& path) {
+  ClipsOptions options;
+  options.path = path.string();
+  options.sample_rate = 8000;
+  options.n_mels = 16;
+  options.size = 48;
+  options.patch = {8, 8};
+  return options;
+}
+
+at::Tensor evaluated(const cairn::Modality& modality, std::int64_t index = 0) {
+  const auto source = modality.open(Split::train, Purpose::evaluate);
+  Rng rng = any_rng();
+  Batch batch = modality.collate({source->load(index, rng)}, Purpose::evaluate);
+  modality.prepare(batch, Purpose::evaluate, rng);
+  return batch.views[0].data[0];
+}
+
+std::vector<std::string> names(const cairn::Modality& modality, Split split) {
+  const auto source = modality.open(split, Purpose::evaluate);
+  std::vector<std::string> out;
+  for (std::int64_t i = 0; source && i < source->size(); ++i) out.push_back(fs::path(source->name(i)).filename());
+  return out;
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("audio: every file of the zoo is a clip or a clear error") {
+  const fs::path zoo = cairn::test::shared_folder() / "data/zoo/audio";
+  if (!fs::exists(zoo)) {
+    std::cerr << "skipped: no zoo at " << zoo << "\n";
+    return;
+  }
+  std::ifstream manifest(zoo / "MANIFEST.tsv");
+  std::string line;
+  std::getline(manifest, line);
+  int read = 0;
+  while (std::getline(manifest, line)) {
+    std::istringstream fields(line);
+    std::string name, size, status, seen;
+    std::getline(fields, name, '\t') && std::getline(fields, size, '\t') && std::getline(fields, status, '\t') &&
+        std::getline(fields, seen, '\t');
+    const ClipsModality modality(small(zoo / name));
+    CAPTURE(line);
+    try {
+      const at::Tensor view = evaluated(modality);
+      CHECK(view.sizes() == at::IntArrayRef({1, 48, 16}));
+      CHECK(at::isfinite(view).all().item<bool>());
+      CHECK(status != "empty");
+      ++read;
+    } catch (const DataError& error) {
+      CHECK(status != "ok");
+      CHECK(std::string(error.what()).find(name) != std::string::npos);
+    }
+  }
+  CHECK(read >= 37);
+}
+
+TEST_CASE("audio: rates, channels and codings are read alike") {
+  TemporaryFolder folder;
+  const std::vector<float> values = ramp(400);
+  const auto [name, format] = GENERATE(table<const char*, int>({{"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16},
+                                                                {"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_24},
+                                                                {"a.wav", SF_FORMAT_RF64 | SF_FORMAT_PCM_32},
+                                                                {"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16},
+                                                                {"a.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16},
+                                                                {"a.caf", SF_FORMAT_CAF | SF_FORMAT_FLOAT},
+                                                                {"a.wav", SF_FORMAT_WAV | SF_FORMAT_ULAW}}));
+  write_sound(folder / name, values, 11025, 1, format);
+  const Sound sound = read_sound(folder / name, {}, {});
+  REQUIRE(sound.rate == 11025);
+  REQUIRE(sound.samples.size() == 400);
+  for (std::size_t i = 0; i < 400; ++i) REQUIRE(sound.samples[i] == Approx(values[i]).margin(0.03));
+}
+
+TEST_CASE("audio: channels are mixed or chosen") {
+  TemporaryFolder folder;
+  std::vector<float> values;
+  for (int i = 0; i < 100; ++i) values.insert(values.end(), {0.2F, 0.4F, -0.9F});
+  write_sound(folder / "a.wav", values, 8000, 3);
+  CHECK(read_sound(folder / "a.wav", {}, {}).samples[7] == Approx(-0.1));
+  CHECK(read_sound(folder / "a.wav", {2, {}}, {}).samples[7] == Approx(-0.9));
+  CHECK_THROWS_WITH(read_sound(folder / "a.wav", {3, {}}, {}), Contains("3 channels") && Contains("a.wav"));
+}
+
+TEST_CASE("audio: excerpts come from where they are asked for") {
+  TemporaryFolder folder;
+  write_sound(folder / "a.wav", ramp(8000));
+  const auto first = [&](double place) { return read_sound(folder / "a.wav", {}, {0.25, place}).samples.at(0); };
+  CHECK(first(0) == 0.0F);
+  CHECK(first(0.5) == Approx(0.375).margin(1e-3));
+  CHECK(first(1) == Approx(0.75).margin(1e-3));
+  CHECK(read_sound(folder / "a.wav", {}, {0.25, 1}).samples.size() == 2000);
+  CHECK(read_sound(folder / "a.wav", {}, {5, 0.5}).samples.size() == 8000);
+}
+
+TEST_CASE("audio: raw samples are read as told, and left out otherwise") {
+  TemporaryFolder folder;
+  write_text(folder / "a.raw", std::string("\x00\x40\x00\xC0", 4));
+  ClipsOptions options = small(folder.path());
+  CHECK_THROWS_WITH(ClipsModality(options).open(Split::train, Purpose::evaluate), Contains("no audio files"));
+  const Sound sound = read_sound(folder / "a.raw", {-1, {"pcm_16", 8000, 1}}, {});
+  REQUIRE(sound.samples.size() == 2);
+  CHECK(sound.samples[0] == Approx(0.5));
+  CHECK(sound.samples[1] == Approx(-0.5));
+  options.raw = "pcm_16";
+  CHECK(ClipsModality(options).open(Split::train, Purpose::evaluate)->size() == 1);
+}
+
+TEST_CASE("audio: values that are no sound are refused with their number") {
+  TemporaryFolder folder;
+  std::vector<float> values = ramp(100);
+  values[3] = std::numeric_limits<float>::quiet_NaN();
+  values[4] = std::numeric_limits<float>::infinity();
+  values[5] = 1e30F;
+  write_sound(folder / "a.wav", values);
+  CHECK_THROWS_WITH(read_sound(folder / "a.wav", {}, {}), Contains("3 samples that are no sound"));
+  CHECK_THROWS_AS(read_sound(folder / "b.wav", {}, {}), DataError);
+  CHECK_THROWS_AS(read_sound(folder.path(), {}, {}), DataError);
+  write_text(folder / "c.wav", "");
+  CHECK_THROWS_WITH(read_sound(folder / "c.wav", {}, {}), Contains("is empty"));
+  write_text(folder / "d.wav", "no sound at all");
+  CHECK_THROWS_WITH(read_sound(folder / "d.wav", {}, {}), Contains("libsndfile") && Contains("FFmpeg"));
+}
+
+TEST_CASE("audio: short clips are filled as asked") {
+  TemporaryFolder folder;
+  std::vector<float> values(2000);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i) * 0.4F);
+  write_sound(folder / "a.wav", values);
+  ClipsOptions options = small(folder.path());
+  options.normalise = Normalise::none;
+  const auto view = [&](Fit fit) {
+    options.fit = fit;
+    return evaluated(ClipsModality(options))[0];
+  };
+  const double floor = std::log(1.1920928955078125e-07);
+  const at::Tensor silence = view(Fit::silence), zero = view(Fit::zero), repeat = view(Fit::repeat),
+                   stretch = view(Fit::stretch);
+  CHECK(silence[47].mean().item<double>() == Approx(floor));
+  CHECK(zero[47].abs().max().item<double>() == 0.0);
+  CHECK(zero[0].equal(silence[0]));
+  CHECK(repeat[47].mean().item<double>() > floor + 3);
+  CHECK(stretch[47].mean().item<double>() == Approx(stretch[0].mean().item<double>()).margin(2));
+}
+
+TEST_CASE("audio: one sample is a clip under every fit") {
+  TemporaryFolder folder;
+  write_sound(folder / "a.wav", {0.5F});
+  ClipsOptions options = small(folder.path());
+  options.fit = GENERATE(Fit::silence, Fit::zero, Fit::repeat, Fit::stretch);
+  CHECK(at::isfinite(evaluated(ClipsModality(options))).all().item<bool>());
+}
+
+TEST_CASE("audio: file names give classes and parts") {
+  TemporaryFolder folder;
+  for (const char* name : {"7_jackson_0", "7_jackson_1", "3_theo_0", "3_theo_1", "3_jackson_2", "notes"})
+    write_sound(folder / (std::string(name) + ".wav"), ramp(100));
+  ClipsOptions options = small(folder.path());
+  options.pattern = "{label}_{speaker}_{index}.wav";
+  options.test_field = "speaker";
+  options.test_values = {"theo"};
+  const ClipsModality modality(options);
+  CHECK(names(modality, Split::train) == Names{"3_jackson_2.wav", "7_jackson_0.wav", "7_jackson_1.wav"});
+  CHECK(names(modality, Split::test) == Names{"3_theo_0.wav", "3_theo_1.wav"});
+  const auto source = modality.open(Split::train, Purpose::evaluate);
+  CHECK(source->classes() == Names{"3", "7"});
+  Rng rng = any_rng();
+  CHECK(source->load(1, rng).label == 1);
+  options.test_field = "sex";
+  CHECK_THROWS_WITH(ClipsModality(options).open(Split::train, Purpose::evaluate), Contains("no field 'sex'"));
+  options.test_field = "", options.pattern = "{label}-{take}";
+  CHECK_THROWS_WITH(ClipsModality(options).open(Split::train, Purpose::evaluate), Contains("no name fits"));
+  options.pattern = "label";
+  CHECK_THROWS_WITH(ClipsModality(options).open(Split::train, Purpose::evaluate), Contains("no field in braces"));
+  options.pattern = "", options.test_field = "index";
+  CHECK_THROWS_AS(ClipsModality(options), ConfigError);
+}
+
+TEST_CASE("audio: folds in file names below class folders") {
+  TemporaryFolder folder;
+  for (const char* name : {"rain/1-17-A", "rain/2-18-A", "dog (big)/2-3-B", "dog (big)/3-4-B"})
+    write_sound(folder / (std::string(name) + ".wav"), ramp(100));
+  ClipsOptions options = small(folder.path());
+  options.pattern = "{fold}-{source}-{take}";
+  options.test_field = "fold";
+  options.test_values = {"3", "5"};
+  const ClipsModality modality(options);
+  CHECK(names(modality, Split::test) == Names{"3-4-B.wav"});
+  CHECK(names(modality, Split::train).size() == 3);
+  CHECK(modality.open(Split::test, Purpose::evaluate)->classes() == Names{"dog (big)", "rain"});
+}
+
+TEST_CASE("audio: ESC-50's layout") {
+  TemporaryFolder folder;
+  fs::create_directories(folder / "meta");
+  write_text(folder / "meta/esc50.csv",
+             "filename,fold,target,category,esc10,src_file,take\r\n1-a.wav,1,0,dog,True,1,A\r\n5-b.wav,5,1,\"cat\","
+             "False,2,A\r\n");
+  write_sound(folder / "audio/1-a.wav", ramp(100));
+  write_sound(folder / "audio/5-b.wav", ramp(100));
+  ClipsOptions options = small(folder.path());
+  CHECK(names(ClipsModality(options), Split::train) == Names{"1-a.wav"});
+  CHECK(names(ClipsModality(options), Split::test) == Names{"5-b.wav"});
+  options.test_values = {"1"};
+  const ClipsModality other(options);
+  CHECK(names(other, Split::test) == Names{"1-a.wav"});
+  CHECK(other.open(Split::train, Purpose::evaluate)->classes() == Names{"cat", "dog"});
+}
+
+TEST_CASE("audio: Speech Commands' layout") {
+  TemporaryFolder folder;
+  for (const char* name : {"yes/a", "yes/b", "no/a", "no/c", "_background_noise_/hum"})
+    write_sound(folder / (std::string(name) + ".wav"), ramp(100));
+  write_text(folder / "testing_list.txt", "yes/b.wav\n");
+  write_text(folder / "validation_list.txt", "no/c.wav\n");
+  const ClipsModality modality(small(folder.path()));
+  CHECK(names(modality, Split::train) == Names{"a.wav", "a.wav"});
+  CHECK(names(modality, Split::test) == Names{"b.wav"});
+  CHECK(modality.open(Split::test, Purpose::evaluate)->classes() == Names{"no", "yes"});
+}
+
+TEST_CASE("audio: AudioSet's segments have several classes") {
+  TemporaryFolder folder;
+  write_sound(folder / "clips/Y-4gq.wav", ramp(100));
+  write_sound(folder / "clips/abc.wav", ramp(100));
+  write_text(
+      folder / "train.csv",
+      "# Segments csv\n# YTID, start_seconds, end_seconds, positive_labels\n"
+      "-4gq, 0.000, 10.000, \"/m/09x0r,/t/dd00088\"\nabc, 30.000, 40.000, \"/m/09x0r\"\ngone, 0, 10, \"/m/0\"\n");
+  ListOptions options;
+  static_cast<AudioOptions&>(options) = small("");
+  options.path = (folder / "train.csv").string();
+  options.folder = (folder / "clips").string();
+  options.format = ListFormat::segments;
+  const ListModality modality(options);
+  const auto source = modality.open(Split::train, Purpose::pretrain);
+  REQUIRE(source->size() == 2);
+  CHECK(source->classes() == Names{"/m/0", "/m/09x0r", "/t/dd00088"});
+  Rng rng = any_rng();
+  const cairn::Sample both = source->load(0, rng);
+  CHECK(both.label == -1);
+  CHECK(both.extra.at("labels").equal(at::tensor({0.0F, 1.0F, 1.0F})));
+  CHECK(source->load(1, rng).label == 1);
+  CHECK(modality.open(Split::test, Purpose::evaluate) == nullptr);
+  options.folder = "";
+  CHECK_THROWS_AS(ListModality(options), ConfigError);
+}
+
+TEST_CASE("audio: lists and class folders are read as pictures are") {
+  TemporaryFolder folder;
+  for (const char* name : {"train/a/1", "train/b/2", "val/a/3"})
+    write_sound(folder / (std::string(name) + ".wav"), ramp(100));
+  const ClipsModality modality(small(folder.path()));
+  CHECK(names(modality, Split::train) == Names{"1.wav", "2.wav"});
+  CHECK(names(modality, Split::test) == Names{"3.wav"});
+  write_text(folder / "list.txt", "train/a/1.wav\tyes\ntrain/b/2.wav no\n");
+  ListOptions options;
+  static_cast<AudioOptions&>(options) = small("");
+  options.path = (folder / "list.txt").string();
+  CHECK(ListModality(options).open(Split::train, Purpose::evaluate)->classes() == Names{"no", "yes"});
+}
+
+TEST_CASE("audio: loading is a function of the generator; views differ when varied") {
+  TonesOptions options;
+  options.views = 2;
+  options.gain_db = {-20, 20};
+  options.normalise = Normalise::none;
+  const TonesModality modality(options);
+  const auto source = modality.open(Split::train, Purpose::pretrain);
+  Rng first = any_rng(), again = any_rng();
+  const auto a = source->load(5, first), b = source->load(5, again);
+  CHECK(a.views[0].equal(b.views[0]));
+  CHECK_FALSE(a.views[0].equal(a.views[1]));
+  CHECK(a.label == 5);
+  CHECK(modality.views(Purpose::pretrain).size() == 2);
+  CHECK(modality.views(Purpose::evaluate).size() == 1);
+  CHECK(modality.views(Purpose::evaluate)[0].grid.text() == "8 x 6");
+}
+
+TEST_CASE("audio: tones are of their class whatever is drawn, and parts differ") {
+  const TonesDifficulty difficulty;
+  const Sound a = play_tone(0, 0, 13, 8000, 1, difficulty), again = play_tone(0, 0, 13, 8000, 1, difficulty);
+  CHECK(a.samples == again.samples);
+  CHECK(a.samples != play_tone(0, 1, 13, 8000, 1, difficulty).samples);
+  CHECK(a.samples != play_tone(1, 0, 13, 8000, 1, difficulty).samples);
+  CHECK(tone_names().size() == 12);
+  for (std::uint64_t i = 0; i < 24; ++i)
+    for (const float value : play_tone(0, 0, i, 8000, 1, difficulty).samples) REQUIRE(std::abs(value) < 10);
+}
+
+TEST_CASE("audio: normalisation") {
+  TonesOptions options;
+  options.train_samples = 24;
+  const auto view = [&](Normalise normalise) {
+    options.normalise = normalise;
+    return evaluated(TonesModality(options), 3);
+  };
+  const at::Tensor plain = view(Normalise::none), own = view(Normalise::standardise), all = view(Normalise::measured);
+  CHECK(own.mean().item<double>() == Approx(0).margin(1e-4));
+  CHECK(own.std().item<double>() == Approx(1).margin(1e-3));
+  // Measured values are an affine image of the plain ones, the same for every clip.
+  CHECK((plain.max() - plain.min()).item<double>() > 1.5 * (all.max() - all.min()).item<double>());
+  options.mean = -4, options.std = 2;
+  CHECK(view(Normalise::fixed).allclose((plain + 4) / 2));
+  CHECK_THROWS_AS(view(Normalise::none), ConfigError);
+}
+
+TEST_CASE("audio: the device computes what the loader computes") {
+  TonesOptions options;
+  const at::Tensor loader = evaluated(TonesModality(options), 2);
+  options.compute = Compute::device;
+  CHECK(evaluated(TonesModality(options), 2).allclose(loader, 1e-4, 1e-4));
+  options.fit = Fit::stretch;
+  CHECK_THROWS_AS(TonesModality(options), ConfigError);
+}
+
+TEST_CASE("audio: a picture has the extent of the view") {
+  const TonesModality modality((TonesOptions()));
+  const cairn::View view{evaluated(modality).unsqueeze(0), {}, cairn::ViewRole::global};
+  const at::Tensor picture = modality.picture(view, 0);
+  CHECK(picture.sizes() == at::IntArrayRef({96, 48, 3}));
+  CHECK(picture.max().item<int>() == 255);
+}
