@@ -150,6 +150,7 @@ TEST_CASE("audio masks: A-JEPA's time-frequency masking leaves about an eighth o
     Rng rng(7, Stream::plan, 0, i);
     TimeFrequencyOptions options;
     options.min_keep = 0;
+    options.relative_aspect = false;
     const Plan plan = TimeFrequency(options).plan(grid(8, 64, true), 1, {}, rng);
     left += static_cast<double>(plan.contexts[0].visible.index.size(1)) / 512 / 400;
   }
