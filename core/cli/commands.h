@@ -38,6 +38,8 @@ void add_config(CLI::App& app, Session& session);
 void add_plugins(CLI::App& app, Session& session);
 void add_inspect(CLI::App& app, Session& session);
 void add_verify(CLI::App& app, Session& session);
+void add_preview(CLI::App& app, Session& session);
+void add_bench(CLI::App& app, Session& session);
 void add_info(CLI::App& app, Session& session);
 
 }  // namespace cairn::cli

@@ -3,18 +3,38 @@
 #include "cairn/error.h"
 #include "config/document.h"
 #include "config/report.h"
+#include "data/training_part.h"
 
 namespace cairn::cli {
 
-std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader) {
+namespace {
+
+/// Builds something of an experiment, its complaints placed in the file.
+template <class F>
+auto explained(const Experiment& experiment, PluginLoader& loader, F&& build) {
   const FindComponent find = [&loader](ComponentKind kind, const std::string& type) -> const Component& {
     return loader.component(kind, type);
   };
   try {
-    return std::make_unique<Composition>(experiment, find);
+    return build(find);
   } catch (const ConfigError& error) {
     throw ExperimentError(experiment.document->explain(error, ""));
   }
+}
+
+}  // namespace
+
+std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader) {
+  return explained(experiment, loader,
+                   [&](const FindComponent& find) { return std::make_unique<Composition>(experiment, find); });
+}
+
+DataParts compose_data(const Experiment& experiment, PluginLoader& loader) {
+  return explained(experiment, loader, [&](const FindComponent& find) {
+    DataParts parts{build_modality(experiment, find), build_masker(experiment, find), nullptr};
+    parts.source = open_training_part(*parts.modality, experiment);
+    return parts;
+  });
 }
 
 }  // namespace cairn::cli

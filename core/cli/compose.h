@@ -11,4 +11,14 @@ namespace cairn::cli {
 /// Builds the parts of an experiment. What does not fit together is an ExperimentError with its place in the file.
 std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader);
 
+/// The data of an experiment without its networks: what feeds the loop.
+struct DataParts {
+  std::shared_ptr<Modality> modality;
+  std::shared_ptr<Masker> masker;
+  std::unique_ptr<SampleSource> source;  // the training part
+};
+
+/// Opens the data of an experiment; errors as compose() gives them.
+DataParts compose_data(const Experiment& experiment, PluginLoader& loader);
+
 }  // namespace cairn::cli

@@ -89,7 +89,11 @@ void Modality::prepare(Batch&, Purpose, Rng&) const {}
 
 at::Tensor Modality::patches(const View& view) const { return patchify(view.data); }
 
-at::Tensor Modality::picture(const View&, std::int64_t) const { return {}; }
+at::Tensor Modality::display(const View& view) const {
+  const at::Tensor rows = view.data.detach().to(at::kFloat).flatten(1);
+  const at::Tensor low = rows.amin(1, true), range = (rows.amax(1, true) - low).clamp_min(1e-6);
+  return ((rows - low) / range).reshape(view.data.sizes());
+}
 
 at::Tensor Modality::patchify(const at::Tensor& data) const {
   const TokenizerSpec spec = tokenizer();

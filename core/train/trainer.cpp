@@ -6,30 +6,13 @@
 #include <cmath>
 
 #include "cairn/error.h"
+#include "data/training_part.h"
 #include "plugin/guard.h"
 #include "train/autocast.h"
 #include "train/interrupt.h"
 
 namespace cairn {
 namespace {
-
-constexpr double kDefaultBadShare = 0.05;
-
-std::unique_ptr<SampleSource> open_training_part(const Composition& parts, const Experiment& experiment) {
-  auto source = parts.modality->open(Split::train, Purpose::pretrain);
-  if (!source || source->size() == 0)
-    throw DataError(experiment.modality.type + " has no training samples", "", "check modality.path");
-  return source;
-}
-
-double max_bad_share(const Experiment& experiment) {
-  for (const auto& [name, value] : experiment.modality.options) {
-    if (name != "max_bad_share") continue;
-    if (const auto* share = std::get_if<double>(&value.data)) return *share;
-    if (const auto* whole = std::get_if<std::int64_t>(&value.data)) return static_cast<double>(*whole);
-  }
-  return kDefaultBadShare;
-}
 
 /// Student first, as names and order decide the layout that teacher and moments share.
 std::unique_ptr<FlatParameters> flatten_student(const Composition& parts, at::Device device) {
@@ -88,7 +71,7 @@ Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesyst
     : experiment_(experiment),
       parts_(parts),
       device_(device),
-      source_(open_training_part(parts, experiment)),
+      source_(open_training_part(*parts.modality, experiment)),
       student_(flatten_student(parts, device)),
       teacher_(flatten_teacher(parts, device)),
       optimizer_(std::make_unique<Optimizer>(*student_, teacher_.get(), experiment.optim)),
@@ -197,17 +180,9 @@ void Trainer::save(Watcher& watcher) {
 
 LoaderOptions Trainer::loader_options(std::int64_t last) const {
   const TrainSettings& train = experiment_.train;
-  LoaderOptions options;
-  options.seed = experiment_.seed;
-  options.batch_size = train.batch_size / train.accumulate;
-  options.workers = train.workers;
-  options.queue = std::max(train.queue, train.workers);
+  LoaderOptions options = training_loader(experiment_, schedule_.total_steps());
   options.first = point_.step * train.accumulate;
   options.count = last * train.accumulate;
-  options.total_steps = schedule_.total_steps();
-  options.per_step = train.accumulate;
-  options.modality_type = parts_.modality_type;
-  options.masker_type = parts_.masker_type;
   options.pin = device_.is_cuda();
   return options;
 }

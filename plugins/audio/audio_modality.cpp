@@ -346,13 +346,6 @@ const std::pair<double, double>& AudioModality::statistics() const {
   return statistics_;
 }
 
-at::Tensor AudioModality::picture(const View& view, std::int64_t row) const {
-  const at::Tensor values = view.data[row][0].detach().to(at::kCPU, at::kFloat);
-  const at::Tensor low = values.min(), range = (values.max() - low).clamp_min(1e-6);
-  const at::Tensor grey = ((values - low) / range).mul_(255).round_().to(at::kByte);
-  return grey.unsqueeze(2).expand({-1, -1, 3}).contiguous();
-}
-
 ClipsModality::ClipsModality(const ClipsOptions& options)
     : AudioModality(options, [options](Split split) {
         const ClipRules rules{options.pattern, options.test_field, options.test_values, options.test_share};

@@ -107,7 +107,6 @@ class AudioModality : public Modality {
   /// Waveforms [B,1,T] to spectrograms where the device computes them; mixing; normalisation.
   void prepare(Batch& batch, Purpose purpose, Rng& rng) const override;
   /// Grey levels [frames,mels,3], loud is bright.
-  at::Tensor picture(const View& view, std::int64_t row) const override;
 
  protected:
   const FrontEnd& front_end() const { return front_end_; }

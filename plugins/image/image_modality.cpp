@@ -386,18 +386,12 @@ at::Tensor ImageModality::normalised(const at::Tensor& bytes) const {
   return values.mul_(channel(scale)).sub_(channel(shift));
 }
 
-at::Tensor ImageModality::picture(const View& view, std::int64_t row) const {
-  at::Tensor values = view.data[row].detach().to(at::kCPU, at::kFloat);
-  if (options_.normalise == Normalise::standardise) {
-    // The original levels are gone: stretch to the full range.
-    const at::Tensor low = values.min(), range = (values.max() - low).clamp_min(1e-6);
-    values = (values - low) / range;
-  } else {
-    values =
-        values * at::tensor(std_).to(at::kFloat).view({-1, 1, 1}) + at::tensor(mean_).to(at::kFloat).view({-1, 1, 1});
-  }
-  values = values.mul(255).round().clamp(0, 255).to(at::kByte);
-  return values.expand({3, -1, -1}).permute({1, 2, 0}).contiguous();
+at::Tensor ImageModality::display(const View& view) const {
+  if (options_.normalise == Normalise::standardise) return Modality::display(view);
+  const auto channel = [&](const std::vector<double>& numbers) {
+    return at::tensor(numbers).to(view.data.options().dtype(at::kFloat)).view({1, -1, 1, 1});
+  };
+  return (view.data.detach().to(at::kFloat) * channel(std_) + channel(mean_)).clamp(0, 1);
 }
 
 FolderModality::FolderModality(const FolderOptions& options)

@@ -90,7 +90,7 @@ class ImageModality : public Modality {
   std::vector<ViewLayout> views(Purpose purpose) const override;
   /// uint8 [B,C,H,W] to normalised float.
   void prepare(Batch& batch, Purpose purpose, Rng& rng) const override;
-  at::Tensor picture(const View& view, std::int64_t row) const override;
+  at::Tensor display(const View& view) const override;
 
  private:
   at::Tensor normalised(const at::Tensor& bytes) const;

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sources import ROOT, all_sources, includes, resolve
 
-ORDER = ("config", "data", "model", "train", "evaluate", "report", "cli")
+ORDER = ("config", "data", "model", "train", "evaluate", "report", "bench", "cli")
 APART = ("interface", "nn", "plugin", "kernels", "checkpoint", "distributed")
 ALLOWED_IN_PLUGIN_TESTS = ("tests/support", "core/checkpoint")  # the latter reads golden cases
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)

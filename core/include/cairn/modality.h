@@ -47,8 +47,9 @@ class CAIRN_API Modality {
   virtual void prepare(Batch& batch, Purpose purpose, Rng& rng) const;
   /// Input values of each token, [B,N,P]: the targets of generative objectives, and the floor of the probes.
   virtual at::Tensor patches(const View& view) const;
-  /// Row `row` of a prepared view as an RGB picture, uint8 [H,W,3]; undefined where it makes no sense.
-  virtual at::Tensor picture(const View& view, std::int64_t row) const;
+  /// A prepared view as it may be shown, float [B,C,...] in 0 .. 1 with the normalisation undone. By default every row
+  /// is stretched between its extremes.
+  virtual at::Tensor display(const View& view) const;
 
  protected:
   /// patches() over any number of axes, values ordered (patch position row-major, channel fastest).

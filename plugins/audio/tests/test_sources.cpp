@@ -367,11 +367,3 @@ TEST_CASE("audio: the device computes what the loader computes") {
   options.fit = Fit::stretch;
   CHECK_THROWS_AS(TonesModality(options), ConfigError);
 }
-
-TEST_CASE("audio: a picture has the extent of the view") {
-  const TonesModality modality((TonesOptions()));
-  const cairn::View view{evaluated(modality).unsqueeze(0), {}, cairn::ViewRole::global};
-  const at::Tensor picture = modality.picture(view, 0);
-  CHECK(picture.sizes() == at::IntArrayRef({96, 48, 3}));
-  CHECK(picture.max().item<int>() == 255);
-}

@@ -348,9 +348,10 @@ TEST_CASE("image: a prepared view can be shown again") {
     FolderModality modality(options);
     const at::Tensor view = evaluated(modality);
     CHECK(view.size(0) == channels);
-    const at::Tensor shown = modality.picture({view.unsqueeze(0), {}, {}}, 0);
-    CHECK(shown.sizes() == at::IntArrayRef({32, 32, 3}));
-    const int red = shown[4][4][0].item<int>(), green = shown[4][4][1].item<int>();
+    const at::Tensor shown = (modality.display({view.unsqueeze(0), {}, {}})[0] * 255).round();
+    CHECK(shown.sizes() == at::IntArrayRef({channels, 32, 32}));
+    const int red = shown[0][4][4].item<int>(),
+              green = shown[std::min<std::int64_t>(1, channels - 1)][4][4].item<int>();
     if (channels == 3) CHECK((red == 200 && green == 10));
     if (channels == 1) CHECK((red == 68 && green == 68));
   }

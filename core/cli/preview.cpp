@@ -1,0 +1,80 @@
+#include "report/preview.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cairn/error.h"
+#include "cli/commands.h"
+#include "cli/compose.h"
+#include "cli/device.h"
+#include "data/training_part.h"
+#include "report/picture.h"
+
+namespace cairn::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  ExperimentArguments experiment;
+  std::string out;
+  std::int64_t samples = 8;
+  std::int64_t step = 0;
+  bool json = false;
+};
+
+int preview(const Arguments& arguments, const Session& session) {
+  PluginLoader plugins = session.loader();
+  const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
+  use_threads(experiment.train.threads);
+  const DataParts data = compose_data(experiment, plugins);
+  Quarantine quarantine(data.source->size(), max_bad_share(experiment));
+  LoaderOptions options = training_loader(experiment, experiment.train.steps);
+  options.batch_size = arguments.samples;
+  options.first = arguments.step;
+  options.count = arguments.step + 1;
+  Loader loader(*data.modality, *data.source, *data.masker, quarantine, options);
+  Load load = loader.next();
+  Rng rng(experiment.seed, Stream::prepare, 0, static_cast<std::uint64_t>(arguments.step));
+  data.modality->prepare(load.batch, Purpose::pretrain, rng);
+
+  fs::create_directories(arguments.out);
+  nlohmann::ordered_json files = nlohmann::ordered_json::array();
+  for (std::int64_t row = 0; row < arguments.samples; ++row) {
+    const fs::path file = fs::path(arguments.out) / fmt::format("sample-{:02d}.png", row);
+    write_png(file, preview_sheet(*data.modality, load.batch, load.plan, row));
+    files.push_back(
+        {{"file", file.string()}, {"sample", data.source->name(load.batch.sample_id[row].item<std::int64_t>())}});
+  }
+  if (arguments.json) {
+    std::cout << nlohmann::ordered_json{{"pictures", files}}.dump(2) << '\n';
+    return kDone;
+  }
+  std::cout << preview_legend(load.batch, load.plan);
+  for (const auto& file : files)
+    std::cout << file["file"].get<std::string>() << "  " << file["sample"].get<std::string>() << '\n';
+  return kDone;
+}
+
+}  // namespace
+
+void add_preview(CLI::App& app, Session& session) {
+  CLI::App* command =
+      app.add_subcommand("preview", "Draws views, masks and targets as training would see them, one PNG a sample");
+  auto arguments = std::make_shared<Arguments>();
+  arguments->experiment.add_to(*command);
+  command->add_option("--out", arguments->out, "folder for the pictures")->required()->type_name("DIR");
+  command->add_option("--samples", arguments->samples, "how many samples")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--step", arguments->step, "the training step whose batch is drawn")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("--json", arguments->json, "print facts as JSON");
+  command->callback([arguments, &session] { session.action = [=, &session] { return preview(*arguments, session); }; });
+}
+
+}  // namespace cairn::cli

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "cairn/batch.h"
+#include "cairn/export.h"
+#include "cairn/modality.h"
+#include "cairn/plan.h"
+
+namespace cairn {
+
+/// What training would show and ask of row `row` of a prepared batch, as one picture uint8 [H,W,3]: every view whole,
+/// then for each context what the student sees of it, with the places asked about in the colours of their queries.
+CAIRN_API at::Tensor preview_sheet(const Modality& modality, const Batch& batch, const Plan& plan, std::int64_t row);
+
+/// What the parts of that picture are, a line each, in their order.
+CAIRN_API std::string preview_legend(const Batch& batch, const Plan& plan);
+
+}  // namespace cairn
