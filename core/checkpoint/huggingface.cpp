@@ -29,27 +29,45 @@ class Weights {
       if (shards.insert(shard).second) read_shard(folder, shard);
   }
 
-  bool has(const std::string& name) const { return tensors_.contains(prefix_ + name); }
-  /// What every name begins with in models with a head: "ijepa.".
-  void set_prefix_before(const std::string& name) {
+  bool has(const std::string& name) const { return tensors_.contains(name); }
+  /// What the names begin with in models with a head, "ijepa.": where a name ends with `name`.
+  std::string prefix_before(const std::string& name) const {
     for (const auto& [full, tensor] : tensors_)
-      if (full.ends_with("." + name)) prefix_ = full.substr(0, full.size() - name.size());
+      if (full.ends_with("." + name)) return full.substr(0, full.size() - name.size());
+    return {};
   }
-  /// The tensor of this name; an empty one, and a complaint at the end, where there is none.
-  at::Tensor take(const std::string& name) {
-    auto node = tensors_.extract(prefix_ + name);
+  /// The tensor of this name; nothing, and a complaint at the end, where there is none.
+  std::optional<at::Tensor> take(const std::string& name) {
+    auto node = tensors_.extract(name);
     if (!node.empty()) return node.mapped();
-    missing_ += "\n  missing: " + prefix_ + name;
-    return at::empty({0});
+    complaints_.push_back("missing: " + name);
+    return std::nullopt;
   }
-  /// Leaves out tensors that have no part in the features, where there are any.
-  void drop(const std::string& head) {
-    std::erase_if(tensors_, [&](const auto& entry) { return entry.first.starts_with(prefix_ + head); });
+  /// Hands `from` over to a network as `to`.
+  void move(const std::string& from, TensorMap& network, const std::string& to) {
+    if (const auto tensor = take(from)) network[to] = *tensor;
   }
-  void finish() const {
-    std::string complaint = missing_;
-    for (const auto& [name, tensor] : tensors_) complaint += "\n  left over: " + name;
-    if (!complaint.empty()) throw DataError("the weights are not those of this model:" + complaint, path_.string());
+  /// Hands over the parts of a linear map or a norm.
+  void move_affine(const std::string& from, TensorMap& network, const std::string& to, bool has_bias = true) {
+    move(from + ".weight", network, to + ".weight");
+    if (has_bias) move(from + ".bias", network, to + ".bias");
+  }
+  /// Hands over several tensors as one, stacked along their rows.
+  void move_stacked(const std::vector<std::string>& from, TensorMap& network, const std::string& to) {
+    std::vector<at::Tensor> parts;
+    for (const std::string& name : from)
+      if (const auto tensor = take(name)) parts.push_back(*tensor);
+    if (parts.size() != from.size()) return;
+    for (const at::Tensor& part : parts)
+      if (part.dim() == 0 || part.sizes().slice(1) != parts.front().sizes().slice(1))
+        return complaints_.push_back("of shapes that do not fit together: " + from.front() + " and its neighbours");
+    network[to] = at::cat(parts);
+  }
+  /// What does not fit, a line each.
+  std::vector<std::string> complaints() const {
+    std::vector<std::string> all = complaints_;
+    for (const auto& [name, tensor] : tensors_) all.push_back("left over: " + name);
+    return all;
   }
 
  private:
@@ -63,54 +81,95 @@ class Weights {
 
   fs::path path_;
   TensorMap tensors_;
-  std::string prefix_, missing_;
+  std::vector<std::string> complaints_;
 };
+
+/// Which of queries, keys and values have biases.
+enum class Biases : std::uint8_t { none, all, query_value };
 
 /// What a family of models calls the parts of a block.
 struct BlockNames {
-  const char *norm1, *norm2, *attention, *projection, *fc1, *fc2;
+  const char *norm1, *norm2;
+  const char *query, *key, *value, *projection;
+  const char *fc1, *fc2;
 };
 
-constexpr BlockNames kVitNames = {"layernorm_before",       "layernorm_after",    "attention.attention",
-                                  "attention.output.dense", "intermediate.dense", "output.dense"};
-constexpr BlockNames kDinoNames = {"norm1",   "norm2",  "attention.attention", "attention.output.dense",
-                                   "mlp.fc1", "mlp.fc2"};
+constexpr BlockNames kVitNames = {
+    "layernorm_before",          "layernorm_after",        "attention.attention.query", "attention.attention.key",
+    "attention.attention.value", "attention.output.dense", "intermediate.dense",        "output.dense"};
+constexpr BlockNames kDinoNames = {"norm1",
+                                   "norm2",
+                                   "attention.attention.query",
+                                   "attention.attention.key",
+                                   "attention.attention.value",
+                                   "attention.output.dense",
+                                   "mlp.fc1",
+                                   "mlp.fc2"};
+constexpr BlockNames kJepaNames = {"norm1",           "norm2",          "attention.query", "attention.key",
+                                   "attention.value", "attention.proj", "mlp.fc1",         "mlp.fc2"};
+constexpr BlockNames kPoolerNames = {"layer_norm1",      "layer_norm2",        "self_attn.q_proj", "self_attn.k_proj",
+                                     "self_attn.v_proj", "self_attn.out_proj", "mlp.fc1",          "mlp.fc2"};
 
-void take_affine(Weights& weights, const std::string& from, const std::string& to, TensorMap& network) {
-  for (const char* part : {"weight", "bias"})
-    network[fmt::format("{}.{}", to, part)] = weights.take(fmt::format("{}.{}", from, part));
-}
-
-/// Query, key and value as one map, [q|k|v].
-void take_attention(Weights& weights, const std::string& from, const std::string& to, bool bias, TensorMap& network) {
-  std::vector<at::Tensor> matrices, biases;
-  for (const char* part : {"query", "key", "value"}) {
-    matrices.push_back(weights.take(fmt::format("{}.{}.weight", from, part)));
-    if (bias) biases.push_back(weights.take(fmt::format("{}.{}.bias", from, part)));
-  }
-  network[to + ".weight"] = at::cat(matrices);
-  if (bias) network[to + ".bias"] = at::cat(biases);
-}
+/// The blocks of one transformer.
+struct BlockSetting {
+  std::string from;  // "encoder.layer."
+  std::string to = "blocks.";
+  std::int64_t depth = 0;
+  BlockNames names = kVitNames;
+  Biases biases = Biases::all;
+};
 
 /// DINOv2's SwiGLU keeps both maps in one matrix.
-void take_gated(Weights& weights, const std::string& from, const std::string& to, TensorMap& network) {
+void move_gated(Weights& weights, const std::string& from, TensorMap& network, const std::string& to) {
   for (const char* part : {"weight", "bias"}) {
-    const auto halves = weights.take(fmt::format("{}.weights_in.{}", from, part)).chunk(2);
+    weights.move(fmt::format("{}.weights_out.{}", from, part), network, fmt::format("{}.fc2.{}", to, part));
+    const auto both = weights.take(fmt::format("{}.weights_in.{}", from, part));
+    if (!both) continue;
+    const auto halves = both->chunk(2);
     network[fmt::format("{}.fc1.{}", to, part)] = halves.front();
     network[fmt::format("{}.gate.{}", to, part)] = halves.back();
-    network[fmt::format("{}.fc2.{}", to, part)] = weights.take(fmt::format("{}.weights_out.{}", from, part));
   }
 }
 
-void take_block(Weights& weights, const BlockNames& names, const std::string& from, const std::string& to, bool bias,
-                TensorMap& network) {
-  take_affine(weights, from + names.norm1, to + "norm1", network);
-  take_affine(weights, from + names.norm2, to + "norm2", network);
-  take_attention(weights, from + names.attention, to + "attention.qkv", bias, network);
-  take_affine(weights, from + names.projection, to + "attention.projection", network);
-  if (weights.has(from + "mlp.weights_in.weight")) return take_gated(weights, from + "mlp", to + "mlp", network);
-  take_affine(weights, from + names.fc1, to + "mlp.fc1", network);
-  take_affine(weights, from + names.fc2, to + "mlp.fc2", network);
+/// VideoMAE's biases lie beside the maps, not in them.
+void move_query_value_biases(Weights& weights, const std::string& from, const BlockNames& names, TensorMap& network,
+                             const std::string& to) {
+  const std::string query = from + names.query, parent = query.substr(0, query.rfind('.') + 1);
+  const bool is_beside = weights.has(parent + "q_bias");
+  weights.move(is_beside ? parent + "q_bias" : query + ".bias", network, to + "attention.query_bias");
+  weights.move(is_beside ? parent + "v_bias" : from + names.value + ".bias", network, to + "attention.value_bias");
+}
+
+void move_block(Weights& weights, const BlockSetting& setting, std::int64_t number, TensorMap& network) {
+  const BlockNames& names = setting.names;
+  const std::string from = fmt::format("{}{}.", setting.from, number), to = fmt::format("{}{}.", setting.to, number);
+  weights.move_affine(from + names.norm1, network, to + "norm1");
+  weights.move_affine(from + names.norm2, network, to + "norm2");
+  const auto three = [&](const char* part) {
+    return std::vector{from + names.query + part, from + names.key + part, from + names.value + part};
+  };
+  weights.move_stacked(three(".weight"), network, to + "attention.qkv.weight");
+  if (setting.biases == Biases::all) weights.move_stacked(three(".bias"), network, to + "attention.qkv.bias");
+  if (setting.biases == Biases::query_value) move_query_value_biases(weights, from, names, network, to);
+  weights.move_affine(from + names.projection, network, to + "attention.projection");
+  if (weights.has(from + "layer_scale1.lambda1")) {
+    weights.move(from + "layer_scale1.lambda1", network, to + "scale1");
+    weights.move(from + "layer_scale2.lambda1", network, to + "scale2");
+  }
+  if (weights.has(from + "mlp.weights_in.weight")) return move_gated(weights, from + "mlp", network, to + "mlp");
+  weights.move_affine(from + names.fc1, network, to + "mlp.fc1");
+  weights.move_affine(from + names.fc2, network, to + "mlp.fc2");
+}
+
+void move_blocks(Weights& weights, const BlockSetting& setting, TensorMap& network) {
+  for (std::int64_t i = 0; i < setting.depth; ++i) move_block(weights, setting, i, network);
+}
+
+/// The kernel of a patch embedding as a linear map.
+void move_tokenizer(Weights& weights, const std::string& from, TensorMap& network) {
+  if (const auto kernel = weights.take(from + ".weight"))
+    network["patch_embed.weight"] = kernel->dim() > 1 ? kernel->flatten(1) : *kernel;
+  weights.move(from + ".bias", network, "patch_embed.bias");
 }
 
 void require_gelu(const JsonFile& config) {
@@ -119,73 +178,273 @@ void require_gelu(const JsonFile& config) {
     throw DataError("the activation is '" + name + "'; only the exact \"gelu\" is read", config.path().string());
 }
 
-/// ViT and its kin: learned positions, a class token or none, LayerScale and SwiGLU where the weights have them.
-PublishedModel read_vit(const JsonFile& config, Weights& weights, const BlockNames& names) {
-  require_gelu(config);
-  const std::int64_t width = config.size("hidden_size"), depth = config.size("num_hidden_layers");
-  const std::int64_t patch = config.size("patch_size"), side = config.size("image_size");
-  const bool bias = config.value("qkv_bias", true);
-  PublishedModel model;
-  model.tokenizer = {config.value<std::int64_t>("num_channels", 3), {patch, patch}, {Axis::height, Axis::width}};
-  model.grid = model.tokenizer.grid({side, side});
-
-  weights.set_prefix_before("embeddings.position_embeddings");
-  TensorMap& network = model.encoder.weights;
-  const at::Tensor kernel = weights.take("embeddings.patch_embeddings.projection.weight");
-  network["patch_embed.weight"] = kernel.dim() > 1 ? kernel.flatten(1) : kernel;
-  network["patch_embed.bias"] = weights.take("embeddings.patch_embeddings.projection.bias");
-  network["positions"] = weights.take("embeddings.position_embeddings");
-  model.shows_class_token = weights.has("embeddings.cls_token");
-  if (model.shows_class_token) network["class_token"] = weights.take("embeddings.cls_token");
-  const bool mask_token = weights.has("embeddings.mask_token");
-  if (mask_token) network["mask_token"] = weights.take("embeddings.mask_token").reshape({1, 1, -1});
-  const bool scaled = weights.has("encoder.layer.0.layer_scale1.lambda1");
-  const bool gated = weights.has("encoder.layer.0.mlp.weights_in.weight");
-  for (std::int64_t i = 0; i < depth; ++i) {
-    const std::string from = fmt::format("encoder.layer.{}.", i), to = fmt::format("blocks.{}.", i);
-    take_block(weights, names, from, to, bias, network);
-    if (!scaled) continue;
-    network[to + "scale1"] = weights.take(from + "layer_scale1.lambda1");
-    network[to + "scale2"] = weights.take(from + "layer_scale2.lambda1");
+/// Rows and columns of a size that is one number, or two.
+std::vector<std::int64_t> area(const JsonFile& config, const std::string& key) {
+  const auto found = config.json().find(key);
+  if (found == config.json().end() || !found->is_array()) {
+    const std::int64_t side = config.size(key);
+    return {side, side};
   }
-  take_affine(weights, "layernorm", "norm", network);
-  weights.drop("pooler.");  // comes after the features
-  weights.finish();
+  const auto both = config.value(key, std::vector<std::int64_t>());
+  if (both.size() != 2 || both[0] < 1 || both[1] < 1)
+    throw DataError("'" + key + "' must be one or two whole numbers of at least 1", config.path().string());
+  return both;
+}
 
-  const std::int64_t hidden = network["blocks.0.mlp.fc1.weight"].size(0);
-  model.encoder.options = {{"preset", Value(std::string())},
-                           {"width", Value(width)},
-                           {"depth", Value(depth)},
-                           {"heads", Value(config.size("num_attention_heads"))},
-                           {"mlp_ratio", Value(exact_ratio(hidden, width))},
-                           {"positions", Value(std::string("learned"))},
-                           {"class_token", Value(model.shows_class_token)},
-                           {"pool", Value(std::string(model.shows_class_token ? "cls" : "mean"))},
-                           {"mask_token", Value(mask_token)},
-                           {"gated", Value(gated)},
-                           {"layer_scale", Value(scaled ? 1.0 : 0.0)},
-                           {"qkv_bias", Value(bias)},
-                           {"norm_epsilon", Value(config.value("layer_norm_eps", 1e-12))}};
+std::int64_t first_size(const TensorMap& network, const std::string& name, std::int64_t fallback) {
+  const auto found = network.find(name);
+  return found == network.end() || found->second.dim() == 0 ? fallback : found->second.size(0);
+}
+
+/// Width, depth, heads, MLP, biases and epsilon of a network, as the options of any transformer are called.
+Value::Table shape_options(const TensorMap& network, std::int64_t width, std::int64_t depth, std::int64_t heads,
+                           Biases biases, double epsilon) {
+  const std::int64_t hidden = first_size(network, "blocks.0.mlp.fc1.weight", 4 * width);
+  return {{"width", Value(width)},
+          {"depth", Value(depth)},
+          {"heads", Value(heads)},
+          {"mlp_ratio", Value(exact_ratio(hidden, width))},
+          {"qkv_bias", Value(biases != Biases::none)},
+          {"key_bias", Value(biases != Biases::query_value)},
+          {"norm_epsilon", Value(epsilon)}};
+}
+
+void add(Value::Table& table, std::initializer_list<std::pair<std::string, Value>> more) {
+  table.insert(table.end(), more);
+}
+
+Value text(const char* value) { return Value(std::string(value)); }
+
+/// A classifier or pooler behind the encoder, where the weights have one.
+void read_head(Weights& weights, const std::string& prefix, HeadInput input, PublishedModel& model) {
+  PublishedHead head;
+  if (weights.has(prefix + "pooler.dense.weight")) {
+    head.is_pooler = true;
+    weights.move_affine(prefix + "pooler.dense", head.weights, "linear");
+  } else if (weights.has("classifier.weight")) {
+    head.input = input;
+    weights.move_affine("classifier", head.weights, "linear");
+    if (weights.has("fc_norm.weight")) weights.move_affine("fc_norm", head.weights, "norm");
+  } else {
+    return;
+  }
+  model.head = std::move(head);
+}
+
+void read_tokenizer(const JsonFile& config, const char* channels, PublishedModel& model) {
+  model.tokenizer = {config.value<std::int64_t>(channels, 3), area(config, "patch_size"), {Axis::height, Axis::width}};
+  model.grid = model.tokenizer.grid(area(config, "image_size"));
+}
+
+void read_video_tokenizer(const JsonFile& config, const char* channels, const char* frames, const char* side,
+                          PublishedModel& model) {
+  const auto patch = area(config, "patch_size"), size = area(config, side);
+  model.tokenizer = {config.value<std::int64_t>(channels, 3),
+                     {config.size("tubelet_size"), patch[0], patch[1]},
+                     {Axis::time, Axis::height, Axis::width}};
+  model.grid = model.tokenizer.grid({config.size(frames), size[0], size[1]});
+}
+
+/// The decoder of MAE: class token and all places in their order, learned positions.
+PublishedNetwork read_mae_decoder(const JsonFile& config, Weights& weights, Biases biases, double epsilon) {
+  PublishedNetwork decoder;
+  TensorMap& network = decoder.weights;
+  weights.move_affine("decoder.decoder_embed", network, "embed");
+  weights.move("decoder.mask_token", network, "mask_tokens");
+  weights.move("decoder.decoder_pos_embed", network, "positions");
+  const std::int64_t depth = config.size("decoder_num_hidden_layers");
+  const bool is_new = weights.has("decoder.decoder_layers.0.layernorm_before.weight");
+  const char* blocks = is_new ? "decoder.decoder_layers." : "decoder.decoder_encoder.layer.";
+  move_blocks(weights, {blocks, "blocks.", depth, kVitNames, biases}, network);
+  weights.move_affine("decoder.decoder_norm", network, "norm");
+  weights.move_affine("decoder.decoder_pred", network, "project");
+  decoder.options = shape_options(network, config.size("decoder_hidden_size"), depth,
+                                  config.size("decoder_num_attention_heads"), biases, epsilon);
+  add(decoder.options, {{"positions", text("learned")},
+                        {"resize_flat", Value(true)},
+                        {"class_token", Value(true)},
+                        {"whole_grid", Value(true)}});
+  decoder.output_width = first_size(network, "project.weight", 0);
+  return decoder;
+}
+
+/// ViT and its kin: learned positions; class token, registers, LayerScale and SwiGLU where the weights have them; the
+/// decoder of MAE.
+PublishedModel read_vit(const JsonFile& config, Weights& weights, const BlockNames& names, HeadInput head,
+                        bool has_registers) {
+  require_gelu(config);
+  const std::int64_t depth = config.size("num_hidden_layers");
+  const Biases biases = config.value("qkv_bias", true) ? Biases::all : Biases::none;
+  const double epsilon = config.value("layer_norm_eps", 1e-12);
+  PublishedModel model;
+  read_tokenizer(config, "num_channels", model);
+  const std::string prefix = weights.prefix_before("embeddings.position_embeddings");
+  TensorMap& network = model.encoder.weights;
+  move_tokenizer(weights, prefix + "embeddings.patch_embeddings.projection", network);
+  weights.move(prefix + "embeddings.position_embeddings", network, "positions");
+  model.shows_class_token = weights.has(prefix + "embeddings.cls_token");
+  if (model.shows_class_token) weights.move(prefix + "embeddings.cls_token", network, "class_token");
+  if (has_registers) weights.move(prefix + "embeddings.register_tokens", network, "registers");
+  const bool has_mask_token = weights.has(prefix + "embeddings.mask_token");
+  if (has_mask_token) network["mask_token"] = weights.take(prefix + "embeddings.mask_token")->reshape({1, 1, -1});
+  move_blocks(weights, {prefix + "encoder.layer.", "blocks.", depth, names, biases}, network);
+  weights.move_affine(prefix + "layernorm", network, "norm");
+  read_head(weights, prefix, head, model);
+  if (weights.has("decoder.decoder_embed.weight")) model.predictor = read_mae_decoder(config, weights, biases, epsilon);
+  const std::int64_t registers = network.contains("registers") ? network["registers"].size(1) : 0;
+  model.encoder.options =
+      shape_options(network, config.size("hidden_size"), depth, config.size("num_attention_heads"), biases, epsilon);
+  add(model.encoder.options, {{"preset", text("")},
+                              {"positions", text("learned")},
+                              {"resize_antialias", Value(has_registers)},
+                              {"class_token", Value(model.shows_class_token)},
+                              {"register_tokens", Value(registers)},
+                              {"pool", text(model.shows_class_token ? "cls" : "mean")},
+                              {"mask_token", Value(has_mask_token)},
+                              {"gated", Value(network.contains("blocks.0.mlp.gate.weight"))},
+                              {"layer_scale", Value(network.contains("blocks.0.scale1") ? 1.0 : 0.0)}});
   return model;
+}
+
+/// VideoMAE: positions by running number, and a decoder over seen and asked tokens.
+PublishedModel read_videomae(const JsonFile& config, Weights& weights) {
+  require_gelu(config);
+  const std::int64_t depth = config.size("num_hidden_layers");
+  const Biases biases = config.value("qv_bias", true) ? Biases::query_value : Biases::none;
+  const double epsilon = config.value("layer_norm_eps", 1e-12);
+  PublishedModel model;
+  read_video_tokenizer(config, "num_channels", "num_frames", "image_size", model);
+  const std::string prefix = weights.prefix_before("embeddings.patch_embeddings.projection.weight");
+  TensorMap& network = model.encoder.weights;
+  move_tokenizer(weights, prefix + "embeddings.patch_embeddings.projection", network);
+  move_blocks(weights, {prefix + "encoder.layer.", "blocks.", depth, kVitNames, biases}, network);
+  const bool has_norm = !config.value("use_mean_pooling", true);
+  if (has_norm) weights.move_affine(prefix + "layernorm", network, "norm");
+  model.encoder.options =
+      shape_options(network, config.size("hidden_size"), depth, config.size("num_attention_heads"), biases, epsilon);
+  add(model.encoder.options, {{"preset", text("")}, {"positions", text("sinusoid")}, {"last_norm", Value(has_norm)}});
+  model.reconstruction =
+      Reconstruction{config.value("norm_pix_loss", true) ? PatchNorm::patch_channel : PatchNorm::none, 0.0,
+                     model.tokenizer.channels == 3};
+  read_head(weights, prefix, has_norm ? HeadInput::first : HeadInput::mean, model);
+  if (!weights.has("encoder_to_decoder.weight")) return model;
+
+  PublishedNetwork decoder;
+  const std::int64_t width = config.size("decoder_hidden_size"), blocks = config.size("decoder_num_hidden_layers");
+  weights.move_affine("encoder_to_decoder", decoder.weights, "embed", /*has_bias=*/false);
+  weights.move("mask_token", decoder.weights, "mask_tokens");
+  move_blocks(weights, {"decoder.decoder_layers.", "blocks.", blocks, kVitNames, biases}, decoder.weights);
+  weights.move_affine("decoder.norm", decoder.weights, "norm");
+  weights.move_affine("decoder.head", decoder.weights, "project");
+  decoder.options =
+      shape_options(decoder.weights, width, blocks, config.size("decoder_num_attention_heads"), biases, epsilon);
+  add(decoder.options, {{"positions", text("sinusoid")},
+                        {"embed_bias", Value(false)},
+                        {"last_norm_epsilon", Value(1e-5)}});  // what transformers makes of a norm without a number
+  decoder.output_width = first_size(decoder.weights, "project.weight", 0);
+  model.predictor = std::move(decoder);
+  return model;
+}
+
+/// The attentive pooler and classifier of V-JEPA 2.
+PublishedHead read_attentive_head(const JsonFile& config, Weights& weights, double epsilon) {
+  PublishedHead head;
+  head.input = HeadInput::attentive;
+  head.pooler.width = config.size("hidden_size");
+  head.pooler.heads = config.size("num_attention_heads");
+  head.pooler.blocks = config.value<std::int64_t>("num_pooler_layers", 3);
+  head.pooler.hidden = 4 * head.pooler.width;
+  head.pooler.epsilon = epsilon;
+  const std::string cross = "pooler.cross_attention_layer.";
+  weights.move("pooler.query_tokens", head.weights, "pooler.queries");
+  weights.move_affine(cross + "layer_norm1", head.weights, "pooler.norm1");
+  weights.move_affine(cross + "layer_norm2", head.weights, "pooler.norm2");
+  weights.move_affine(cross + "cross_attn.q_proj", head.weights, "pooler.attention.query");
+  for (const char* part : {".weight", ".bias"})
+    weights.move_stacked({cross + "cross_attn.k_proj" + part, cross + "cross_attn.v_proj" + part}, head.weights,
+                         std::string("pooler.attention.key_value") + part);
+  weights.move_affine(cross + "mlp.fc1", head.weights, "pooler.mlp.fc1");
+  weights.move_affine(cross + "mlp.fc2", head.weights, "pooler.mlp.fc2");
+  move_blocks(weights,
+              {"pooler.self_attention_layers.", "pooler.blocks.", head.pooler.blocks, kPoolerNames, Biases::all},
+              head.weights);
+  weights.move_affine("classifier", head.weights, "classifier");
+  return head;
+}
+
+/// V-JEPA 2: rotary positions in the layout it was trained with, numbered on the grid of the configuration.
+PublishedModel read_vjepa2(const JsonFile& config, Weights& weights) {
+  require_gelu(config);
+  const std::int64_t depth = config.size("num_hidden_layers");
+  const Biases biases = config.value("qkv_bias", true) ? Biases::all : Biases::none;
+  const double epsilon = config.value("layer_norm_eps", 1e-6);
+  PublishedModel model;
+  read_video_tokenizer(config, "in_chans", "frames_per_clip", "crop_size", model);
+  const std::string prefix = weights.prefix_before("encoder.embeddings.patch_embeddings.proj.weight");
+  const auto rotary = [](Value::Table& options) {
+    add(options,
+        {{"positions", text("rotary")}, {"rotary_layout", text("tiled")}, {"rotary_numbering", text("first")}});
+  };
+  TensorMap& network = model.encoder.weights;
+  move_tokenizer(weights, prefix + "encoder.embeddings.patch_embeddings.proj", network);
+  move_blocks(weights, {prefix + "encoder.layer.", "blocks.", depth, kJepaNames, biases}, network);
+  weights.move_affine(prefix + "encoder.layernorm", network, "norm");
+  model.encoder.options =
+      shape_options(network, config.size("hidden_size"), depth, config.size("num_attention_heads"), biases, epsilon);
+  add(model.encoder.options, {{"preset", text("")}});
+  rotary(model.encoder.options);
+  if (weights.has("pooler.query_tokens")) model.head = read_attentive_head(config, weights, epsilon);
+  const std::string from = prefix + "predictor.";
+  if (!weights.has(from + "proj.weight")) return model;
+
+  PublishedNetwork predictor;
+  const std::int64_t blocks = config.size("pred_num_hidden_layers");
+  weights.move_affine(from + "embeddings.predictor_embeddings", predictor.weights, "embed");
+  if (const auto tokens = weights.take(from + "embeddings.mask_tokens"))
+    predictor.weights["mask_tokens"] = tokens->dim() == 4 ? tokens->flatten(1, 2) : *tokens;
+  move_blocks(weights, {from + "layer.", "blocks.", blocks, kJepaNames, biases}, predictor.weights);
+  weights.move_affine(from + "layernorm", predictor.weights, "norm");
+  weights.move_affine(from + "proj", predictor.weights, "project");
+  predictor.options = shape_options(predictor.weights, config.size("pred_hidden_size"), blocks,
+                                    config.size("pred_num_attention_heads"), biases, epsilon);
+  add(predictor.options, {{"groups", Value(first_size(predictor.weights, "mask_tokens", 1))}});
+  rotary(predictor.options);
+  model.predictor = std::move(predictor);
+  return model;
+}
+
+PublishedModel read_model(const std::string& type, const JsonFile& config, Weights& weights) {
+  if (type == "ijepa") return read_vit(config, weights, kVitNames, HeadInput::mean, false);
+  if (type == "vit" || type == "vit_msn") return read_vit(config, weights, kVitNames, HeadInput::first, false);
+  if (type == "dinov2") return read_vit(config, weights, kDinoNames, HeadInput::first_and_mean, false);
+  if (type == "dinov2_with_registers") return read_vit(config, weights, kDinoNames, HeadInput::first_and_mean, true);
+  if (type == "videomae") return read_videomae(config, weights);
+  if (type == "vjepa2") return read_vjepa2(config, weights);
+  if (type == "vit_mae") {
+    PublishedModel model = read_vit(config, weights, kVitNames, HeadInput::first, false);
+    const bool is_normed = config.value("norm_pix_loss", false);
+    model.reconstruction =
+        Reconstruction{is_normed ? PatchNorm::patch : PatchNorm::none, config.value("mask_ratio", 0.75), false};
+    return model;
+  }
+  throw DataError("the model type '" + type + "' is not read", config.path().string(),
+                  "read are: ijepa, vit, vit_msn, dinov2, dinov2_with_registers, vit_mae, videomae, vjepa2");
 }
 
 }  // namespace
 
-PublishedModel read_huggingface(const fs::path& folder) {
+PublishedModel read_huggingface(const fs::path& folder, bool is_partial) {
   const JsonFile config(folder / "config.json");
   Weights weights(folder);
   const auto type = config.value<std::string>("model_type", "");
-  PublishedModel model;
-  if (type == "ijepa" || type == "vit") {
-    model = read_vit(config, weights, kVitNames);
-  } else if (type == "dinov2") {
-    model = read_vit(config, weights, kDinoNames);
-  } else {
-    throw DataError("the model type '" + type + "' is not read yet", config.path().string(),
-                    "read are: ijepa, vit, dinov2");
-  }
+  PublishedModel model = read_model(type, config, weights);
   model.format = type + " of transformers";
-  return model;
+  model.gaps = weights.complaints();
+  model.is_partial = is_partial;
+  if (model.gaps.empty() || is_partial) return model;
+  std::string list;
+  for (const std::string& gap : model.gaps) list += "\n  " + gap;
+  throw DataError("the weights are not those of this model:" + list, folder.string());
 }
 
 }  // namespace cairn

@@ -7,8 +7,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cairn/export.h"
+#include "cairn/nn/attentive_pooler.h"
 #include "cairn/options.h"
 #include "cairn/token_grid.h"
 
@@ -20,6 +22,31 @@ namespace cairn {
 struct PublishedNetwork {
   Value::Table options;
   std::map<std::string, at::Tensor> weights;
+  std::int64_t output_width = 0;  // of a predictor; 0: that of its input
+};
+
+/// What a head looks at: one token (the class token, else the first patch), the mean of the patches, both side by
+/// side, or all of them by attention.
+enum class HeadInput : std::uint8_t { first, mean, first_and_mean, attentive };
+
+/// What a published model puts behind its encoder: "linear", and "norm" before it where there is one; with attentive
+/// input the parameters of nn::AttentiveClassifier.
+struct PublishedHead {
+  HeadInput input = HeadInput::first;
+  bool is_pooler = false;  // tanh behind the linear map; its output is no logits
+  nn::AttentivePoolerOptions pooler;
+  std::map<std::string, at::Tensor> weights;
+};
+
+/// How the targets of a masked autoencoder are standardised: not at all, over all values of a patch with 1e-6 inside
+/// the root (MAE), or over each channel of it with 1e-6 outside (VideoMAE).
+enum class PatchNorm : std::uint8_t { none, patch, patch_channel };
+
+/// What the predictor of a masked autoencoder was trained to give.
+struct Reconstruction {
+  PatchNorm norm = PatchNorm::none;
+  double mask_ratio = 0.0;
+  bool is_unnormalised = false;  // pixels turned back from ImageNet's statistics first
 };
 
 /// A published checkpoint: what its networks are and what they were made for.
@@ -27,14 +54,20 @@ struct PublishedModel {
   std::string format;  // "ijepa of transformers"
   TokenizerSpec tokenizer;
   TokenGrid grid;                  // of the views it was made for
-  bool shows_class_token = false;  // its output has the class token before the patches
+  bool shows_class_token = false;  // its output has the class token, and registers, before the patches
   PublishedNetwork encoder;        // the student, where there are two
   std::optional<PublishedNetwork> teacher, predictor;
+  std::optional<PublishedHead> head;
+  std::optional<Reconstruction> reconstruction;
+  /// One sentence for each name that was missing or left over, where a partial load was allowed.
+  std::vector<std::string> gaps;
+  bool is_partial = false;  // parameters without weights keep their initial values
 };
 
 /// Reads a Hugging Face folder: config.json and model.safetensors, one file or shards with an index. Knows the model
-/// types ijepa, vit and dinov2. DataError for other models, and with every name that is missing or left over.
-CAIRN_API PublishedModel read_huggingface(const std::filesystem::path& folder);
+/// types ijepa, vit, vit_msn, dinov2, dinov2_with_registers, vit_mae, videomae and vjepa2. DataError for other models,
+/// and with every name that is missing or left over, unless `is_partial`.
+CAIRN_API PublishedModel read_huggingface(const std::filesystem::path& folder, bool is_partial = false);
 
 /// Reads a published training checkpoint, the only .pth.tar of the folder, with the sizes it does not hold from
 /// architecture.json. DataError if they do not fit.

@@ -69,14 +69,135 @@ GoldenOutputs run_original(const PublishedModel& model, const GoldenInputs& inpu
   return outputs;
 }
 
-/// An encoder of transformers: its `last_hidden_state` [B,N,D], the class token first where it has one.
+/// Pictures [B,C,H,W], or clips [B,T,C,H,W] as [B,C,T,H,W]. A clip shorter than a patch is repeated, and what is left
+/// over behind the last whole patch is cut off, as transformers does.
+View huggingface_view(const PublishedModel& model, const GoldenInputs& inputs) {
+  const bool is_named_video = inputs.inputs.contains("pixel_values_videos");
+  at::Tensor data = inputs.input(is_named_video ? "pixel_values_videos" : "pixel_values");
+  const std::vector<std::int64_t>& patch = model.tokenizer.patch;
+  if (data.dim() != static_cast<std::int64_t>(patch.size()) + 2)
+    throw Error(
+        fmt::format("the pixels have {} dimensions, and this {} takes {}", data.dim(), model.format, patch.size() + 2));
+  if (patch.size() == 3) {
+    data = data.transpose(1, 2);
+    if (data.size(2) < patch[0]) data = data.repeat({1, 1, patch[0], 1, 1});
+  }
+  for (std::size_t a = 0; a < patch.size(); ++a) {
+    const auto axis = static_cast<std::int64_t>(a) + 2;
+    data = data.narrow(axis, 0, data.size(axis) / patch[a] * patch[a]);
+  }
+  return view_of(model, data);
+}
+
+/// Ids of the tokens where `mask` [B,N] is true, the same number in every row.
+TokenSet ids_where(const at::Tensor& mask) {
+  const at::Tensor places = mask.nonzero().select(1, 1);
+  if (mask.size(0) == 0 || places.size(0) % mask.size(0) != 0 ||
+      !mask.sum(1).eq(places.size(0) / mask.size(0)).all().item<bool>())
+    throw Error("the rows of the mask do not hide equally many tokens");
+  return {places.view({mask.size(0), -1})};
+}
+
+/// Special tokens first, then patches: [B,S+N,D].
+at::Tensor hidden_state(const Encoded& encoded) {
+  return encoded.special.defined() ? at::cat({encoded.special, encoded.tokens}, 1) : encoded.tokens;
+}
+
+/// The patches that a masked autoencoder was trained to give, [B,N,P]: rows, columns, then channels.
+at::Tensor patches_to_give(const PublishedModel& model, const View& view) {
+  const Reconstruction& goal = *model.reconstruction;
+  const std::int64_t channels = model.tokenizer.channels;
+  at::Tensor data = view.data;
+  if (goal.is_unnormalised) {
+    std::vector<std::int64_t> shape(data.dim(), 1);
+    shape[1] = channels;
+    data = data * at::tensor({0.229, 0.224, 0.225}, at::kFloat).view(shape) +
+           at::tensor({0.485, 0.456, 0.406}, at::kFloat).view(shape);
+  }
+  const at::Tensor cut = nn::cut_patches(data, model.tokenizer);  // channel slowest
+  const at::Tensor values = cut.unflatten(2, {channels, -1}).transpose(2, 3);
+  const auto standardised = [](const at::Tensor& x, std::int64_t axis, double inside, double outside) {
+    return (x - x.mean(axis, true)) / ((x.var(axis, /*unbiased=*/true, /*keepdim=*/true) + inside).sqrt() + outside);
+  };
+  if (goal.norm == PatchNorm::patch) return standardised(values.flatten(2), 2, 1e-6, 0.0);
+  if (goal.norm == PatchNorm::patch_channel) return standardised(values, 2, 0.0, 1e-6).flatten(2);
+  return values.flatten(2);
+}
+
+/// What a case of a masked autoencoder hides, if it does.
+struct Hidden {
+  TokenSet visible;
+  at::Tensor mask;  // [B,N], true where hidden
+};
+
+/// By noise: the lowest values stay, in their order (MAE); or by `bool_masked_pos` (VideoMAE).
+Hidden hidden_tokens(const PublishedModel& model, const View& view, const GoldenInputs& inputs, TensorMap& outputs) {
+  if (!model.reconstruction) return {};
+  if (inputs.inputs.contains("bool_masked_pos")) {
+    const at::Tensor mask = inputs.input("bool_masked_pos").to(at::kBool);
+    return {ids_where(mask.logical_not()), mask};
+  }
+  if (!inputs.inputs.contains("noise")) return {};
+  const at::Tensor order = inputs.input("noise").argsort(/*stable=*/true, 1);
+  const auto count = static_cast<double>(view.grid.count());
+  const TokenSet visible{
+      order.narrow(1, 0, static_cast<std::int64_t>(count * (1.0 - model.reconstruction->mask_ratio)))};
+  outputs["mask"] = at::ones_like(inputs.input("noise")).scatter_(1, visible.index, 0.0);
+  outputs["ids_restore"] = order.argsort(/*stable=*/true, 1);
+  return {visible, outputs["mask"].to(at::kBool)};
+}
+
+/// Logits and loss of ViTMAEForPreTraining, which predicts every place and counts the hidden ones, and of
+/// VideoMAEForPreTraining, which predicts those alone.
+void run_decoder(const PublishedModel& model, const View& view, const Hidden& hidden, const Encoded& seen,
+                 Predictor& predictor, TensorMap& outputs) {
+  const TokenSet asked = outputs.contains("mask") ? TokenSet{} : ids_where(hidden.mask);
+  const at::Tensor answers = predictor.predict({seen, view.grid, hidden.visible, view.grid, asked, Level::tokens, 0});
+  const at::Tensor error = (answers - nn::gather_tokens(patches_to_give(model, view), asked)).square().mean(-1);
+  outputs["logits"] = answers;
+  outputs["loss"] = (asked.all() ? error.masked_select(hidden.mask) : error).mean().view({1});
+}
+
+/// VJEPA2Model: the encoder sees all tokens, the predictor those of the context, with mask token 1.
+void run_jepa_predictor(const PublishedModel& model, const View& view, const Encoded& encoded, Predictor& predictor,
+                        const GoldenInputs& inputs, TensorMap& outputs) {
+  const at::Tensor every = at::arange(view.grid.count()).expand({encoded.tokens.size(0), -1});
+  const auto ids = [&](const char* name) {
+    return TokenSet{inputs.inputs.contains(name) ? inputs.input(name) : every};
+  };
+  const TokenSet context = ids("context_mask"), target = ids("target_mask");
+  Encoded seen;
+  seen.tokens = nn::gather_tokens(encoded.tokens, context);
+  const int group = model.predictor->weights.at("mask_tokens").size(0) > 1 ? 1 : 0;
+  outputs["predictor_last_hidden_state"] =
+      predictor.predict({seen, view.grid, context, view.grid, target, Level::tokens, group});
+  outputs["masked_hidden_state"] = seen.tokens;
+  outputs["target_hidden_state"] = nn::gather_tokens(encoded.tokens, target);
+}
+
+/// A model of transformers: whatever golden/README.md names for `checkpoints/` and its inputs allow.
 GoldenOutputs run_huggingface(const PublishedModel& model, const GoldenInputs& inputs, PluginLoader& loader) {
   const auto encoder = build_encoder(model, model.encoder, loader);
-  const View view = view_of(model, inputs.input("pixel_values"));
-  const Encoded encoded = encoder.network->encode(view, {});
-  const at::Tensor states =
-      model.shows_class_token ? at::cat({encoded.pooled.unsqueeze(1), encoded.tokens}, 1) : encoded.tokens;
-  return {encoder.component, {{"last_hidden_state", states}}};
+  const View view = huggingface_view(model, inputs);
+  GoldenOutputs outputs{encoder.component, {}};
+  const Hidden hidden = hidden_tokens(model, view, inputs, outputs.tensors);
+  Look look{hidden.visible, {}, {}};
+  if (!model.reconstruction && inputs.inputs.contains("bool_masked_pos"))
+    look.masked = ids_where(inputs.input("bool_masked_pos").to(at::kBool));
+  const Encoded encoded = encoder.network->encode(view, look);
+  outputs.tensors["last_hidden_state"] = hidden_state(encoded);
+  outputs.tensors["pooler_output"] = hidden_state(encoded).select(1, 0);
+  if (model.head)
+    outputs.tensors[model.head->is_pooler ? "pooler_output" : "logits"] = apply_head(*model.head, encoded);
+  if (!model.predictor) return outputs;
+  const auto predictor = build_predictor(model, encoder.network->width(), loader);
+  outputs.subject += " and " + predictor.component;
+  if (hidden.mask.defined()) {
+    run_decoder(model, view, hidden, encoded, *predictor.network, outputs.tensors);
+  } else if (!model.reconstruction) {
+    run_jepa_predictor(model, view, encoded, *predictor.network, inputs, outputs.tensors);
+  }
+  return outputs;
 }
 
 }  // namespace

@@ -97,7 +97,10 @@ std::vector<Encoded> Engine::encode_contexts(const Batch& batch, const Plan& pla
     const Look look{join_sets(visible), join_sets(masked), {}};
     const Encoded all = call_plugin(parts_.encoder_type, [&] { return parts_.student->encode(joined, look); });
     for (std::size_t m = 0; m < members.size(); ++m)
-      contexts[members[m]] = {rows(all.tokens, m, batch.size()), rows(all.pooled, m, batch.size()), {}};
+      contexts[members[m]] = {rows(all.tokens, m, batch.size()),
+                              rows(all.pooled, m, batch.size()),
+                              {},
+                              all.special.defined() ? rows(all.special, m, batch.size()) : at::Tensor()};
   }
   return contexts;
 }
@@ -160,16 +163,17 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
   });
   for (const auto& members : groups) {
     const Query& first = plan.queries[members.front()];
-    std::vector<at::Tensor> tokens, pooled;
+    std::vector<at::Tensor> tokens, pooled, special;
     std::vector<const TokenSet*> seen_at, asked_at;
     for (const std::size_t i : members) {
       const Encoded& seen = contexts[static_cast<std::size_t>(plan.queries[i].context)];
       tokens.push_back(seen.tokens);
       pooled.push_back(seen.pooled);
+      if (seen.special.defined()) special.push_back(seen.special);
       seen_at.push_back(&context_of(i).visible);
       asked_at.push_back(&plan.queries[i].where);
     }
-    const Question question{{join(tokens), join(pooled), {}},
+    const Question question{{join(tokens), join(pooled), {}, special.empty() ? at::Tensor() : join(special)},
                             grid_of(context_of(members.front()).view),
                             join_sets(seen_at),
                             grid_of(first.view),

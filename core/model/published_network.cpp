@@ -22,21 +22,28 @@ Tensors tensors_of(const torch::nn::Module& module) {
   return all;
 }
 
-/// Every name that does not fit, a line each; empty where all do.
-std::string misfit(const Tensors& own, const Tensors& weights) {
-  std::string text;
+/// Every name that does not fit, a sentence each.
+std::vector<std::string> misfits(const Tensors& own, const Tensors& weights) {
+  std::vector<std::string> found;
   for (const auto& [name, tensor] : own) {
-    const auto found = weights.find(name);
-    if (found == weights.end()) {
-      text += "\n  missing: " + name;
-    } else if (found->second.sizes() != tensor.sizes()) {
-      text += fmt::format("\n  of another shape: {} [{}], the network has [{}]", name,
-                          fmt::join(found->second.sizes(), ", "), fmt::join(tensor.sizes(), ", "));
+    const auto source = weights.find(name);
+    if (source == weights.end()) {
+      found.push_back("missing: " + name);
+    } else if (source->second.sizes() != tensor.sizes()) {
+      found.push_back(fmt::format("of another shape: {} [{}], the network has [{}]", name,
+                                  fmt::join(source->second.sizes(), ", "), fmt::join(tensor.sizes(), ", ")));
     }
   }
   for (const auto& [name, tensor] : weights)
-    if (!own.contains(name)) text += "\n  left over: " + name;
-  return text;
+    if (!own.contains(name)) found.push_back("left over: " + name);
+  return found;
+}
+
+void copy_fitting(const Tensors& own, const Tensors& weights) {
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : own)
+    if (const auto source = weights.find(name); source != weights.end() && source->second.sizes() == tensor.sizes())
+      at::Tensor(tensor).copy_(source->second);
 }
 
 std::string option_names(const PublishedNetwork& network) {
@@ -47,43 +54,71 @@ std::string option_names(const PublishedNetwork& network) {
 
 template <class Network, class NetworkFactory, class Setting>
 Published<Network> build(ComponentKind kind, const PublishedNetwork& wanted, const Setting& setting,
-                         const std::string& format, PluginLoader& loader) {
+                         const PublishedModel& model, PluginLoader& loader) {
   const auto candidates = search_components(loader, kind, [&](const Component& component) {
     return std::all_of(wanted.options.begin(), wanted.options.end(),
                        [&](const auto& option) { return component.schema->find(option.first) != nullptr; });
   });
   if (candidates.empty())
-    throw PluginError(fmt::format("no plugin on the path can build the {} of this {}", kind_name(kind), format), "",
-                      "its options must be: " + option_names(wanted));
+    throw PluginError(fmt::format("no plugin on the path can build the {} of this {}", kind_name(kind), model.format),
+                      "", "its options must be: " + option_names(wanted));
   std::string faults;
   for (const Component* candidate : candidates) {
     const auto network = call_plugin(candidate->plugin, candidate->full_name(), [&] {
       return std::get<NetworkFactory>(candidate->factory)(wanted.options, setting);
     });
     const Tensors own = tensors_of(*network);
-    const std::string fault = misfit(own, wanted.weights);
-    if (fault.empty()) {
-      const at::NoGradGuard no_grad;
-      for (const auto& [name, tensor] : own) at::Tensor(tensor).copy_(wanted.weights.at(name));
+    const std::vector<std::string> found = misfits(own, wanted.weights);
+    if (found.empty() || model.is_partial) {
+      copy_fitting(own, wanted.weights);
       network->eval();
-      return {network, candidate->full_name()};
+      return {network, candidate->full_name(), found};
     }
-    faults += fmt::format("\n{} does not fit:{}", candidate->full_name(), fault);
+    faults += fmt::format("\n{} does not fit:\n  {}", candidate->full_name(), fmt::join(found, "\n  "));
   }
-  throw Error(fmt::format("the weights of this {} fit no {}:{}", format, kind_name(kind), faults));
+  throw Error(fmt::format("the weights of this {} fit no {}:{}", model.format, kind_name(kind), faults));
 }
 
 }  // namespace
 
 Published<Encoder> build_encoder(const PublishedModel& model, const PublishedNetwork& network, PluginLoader& loader) {
   const EncoderSetting setting{model.tokenizer, {{model.grid, ViewRole::global}}};
-  return build<Encoder, EncoderFactory>(ComponentKind::encoder, network, setting, model.format, loader);
+  return build<Encoder, EncoderFactory>(ComponentKind::encoder, network, setting, model, loader);
 }
 
 Published<Predictor> build_predictor(const PublishedModel& model, std::int64_t width, PluginLoader& loader) {
   if (!model.predictor) throw Error("this " + model.format + " has no predictor");
-  const PredictorSetting setting{width, width, {{model.grid, ViewRole::global}}};
-  return build<Predictor, PredictorFactory>(ComponentKind::predictor, *model.predictor, setting, model.format, loader);
+  const std::int64_t output = model.predictor->output_width > 0 ? model.predictor->output_width : width;
+  const PredictorSetting setting{width, output, {{model.grid, ViewRole::global}}};
+  return build<Predictor, PredictorFactory>(ComponentKind::predictor, *model.predictor, setting, model, loader);
+}
+
+at::Tensor apply_head(const PublishedHead& head, const Encoded& encoded) {
+  if (head.input == HeadInput::attentive) {
+    const auto rows = head.weights.find("classifier.weight");
+    if (rows == head.weights.end()) throw Error("the head has no classifier");
+    nn::AttentiveClassifier classifier(head.pooler, rows->second.size(0));
+    const Tensors own = tensors_of(classifier);
+    if (const auto found = misfits(own, head.weights); !found.empty())
+      throw Error(fmt::format("the weights of the attentive head do not fit:\n  {}", fmt::join(found, "\n  ")));
+    copy_fitting(own, head.weights);
+    return classifier.forward(encoded.tokens);
+  }
+  const at::Tensor& leading = encoded.special.defined() ? encoded.special : encoded.tokens;
+  const at::Tensor first = leading.select(1, 0);
+  at::Tensor x = head.input == HeadInput::first  ? first
+                 : head.input == HeadInput::mean ? encoded.tokens.mean(1)
+                                                 : at::cat({first, encoded.tokens.mean(1)}, 1);
+  const auto affine = [&](const std::string& name) {
+    return std::pair(head.weights.at(name + ".weight"), head.weights.at(name + ".bias"));
+  };
+  if (head.weights.contains("norm.weight")) {
+    const auto [weight, bias] = affine("norm");
+    x = at::layer_norm(x, weight.sizes(), weight, bias);
+  }
+  const auto [weight, bias] = affine("linear");
+  x = at::linear(x, weight, bias);
+  return head.is_pooler ? x.tanh() : x;
 }
 
 }  // namespace cairn

@@ -26,7 +26,11 @@ Attention::Attention(const BlockOptions& options) : heads_(options.heads) {
     throw ConfigError("heads",
                       std::to_string(heads_) + " heads do not divide a width of " + std::to_string(options.width),
                       "choose a number of heads that divides the width");
-  qkv = register_module("qkv", linear(options.width, 3 * options.width, options.qkv_bias));
+  qkv = register_module("qkv", linear(options.width, 3 * options.width, options.qkv_bias && options.key_bias));
+  if (options.qkv_bias && !options.key_bias) {
+    query_bias = register_parameter("query_bias", at::zeros({options.width}));
+    value_bias = register_parameter("value_bias", at::zeros({options.width}));
+  }
   projection = register_module("projection", linear(options.width, options.width));
 }
 
@@ -36,20 +40,28 @@ at::Tensor Attention::heads_first(const at::Tensor& x) const {
   return x.view({x.size(0), x.size(1), heads_, -1}).transpose(1, 2);
 }
 
-at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from) {
+at::Tensor Attention::bias() const {
+  if (!query_bias.defined()) return qkv->bias;
+  return at::cat({query_bias, at::zeros_like(query_bias), value_bias});
+}
+
+at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation) {
   const std::int64_t batch = x.size(0), count = x.size(1), width = x.size(2);
+  const at::Tensor shift = bias();
   at::Tensor q, k, v;
   if (from == 0) {
-    const auto parts = qkv(x).view({batch, count, 3, heads_, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
+    const auto parts =
+        at::linear(x, qkv->weight, shift).view({batch, count, 3, heads_, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
     q = parts[0], k = parts[1], v = parts[2];
   } else {
     const auto rows = [&](const at::Tensor& t, std::int64_t first, std::int64_t number) {
       return t.defined() ? t.narrow(0, first * width, number * width) : at::Tensor();
     };
-    q = heads_first(at::linear(x.narrow(1, from, count - from), rows(qkv->weight, 0, 1), rows(qkv->bias, 0, 1)));
-    const auto kv = at::linear(x, rows(qkv->weight, 1, 2), rows(qkv->bias, 1, 2)).chunk(2, -1);
+    q = heads_first(at::linear(x.narrow(1, from, count - from), rows(qkv->weight, 0, 1), rows(shift, 0, 1)));
+    const auto kv = at::linear(x, rows(qkv->weight, 1, 2), rows(shift, 1, 2)).chunk(2, -1);
     k = heads_first(kv[0]), v = heads_first(kv[1]);
   }
+  if (rotation.defined()) q = rotate(q, rotation), k = rotate(k, rotation);
   const at::Tensor mixed = at::scaled_dot_product_attention(q, k, v);
   return projection(mixed.transpose(1, 2).reshape({batch, count - from, width}));
 }
@@ -86,9 +98,9 @@ at::Tensor Block::branch(at::Tensor x, const at::Tensor& scale) const {
   return x * at::empty({x.size(0), 1, 1}, x.options()).bernoulli_(keep).div_(keep);
 }
 
-at::Tensor Block::forward(const at::Tensor& x, std::int64_t from) {
+at::Tensor Block::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation) {
   const at::Tensor kept = from == 0 ? x : x.narrow(1, from, x.size(1) - from);
-  const at::Tensor attended = kept + branch(attention->forward(norm1_(x), from), scale1_);
+  const at::Tensor attended = kept + branch(attention->forward(norm1_(x), from, rotation), scale1_);
   return attended + branch(mlp->forward(norm2_(attended)), scale2_);
 }
 
@@ -102,15 +114,16 @@ Blocks::Blocks(const BlockOptions& options, std::int64_t depth) {
 
 Blocks::~Blocks() = default;
 
-at::Tensor Blocks::forward(at::Tensor x, std::int64_t from) {
-  for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x);
-  return blocks_.empty() ? x.narrow(1, from, x.size(1) - from) : blocks_.back()->forward(x, from);
+at::Tensor Blocks::forward(at::Tensor x, std::int64_t from, const Rotation& rotation) {
+  for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x, 0, rotation);
+  return blocks_.empty() ? x.narrow(1, from, x.size(1) - from) : blocks_.back()->forward(x, from, rotation);
 }
 
-at::Tensor Blocks::forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped) {
+at::Tensor Blocks::forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped,
+                           const Rotation& rotation) {
   std::size_t next = 0;
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    x = blocks_[i]->forward(x);
+    x = blocks_[i]->forward(x, 0, rotation);
     if (next == taps.size() || taps[next] != static_cast<std::int64_t>(i)) continue;
     tapped.push_back(x);
     ++next;

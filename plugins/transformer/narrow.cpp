@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cairn/error.h"
+#include "cairn/nn/tokens.h"
 #include "vit.h"
 
 namespace cairn::transformer {
@@ -17,6 +18,31 @@ std::int64_t heads_of(const NarrowOptions& options, std::int64_t encoder_width) 
   const std::int64_t encoder_heads = preset_heads(encoder_width);
   if (encoder_heads > 0 && options.width % encoder_heads == 0) return encoder_heads;
   return std::max<std::int64_t>(1, options.width / 32);
+}
+
+nn::BlockOptions block_options(const NarrowOptions& options, std::int64_t encoder_width) {
+  nn::BlockOptions block;
+  block.width = options.width;
+  block.heads = heads_of(options, encoder_width);
+  block.hidden = static_cast<std::int64_t>(static_cast<double>(options.width) * options.mlp_ratio);
+  block.qkv_bias = options.qkv_bias;
+  block.key_bias = options.key_bias;
+  block.epsilon = options.norm_epsilon;
+  return block;
+}
+
+PlaceSetting place_setting(const NarrowOptions& options, std::int64_t encoder_width) {
+  PlaceSetting setting;
+  setting.form = options.positions;
+  setting.layout = {options.position_order, options.uniform_power};
+  setting.rotary = options.rotary_layout;
+  setting.rotary_grid = options.rotary_grid;
+  setting.numbering = options.rotary_numbering;
+  setting.resize.is_flat = options.resize_flat;
+  setting.width = options.width;
+  setting.head_width = options.width / heads_of(options, encoder_width);
+  setting.leading = options.class_token ? 1 : 0;
+  return setting;
 }
 
 }  // namespace
@@ -32,10 +58,19 @@ Schema<NarrowOptions> NarrowOptions::schema() {
   s.option("groups", &O::groups, "number of mask tokens: one for each group of queries the masker makes")
       .range(1, 1024);
   s.option("zero_mask_tokens", &O::zero_mask_tokens, "mask tokens start at zero, as in V-JEPA");
-  s.option("position_order", &O::position_order, {{"xy", nn::PositionOrder::xy}, {"yx", nn::PositionOrder::yx}},
-           "first half of a position on two axes: x as in I-JEPA, or y as in V-JEPA");
-  s.option("uniform_power", &O::uniform_power, "equal shares of a position for three axes; false: half for time");
+  s.option("class_token", &O::class_token, "the encoder's class token is seen too, as in MAE");
+  s.option("whole_grid", &O::whole_grid,
+           "every place takes part, seen tokens where they stand and mask tokens elsewhere, as in MAE; false: the seen "
+           "and the asked ones");
+  add_place_options(s);
+  s.option("resize_flat", &O::resize_flat,
+           "resize learned positions along the running number of the token, as transformers does in MAE's decoder");
+  s.option("embed_bias", &O::embed_bias, "bias of the map into the predictor");
+  s.option("qkv_bias", &O::qkv_bias, "biases of queries, keys and values");
+  s.option("key_bias", &O::key_bias, "with qkv_bias; false: queries and values only, as in VideoMAE");
   s.option("norm_epsilon", &O::norm_epsilon, "epsilon of the layer norms").range(1e-12, 1);
+  s.option("last_norm_epsilon", &O::last_norm_epsilon, "epsilon of the norm behind the blocks; 0: norm_epsilon")
+      .range(0, 1);
   s.option("init", &O::init, {{"jepa", nn::Init::jepa}, {"xavier", nn::Init::xavier}},
            "weights at the start: normal of deviation 0.02, or Xavier uniform");
   s.option("depth_rescale", &O::depth_rescale, "divide the last weights of block l by sqrt(2 l), as V-JEPA 2 does");
@@ -43,22 +78,24 @@ Schema<NarrowOptions> NarrowOptions::schema() {
 }
 
 Narrow::Narrow(const NarrowOptions& options, const PredictorSetting& setting)
-    : positions_(options.width, {options.position_order, options.uniform_power}) {
-  nn::BlockOptions block;
-  block.width = options.width;
-  block.heads = heads_of(options, setting.input_width);
-  block.hidden = static_cast<std::int64_t>(static_cast<double>(options.width) * options.mlp_ratio);
-  block.epsilon = options.norm_epsilon;
-  embed_ = register_module("embed", torch::nn::Linear(setting.input_width, options.width));
+    : has_class_token_(options.class_token),
+      is_whole_grid_(options.whole_grid),
+      places_(place_setting(options, setting.input_width), setting.views) {
+  embed_ = register_module(
+      "embed",
+      torch::nn::Linear(torch::nn::LinearOptions(setting.input_width, options.width).bias(options.embed_bias)));
   mask_tokens_ = register_parameter("mask_tokens", at::zeros({options.groups, 1, options.width}));
-  blocks_ = register_module("blocks", std::make_shared<nn::Blocks>(block, options.depth));
-  norm_ = register_module("norm",
-                          torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width}).eps(options.norm_epsilon)));
+  blocks_ = register_module("blocks",
+                            std::make_shared<nn::Blocks>(block_options(options, setting.input_width), options.depth));
+  const double epsilon = options.last_norm_epsilon > 0 ? options.last_norm_epsilon : options.norm_epsilon;
+  norm_ = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width}).eps(epsilon)));
   project_ = register_module("project", torch::nn::Linear(options.width, setting.output_width));
   nn::initialise(*this, options.init);
   if (!options.zero_mask_tokens) nn::fill_normal(mask_tokens_);
   if (options.depth_rescale) nn::rescale_by_depth(*blocks_);
-  for (const ViewLayout& view : setting.views) positions_.table(view.grid, at::kCPU);  // wrong widths fail here
+  if (!places_.table.defined()) return;
+  places_.table = register_parameter("positions", places_.table);
+  nn::fill_normal(places_.table);
 }
 
 at::Tensor Narrow::predict(const Question& question) {
@@ -70,11 +107,56 @@ at::Tensor Narrow::predict(const Question& question) {
                       "the masker asks a question of group " + std::to_string(question.group) +
                           ", and there are mask tokens for " + std::to_string(mask_tokens_.size(0)),
                       "set groups = " + std::to_string(question.group + 1));
-  const at::Tensor embedded = embed_(question.seen.tokens);
-  const at::Tensor seen = embedded + positions_.positions(question.seen_grid, question.seen_at, embedded.device());
-  const at::Tensor places = positions_.positions(question.asked_grid, question.asked_at, embedded.device());
-  const at::Tensor asked = (mask_tokens_[question.group] + places).expand({seen.size(0), -1, -1});
-  return project_(norm_(blocks_->forward(at::cat({seen, asked}, 1), seen.size(1))));
+  return is_whole_grid_ ? answer_grid(question) : answer_asked(question);
+}
+
+at::Tensor Narrow::leading(const Question& question) {
+  if (!has_class_token_) return {};
+  if (!question.seen.special.defined())
+    throw ConfigError("class_token", "the predictor wants a class token, and the encoder makes none",
+                      "set encoder.class_token = true, or predictor.class_token = false");
+  const at::Tensor token = embed_(question.seen.special.narrow(1, 0, 1)), place = places_.leading();
+  return place.defined() ? token + place : token;
+}
+
+at::Tensor Narrow::answer_asked(const Question& question) {
+  at::Tensor seen = embed_(question.seen.tokens);
+  const at::Device device = seen.device();
+  const std::int64_t rows = seen.size(0),
+                     places = question.asked_at.all() ? question.asked_grid.count() : question.asked_at.index.size(1);
+  at::Tensor asked = mask_tokens_[question.group].expand({rows, places, -1});
+  nn::Rotation turn;
+  const at::Tensor first = leading(question);
+  const std::int64_t fixed = first.defined() ? 1 : 0;
+  if (const at::Tensor place = places_.added(question.seen_grid, question.seen_at, device); place.defined()) {
+    seen = seen + place;
+    asked = asked + places_.added(question.asked_grid, question.asked_at, device);
+  } else {
+    turn = nn::join(places_.rotation(question.seen_grid, question.seen_at, fixed, device),
+                    places_.rotation(question.asked_grid, question.asked_at, 0, device));
+  }
+  const at::Tensor all = first.defined() ? at::cat({first, seen, asked}, 1) : at::cat({seen, asked}, 1);
+  return project_(norm_(blocks_->forward(all, all.size(1) - places, turn)));
+}
+
+at::Tensor Narrow::answer_grid(const Question& question) {
+  if (!(question.seen_grid == question.asked_grid))
+    throw ConfigError("whole_grid",
+                      "the predictor covers one grid, and is asked about " + question.asked_grid.text() + " from " +
+                          question.seen_grid.text(),
+                      "set whole_grid = false");
+  at::Tensor x = embed_(question.seen.tokens);
+  if (!question.seen_at.all()) {
+    const at::Tensor hidden =
+        mask_tokens_[question.group].to(x.scalar_type()).expand({x.size(0), question.seen_grid.count(), -1});
+    x = hidden.scatter(1, question.seen_at.index.unsqueeze(-1).expand({-1, -1, x.size(2)}), x);
+  }
+  if (const at::Tensor place = places_.added(question.seen_grid, {}, x.device()); place.defined()) x = x + place;
+  const at::Tensor first = leading(question);
+  const std::int64_t fixed = first.defined() ? 1 : 0;
+  if (first.defined()) x = at::cat({first, x}, 1);
+  x = blocks_->forward(x, fixed, places_.rotation(question.seen_grid, {}, fixed, x.device()));
+  return project_(norm_(nn::gather_tokens(x, question.asked_at)));
 }
 
 }  // namespace cairn::transformer

@@ -11,6 +11,7 @@
 #include "cairn/nn/positions.h"
 #include "cairn/options.h"
 #include "cairn/predictor.h"
+#include "places.h"
 
 namespace cairn::transformer {
 
@@ -21,16 +22,28 @@ struct NarrowOptions {
   double mlp_ratio = 4.0;
   std::int64_t groups = 1;
   bool zero_mask_tokens = false;
+  bool class_token = false;
+  bool whole_grid = false;
+  Positions positions = Positions::sincos;
   nn::PositionOrder position_order = nn::PositionOrder::xy;
   bool uniform_power = true;
+  nn::RotaryLayout rotary_layout = nn::RotaryLayout::paired;
+  std::int64_t rotary_grid = 0;
+  Numbering rotary_numbering = Numbering::view;
+  bool resize_flat = false;
+  bool embed_bias = true;
+  bool qkv_bias = true;
+  bool key_bias = true;
   double norm_epsilon = 1e-6;
+  double last_norm_epsilon = 0.0;
   nn::Init init = nn::Init::jepa;
   bool depth_rescale = false;
   static Schema<NarrowOptions> schema();
 };
 
 /// The predictor of I-JEPA and V-JEPA, and the decoder of MAE: a transformer over the seen tokens and one mask token
-/// for each asked place, of which the latter are returned.
+/// for each asked place, of which the latter are returned. With `whole_grid`, over every place of the asked grid, seen
+/// tokens where they stand and mask tokens elsewhere, as MAE's: seen places can be asked about too.
 class Narrow : public Predictor {
  public:
   Narrow(const NarrowOptions& options, const PredictorSetting& setting);
@@ -39,11 +52,17 @@ class Narrow : public Predictor {
   at::Tensor predict(const Question& question) override;
 
  private:
+  /// The class token of what was seen, [B,1,W]; undefined where it has no part.
+  at::Tensor leading(const Question& question);
+  at::Tensor answer_asked(const Question& question);
+  at::Tensor answer_grid(const Question& question);
+
+  bool has_class_token_, is_whole_grid_;
   torch::nn::Linear embed_{nullptr}, project_{nullptr};
   at::Tensor mask_tokens_;  // [groups,1,W]
   std::shared_ptr<nn::Blocks> blocks_;
   torch::nn::LayerNorm norm_{nullptr};
-  nn::PositionTables positions_;
+  Places places_;
 };
 
 }  // namespace cairn::transformer

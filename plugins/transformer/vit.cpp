@@ -33,11 +33,26 @@ nn::BlockOptions block_options(const VitOptions& options, const VitShape& shape)
   block.heads = shape.heads;
   block.hidden = shape.hidden;
   block.qkv_bias = options.qkv_bias;
+  block.key_bias = options.key_bias;
   block.gated = options.gated;
   block.layer_scale = options.layer_scale;
   block.drop_path = options.drop_path;
   block.epsilon = options.norm_epsilon;
   return block;
+}
+
+PlaceSetting place_setting(const VitOptions& options, const VitShape& shape) {
+  PlaceSetting setting;
+  setting.form = options.positions;
+  setting.layout = {options.position_order, options.uniform_power};
+  setting.rotary = options.rotary_layout;
+  setting.rotary_grid = options.rotary_grid;
+  setting.numbering = options.rotary_numbering;
+  setting.resize = {options.resize_antialias, options.resize_offset};
+  setting.width = shape.width;
+  setting.head_width = shape.width / shape.heads;
+  setting.leading = options.class_token ? 1 : 0;
+  return setting;
 }
 
 }  // namespace
@@ -51,12 +66,15 @@ Schema<VitOptions> VitOptions::schema() {
   s.option("depth", &O::depth, "number of blocks; 0: the preset's").range(0, 256);
   s.option("heads", &O::heads, "attention heads; 0: the preset's, or one for 64 features").range(0, 256);
   s.option("mlp_ratio", &O::mlp_ratio, "hidden width of the MLPs over width; 0: the preset's, or 4").range(0, 64);
-  s.option("positions", &O::positions, {{"sincos", Positions::sincos}, {"learned", Positions::learned}},
-           "fixed sines and cosines, or a learned table for the first view's grid, resized for others");
-  s.option("position_order", &O::position_order, {{"xy", nn::PositionOrder::xy}, {"yx", nn::PositionOrder::yx}},
-           "first half of a position on two axes: x as in I-JEPA, or y as in V-JEPA");
-  s.option("uniform_power", &O::uniform_power, "equal shares of a position for three axes; false: half for time");
+  add_place_options(s);
+  s.option("resize_antialias", &O::resize_antialias,
+           "resize learned positions with antialiasing, as DINOv2 with registers");
+  s.option("resize_offset", &O::resize_offset,
+           "added to the grid's extent in the scale by which learned positions are resized: 0.1 in DINO and DINOv2")
+      .range(0, 0.9);
   s.option("class_token", &O::class_token, "a learned token before the patches");
+  s.option("register_tokens", &O::register_tokens, "learned tokens between class token and patches, without a place")
+      .range(0, 1024);
   s.option("mask_token", &O::mask_token, "a learned token in place of masked patches, for maskers that mask");
   s.option("pool", &O::pool, {{"mean", Pool::mean}, {"cls", Pool::cls}},
            "the pooled feature: mean of the patch tokens, or the class token");
@@ -64,7 +82,9 @@ Schema<VitOptions> VitOptions::schema() {
       .range(0, 0.99);
   s.option("layer_scale", &O::layer_scale, "start of a learned scale on each branch; 0: none").range(0, 10);
   s.option("qkv_bias", &O::qkv_bias, "biases of queries, keys and values");
+  s.option("key_bias", &O::key_bias, "with qkv_bias; false: queries and values only, as in BEiT and VideoMAE");
   s.option("gated", &O::gated, "SwiGLU in the MLPs instead of GELU; hidden width is that of each of its two halves");
+  s.option("last_norm", &O::last_norm, "a layer norm behind the last block");
   s.option("norm_epsilon", &O::norm_epsilon, "epsilon of the layer norms").range(1e-12, 1);
   s.option("init", &O::init, {{"jepa", nn::Init::jepa}, {"xavier", nn::Init::xavier}},
            "weights at the start: normal of deviation 0.02, or Xavier uniform");
@@ -100,64 +120,45 @@ std::int64_t preset_heads(std::int64_t width) {
 }
 
 Vit::Vit(const VitOptions& options, const EncoderSetting& setting)
-    : shape_(vit_shape(options)),
-      pool_(options.pool),
-      positions_(shape_.width, {options.position_order, options.uniform_power}) {
+    : shape_(vit_shape(options)), pool_(options.pool), places_(place_setting(options, shape_), setting.views) {
   if (pool_ == Pool::cls && !options.class_token)
     throw ConfigError("pool", "pool = \"cls\" needs a class token", "set class_token = true, or pool = \"mean\"");
   patch_embed_ = register_module("patch_embed", std::make_shared<nn::PatchEmbed>(setting.tokenizer, shape_.width));
   if (options.class_token) class_token_ = register_parameter("class_token", at::empty({1, 1, shape_.width}));
+  if (options.register_tokens > 0)
+    registers_ = register_parameter("registers", at::empty({1, options.register_tokens, shape_.width}));
   if (options.mask_token) mask_token_ = register_parameter("mask_token", at::empty({1, 1, shape_.width}));
   blocks_ = register_module("blocks", std::make_shared<nn::Blocks>(block_options(options, shape_), shape_.depth));
-  norm_ = register_module("norm",
-                          torch::nn::LayerNorm(torch::nn::LayerNormOptions({shape_.width}).eps(options.norm_epsilon)));
+  if (options.last_norm)
+    norm_ = register_module(
+        "norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({shape_.width}).eps(options.norm_epsilon)));
   nn::initialise(*this, options.init);
-  if (class_token_.defined()) nn::fill_normal(class_token_);
-  if (mask_token_.defined()) nn::fill_normal(mask_token_);
+  for (const at::Tensor& token : {class_token_, registers_, mask_token_})
+    if (token.defined()) nn::fill_normal(token);
   if (options.depth_rescale) nn::rescale_by_depth(*blocks_);
-  if (options.positions == Positions::learned) {
-    make_learned(setting);
-  } else {
-    for (const ViewLayout& view : setting.views) positions_.table(view.grid, at::kCPU);  // wrong widths fail here
-  }
+  if (!places_.table.defined()) return;
+  places_.table = register_parameter("positions", places_.table);
+  nn::fill_normal(places_.table);
 }
 
-void Vit::make_learned(const EncoderSetting& setting) {
-  if (setting.views.empty())
-    throw ConfigError("positions", "learned positions need to know the grid of a view", "set positions = \"sincos\"");
-  learned_grid_ = setting.views.front().grid;
-  const std::int64_t extra = class_token_.defined() ? 1 : 0;
-  learned_ = register_parameter("positions", at::empty({1, learned_grid_.count() + extra, shape_.width}));
-  nn::fill_normal(learned_);
-}
-
-at::Tensor Vit::learned_positions(const TokenGrid& grid, const TokenSet& tokens) const {
-  at::Tensor table = learned_.narrow(1, class_token_.defined() ? 1 : 0, learned_grid_.count());
-  if (grid.extent != learned_grid_.extent) {
-    const std::vector<std::int64_t>& from = learned_grid_.extent;
-    if (from.size() != 2 || grid.extent.size() != 2)
-      throw Error("learned positions of " + learned_grid_.text() + " tokens meet a view of " + grid.text(),
-                  "encoder transformer.vit", "show it views of that grid, or set positions = \"sincos\"");
-    const at::Tensor picture = table.view({1, from[0], from[1], shape_.width}).permute({0, 3, 1, 2});
-    table = at::upsample_bicubic2d(picture, grid.extent, /*align_corners=*/false).flatten(2).transpose(1, 2);
-  }
-  if (tokens.all()) return table;
-  return nn::gather_tokens(table.expand({tokens.index.size(0), -1, -1}), tokens);
+at::Tensor Vit::special() const {
+  if (!class_token_.defined()) return registers_;
+  const at::Tensor place = places_.leading();
+  const at::Tensor token = place.defined() ? class_token_ + place : class_token_;
+  return registers_.defined() ? at::cat({token, registers_}, 1) : token;
 }
 
 Encoded Vit::encode(const View& view, const Look& look) {
   const TokenGrid grid = patch_embed_->grid(view.data);
   at::Tensor x = patch_embed_->forward(view.data, look.visible);
   if (look.masked.index.defined()) x = hide(x, look, grid.count());
-  x = x + (learned_.defined() ? learned_positions(grid, look.visible)
-                              : positions_.positions(grid, look.visible, x.device()));
-  if (class_token_.defined()) {
-    const at::Tensor token = learned_.defined() ? class_token_ + learned_.narrow(1, 0, 1) : class_token_;
-    x = at::cat({token.expand({x.size(0), -1, -1}), x}, 1);
-  }
+  if (const at::Tensor place = places_.added(grid, look.visible, x.device()); place.defined()) x = x + place;
+  const at::Tensor first = special();
+  if (first.defined()) x = at::cat({first.expand({x.size(0), -1, -1}), x}, 1);
   std::vector<at::Tensor> taps;
-  x = blocks_->forward(x, look.taps, taps);
-  return pool(norm_(x), std::move(taps));
+  const std::int64_t fixed = first.defined() ? first.size(1) : 0;
+  x = blocks_->forward(x, look.taps, taps, places_.rotation(grid, look.visible, fixed, x.device()));
+  return pool(norm_ ? norm_(x) : x, fixed, std::move(taps));
 }
 
 at::Tensor Vit::hide(const at::Tensor& tokens, const Look& look, std::int64_t count) const {
@@ -170,12 +171,12 @@ at::Tensor Vit::hide(const at::Tensor& tokens, const Look& look, std::int64_t co
   return at::where(hidden.unsqueeze(-1), mask_token_.to(tokens.scalar_type()), tokens);
 }
 
-Encoded Vit::pool(const at::Tensor& tokens, std::vector<at::Tensor> taps) const {
-  if (!class_token_.defined()) return {tokens, tokens.mean(1), std::move(taps)};
-  const auto patches = [](const at::Tensor& x) { return x.narrow(1, 1, x.size(1) - 1); };
+Encoded Vit::pool(const at::Tensor& tokens, std::int64_t special, std::vector<at::Tensor> taps) const {
+  if (special == 0) return {tokens, tokens.mean(1), std::move(taps), {}};
+  const auto patches = [&](const at::Tensor& x) { return x.narrow(1, special, x.size(1) - special); };
   for (at::Tensor& tap : taps) tap = patches(tap);
   const at::Tensor kept = patches(tokens);
-  return {kept, pool_ == Pool::cls ? tokens.select(1, 0) : kept.mean(1), std::move(taps)};
+  return {kept, pool_ == Pool::cls ? tokens.select(1, 0) : kept.mean(1), std::move(taps), tokens.narrow(1, 0, special)};
 }
 
 }  // namespace cairn::transformer

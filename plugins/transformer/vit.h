@@ -12,14 +12,12 @@
 #include "cairn/nn/positions.h"
 #include "cairn/nn/tokens.h"
 #include "cairn/options.h"
+#include "places.h"
 
 namespace cairn::transformer {
 
 /// What stands for the view as a whole.
 enum class Pool : std::uint8_t { mean, cls };
-
-/// Where positions come from: fixed sines and cosines, or one learned vector for each token (and the class token).
-enum class Positions : std::uint8_t { sincos, learned };
 
 struct VitOptions {
   std::string preset = "tiny";
@@ -30,13 +28,21 @@ struct VitOptions {
   Positions positions = Positions::sincos;
   nn::PositionOrder position_order = nn::PositionOrder::xy;
   bool uniform_power = true;
+  nn::RotaryLayout rotary_layout = nn::RotaryLayout::paired;
+  std::int64_t rotary_grid = 0;
+  Numbering rotary_numbering = Numbering::view;
+  bool resize_antialias = false;
+  double resize_offset = 0.0;
   bool class_token = false;
+  std::int64_t register_tokens = 0;
   bool mask_token = false;
   Pool pool = Pool::mean;
   double drop_path = 0.0;
   double layer_scale = 0.0;
   bool qkv_bias = true;
+  bool key_bias = true;
   bool gated = false;
+  bool last_norm = true;
   double norm_epsilon = 1e-6;
   nn::Init init = nn::Init::jepa;
   bool depth_rescale = false;
@@ -68,22 +74,19 @@ class Vit : public Encoder {
   std::int64_t depth() const override { return shape_.depth; }
 
  private:
-  void make_learned(const EncoderSetting& setting);
+  /// Class token and registers [1,S,D], with their positions where they have some.
+  at::Tensor special() const;
   at::Tensor hide(const at::Tensor& tokens, const Look& look, std::int64_t count) const;
-  /// Learned positions [1,N,D] or [B,K,D] of tokens; on another grid than the first view's resized bicubically, as
-  /// DINOv2 does. Error where that grid has not two axes.
-  at::Tensor learned_positions(const TokenGrid& grid, const TokenSet& tokens) const;
-  Encoded pool(const at::Tensor& tokens, std::vector<at::Tensor> taps) const;
+  Encoded pool(const at::Tensor& tokens, std::int64_t special, std::vector<at::Tensor> taps) const;
 
   VitShape shape_;
   Pool pool_;
   std::shared_ptr<nn::PatchEmbed> patch_embed_;
   at::Tensor class_token_, mask_token_;  // [1,1,D]
+  at::Tensor registers_;                 // [1,R,D]
   std::shared_ptr<nn::Blocks> blocks_;
   torch::nn::LayerNorm norm_{nullptr};
-  nn::PositionTables positions_;
-  at::Tensor learned_;  // [1,N,D], or [1,1+N,D] with the class token's first; undefined with fixed positions
-  TokenGrid learned_grid_;
+  Places places_;
 };
 
 }  // namespace cairn::transformer

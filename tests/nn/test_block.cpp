@@ -1,8 +1,10 @@
 #include <ATen/ATen.h>
+#include <torch/optim/adamw.h>
 
 #include <catch2/catch.hpp>
 
 #include "cairn/error.h"
+#include "cairn/nn/attentive_pooler.h"
 #include "cairn/nn/block.h"
 #include "cairn/nn/initialise.h"
 #include "cairn/nn/tokens.h"
@@ -160,6 +162,95 @@ TEST_CASE("gathering tokens equals gather, gradients too") {
   CHECK(at::equal(x.grad(), reference));
   CHECK(nn::gather_tokens(x, {}).is_same(x));
   CHECK_THROWS(nn::gather_tokens(x, {at::tensor({0, 6}, at::kLong).view({1, 2})}));
+}
+
+TEST_CASE("biases of queries and values only equal a key bias of zero") {
+  at::manual_seed(11);
+  nn::BlockOptions own = options();
+  nn::Attention full(own);
+  own.key_bias = false;
+  nn::Attention partial(own);
+  const at::NoGradGuard no_grad;
+  CHECK(partial.named_parameters().contains("query_bias"));
+  CHECK_FALSE(partial.named_parameters().contains("qkv.bias"));
+  partial.query_bias.normal_();
+  partial.value_bias.normal_();
+  full.qkv->weight.copy_(partial.qkv->weight);
+  full.projection->weight.copy_(partial.projection->weight);
+  full.projection->bias.copy_(partial.projection->bias);
+  full.qkv->bias.copy_(at::cat({partial.query_bias, at::zeros({24}), partial.value_bias}));
+  const at::Tensor x = at::randn({2, 5, 24});
+  CHECK(largest_difference(full.forward(x), partial.forward(x)) < 1e-6);
+  CHECK(largest_difference(full.forward(x, 2), partial.forward(x, 2)) < 1e-6);
+}
+
+TEST_CASE("rotary attention of shuffled tokens is the shuffled attention, and `from` spares the first") {
+  at::manual_seed(12);
+  nn::Blocks blocks(options(), 2);
+  const TokenGrid grid{{2, 2, 3}, {Axis::time, Axis::height, Axis::width}};
+  nn::RotaryTables tables(8, nn::RotaryLayout::tiled);
+  const at::Tensor x = at::randn({2, 12, 24}), order = at::stack({at::randperm(12), at::randperm(12)});
+  const at::Tensor all = blocks.forward(x, 0, tables.rotation(grid, {}, 0, at::kCPU));
+  const nn::Rotation turned = tables.rotation(grid, {order}, 0, at::kCPU);
+  const at::Tensor shuffled = blocks.forward(nn::gather_tokens(x, {order}), 0, turned);
+  CHECK(largest_difference(shuffled, nn::gather_tokens(all, {order})) < 1e-5);
+  CHECK(largest_difference(blocks.forward(x), all) > 1e-4);
+  const at::Tensor some = blocks.forward(nn::gather_tokens(x, {order}), 5, turned);
+  CHECK(largest_difference(some, shuffled.narrow(1, 5, 7)) < 1e-5);
+}
+
+TEST_CASE("an attentive pooler of one head is a weighted sum of the values") {
+  at::manual_seed(13);
+  nn::AttentivePoolerOptions pool;
+  pool.width = 6;
+  pool.hidden = 12;
+  pool.queries = 2;
+  nn::AttentivePooler pooler(pool);
+  const auto parameters = pooler.named_parameters();
+  const at::NoGradGuard no_grad;
+  for (const auto& parameter : parameters) parameter.value().normal_();
+  const auto linear = [&](const at::Tensor& x, const std::string& name) {
+    return at::linear(x, parameters[name + ".weight"], parameters[name + ".bias"]);
+  };
+  const auto norm = [&](const at::Tensor& x, const std::string& name) {
+    return at::layer_norm(x, {6}, parameters[name + ".weight"], parameters[name + ".bias"], 1e-6);
+  };
+  const at::Tensor tokens = at::randn({3, 5, 6}), query = parameters["queries"].expand({3, -1, -1});
+  const auto kv = linear(norm(tokens, "norm1"), "attention.key_value").chunk(2, -1);
+  const at::Tensor weights =
+      (linear(query, "attention.query").matmul(kv[0].transpose(1, 2)) / std::sqrt(6.0)).softmax(-1);
+  const at::Tensor looked = query + weights.matmul(kv[1]);
+  const at::Tensor expected = looked + linear(at::gelu(linear(norm(looked, "norm2"), "mlp.fc1")), "mlp.fc2");
+  CHECK(largest_difference(pooler.forward(tokens), expected) < 1e-4);
+}
+
+TEST_CASE("an attentive classifier learns which token matters") {
+  at::manual_seed(14);
+  nn::AttentivePoolerOptions pool;
+  pool.width = 12;
+  pool.heads = 2;
+  pool.hidden = 24;
+  pool.is_projected = true;
+  pool.blocks = 1;
+  nn::AttentiveClassifier classifier(pool, 3);
+  const at::Tensor label = at::randint(0, 3, {96}, at::kLong), place = at::randint(0, 4, {96}, at::kLong);
+  at::Tensor tokens = 0.1 * at::randn({96, 4, 12});
+  tokens.index_put_({at::arange(96), place, label}, 2.0);
+  torch::optim::AdamW optimizer(classifier.parameters(), torch::optim::AdamWOptions(1e-2));
+  for (int step = 0; step < 60; ++step) {
+    const at::Tensor loss = at::cross_entropy_loss(classifier.forward(tokens), label);
+    optimizer.zero_grad();
+    loss.backward();
+    optimizer.step();
+  }
+  for (const auto& parameter : classifier.named_parameters()) {
+    INFO(parameter.key());
+    CHECK(parameter.value().grad().defined());
+  }
+  const at::Tensor right = classifier.forward(tokens).argmax(1).eq(label);
+  CHECK(right.to(at::kFloat).mean().item<double>() > 0.95);
+  pool.heads = 5;
+  CHECK_THROWS_AS(nn::AttentivePooler(pool), ConfigError);
 }
 
 }  // namespace

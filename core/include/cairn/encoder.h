@@ -17,6 +17,7 @@ struct Encoded {
   at::Tensor tokens;             // [B,K,D]
   at::Tensor pooled;             // [B,D], or [B,P] behind a projector
   std::vector<at::Tensor> taps;  // [B,K,D] each: outputs of the blocks asked for, before the final norm
+  at::Tensor special;            // [B,S,D] class token and registers; undefined where there are none
 };
 
 /// How a view is looked at: which tokens, which of them hidden behind mask tokens, which blocks to hand out.

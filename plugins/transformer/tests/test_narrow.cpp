@@ -125,4 +125,61 @@ TEST_CASE("the published predictor has the published number of parameters") {
   CHECK(static_cast<double>(count) == Approx(22.3e6).epsilon(0.003));
 }
 
+/// What was seen, with a class token.
+Question led_question() {
+  Question q = question();
+  q.seen.special = at::randn({2, 1, 48});
+  return q;
+}
+
+TEST_CASE("over the whole grid, asking every hidden place equals asking them jointly") {
+  for (const auto form : {transformer::Positions::sincos, transformer::Positions::rotary}) {
+    NarrowOptions options = small();
+    options.class_token = true;
+    options.positions = form;
+    Narrow joint = make(options);
+    options.whole_grid = true;
+    Narrow whole = make(options);
+    Question q = led_question();
+    const at::Tensor hidden = at::ones({2, 16}, at::kBool).scatter_(1, q.seen_at.index, false);
+    q.asked_at = {hidden.nonzero().select(1, 1).view({2, 13})};
+    CHECK(largest_difference(joint.predict(q), whole.predict(q)) < 1e-5);
+    const at::Tensor answers = whole.predict(q);
+    q.asked_at = {};
+    const at::Tensor all = whole.predict(q);
+    CHECK(all.sizes() == at::IntArrayRef({2, 16, 40}));
+    CHECK(largest_difference(all[1].index_select(0, hidden[1].nonzero().select(1, 0)), answers[1]) < 1e-6);
+    q.seen.special = q.seen.special + 1.0;
+    CHECK(largest_difference(whole.predict(q), all) > 1e-4);
+    q.seen.special = at::Tensor();
+    CHECK_THROWS_AS(whole.predict(q), ConfigError);
+  }
+}
+
+TEST_CASE("a whole grid must be the one that was seen") {
+  NarrowOptions options = small();
+  options.whole_grid = true;
+  Question q = question();
+  q.asked_grid = {{5, 5}, {Axis::height, Axis::width}};
+  CHECK_THROWS_AS(make(options).predict(q), ConfigError);
+}
+
+TEST_CASE("places of every form tell the answers apart; the order of the questions does not matter") {
+  using transformer::Positions;
+  for (const auto form : {Positions::sinusoid, Positions::learned, Positions::rotary}) {
+    NarrowOptions options = small();
+    options.positions = form;
+    options.embed_bias = false;
+    options.last_norm_epsilon = 1e-5;
+    Question q = question();
+    at::manual_seed(23);
+    Narrow narrow(options, PredictorSetting{48, 40, {{q.seen_grid, ViewRole::global}}});
+    const at::Tensor answer = narrow.predict(q).detach();
+    CHECK(largest_difference(answer.select(1, 0), answer.select(1, 1)) > 1e-4);
+    q.asked_at.index = q.asked_at.index.flip(1);
+    CHECK(largest_difference(narrow.predict(q).flip(1), answer) < 1e-5);
+    CHECK_FALSE(narrow.named_parameters().contains("embed.bias"));
+  }
+}
+
 }  // namespace

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "cairn/error.h"
+#include "cairn/nn/tokens.h"
 #include "vit.h"
 
 namespace {
@@ -215,14 +216,83 @@ TEST_CASE("learned positions belong to the first view's grid, and are resized fo
   for (int row = 0; row < 7; ++row) CHECK(largest_difference(resized[row], resized[row + 1]) > 1e-3);
 }
 
-TEST_CASE("learned positions without a grid, and a resize of other than two axes, are refused") {
+TEST_CASE("learned positions without a grid, and views with other axes, are refused") {
   VitOptions options = small();
   options.positions = transformer::Positions::learned;
   CHECK_THROWS_AS(make(options), ConfigError);
   const TokenizerSpec wave{1, {10}, {Axis::time}};
   Vit line(options, {wave, {{wave.grid({50}), ViewRole::global}}});
   CHECK(line.encode({at::randn({2, 1, 50}), wave.grid({50}), {}}, {}).tokens.size(1) == 5);
-  CHECK_THROWS_AS(line.encode({at::randn({2, 1, 60}), wave.grid({60}), {}}, {}), Error);
+  CHECK(line.encode({at::randn({2, 1, 60}), wave.grid({60}), {}}, {}).tokens.size(1) == 6);
+}
+
+const TokenizerSpec kClips{3, {2, 4, 4}, {Axis::time, Axis::height, Axis::width}};
+
+View clip(std::vector<std::int64_t> size) {
+  at::manual_seed(13);
+  std::vector<std::int64_t> shape = {2, 3};
+  shape.insert(shape.end(), size.begin(), size.end());
+  return {at::randn(shape), kClips.grid(size), ViewRole::global};
+}
+
+TEST_CASE("every form of position stays with its token, special tokens or not") {
+  using transformer::Positions;
+  const View view = clip({4, 8, 12});  // 2 x 2 x 3 tokens
+  const at::Tensor order = at::stack({at::randperm(12), at::randperm(12)});
+  for (const auto form : {Positions::sincos, Positions::sinusoid, Positions::learned, Positions::rotary})
+    for (const std::int64_t registers : {0, 2}) {
+      VitOptions options = small();
+      options.positions = form;
+      options.class_token = registers > 0;
+      options.register_tokens = registers;
+      at::manual_seed(14);
+      Vit vit(options, {kClips, {{view.grid, view.role}}});
+      const at::NoGradGuard no_grad;
+      const Encoded all = vit.encode(view, {}), turned = vit.encode(view, {{order}, {}, {}});
+      const at::Tensor index = order.unsqueeze(-1).expand({-1, -1, 48});
+      CHECK(largest_difference(turned.tokens, all.tokens.gather(1, index)) < 1e-5);
+      CHECK(all.special.defined() == (registers > 0));
+      if (registers > 0) CHECK(all.special.sizes() == at::IntArrayRef({2, 1 + registers, 48}));
+      vit.named_parameters()["patch_embed.weight"].zero_();  // tokens differ by their places only
+      const at::Tensor places = vit.encode(view, {}).tokens;
+      // Equal tokens look the same to each other, however they are turned; to special tokens they do not.
+      const bool differ = form != Positions::rotary || registers > 0;
+      CHECK((largest_difference(places[0][1], places[0][10]) > 1e-4) == differ);
+    }
+}
+
+TEST_CASE("rotary layouts differ, and places are counted on the grid that the options say") {
+  VitOptions options = small();
+  options.positions = transformer::Positions::rotary;
+  const View first = clip({4, 8, 8}), wide = clip({4, 8, 16});  // 2 x 2 x 2 and 2 x 2 x 4 tokens
+  const auto tokens = [&](const View& view) {
+    at::manual_seed(14);
+    return Vit(options, {kClips, {{first.grid, first.role}}}).encode(view, {}).tokens;
+  };
+  const at::Tensor paired = tokens(first), paired_wide = tokens(wide);
+  options.rotary_numbering = transformer::Numbering::first;
+  CHECK(largest_difference(tokens(first), paired) == 0.0);
+  CHECK(largest_difference(tokens(wide), paired_wide) > 1e-4);
+  // As a clip of 2 x 2 x 2 layers, one after the other.
+  View counted = clip({8, 8, 8});
+  counted.data = nn::cut_patches(wide.data, kClips).view({2, 4, 2, 2, 3, 2, 4, 4}).permute({0, 4, 1, 5, 2, 6, 3, 7});
+  counted.data = counted.data.reshape({2, 3, 8, 8, 8});
+  CHECK(largest_difference(tokens(wide), tokens(counted)) < 1e-5);
+  options.rotary_layout = nn::RotaryLayout::tiled;
+  CHECK(largest_difference(tokens(first), paired) > 1e-4);
+  options.heads = 12;  // four features a head, three axes
+  CHECK_THROWS_AS(tokens(first), ConfigError);
+}
+
+TEST_CASE("without the last norm the tokens are the last block's") {
+  VitOptions options = small();
+  options.last_norm = false;
+  options.key_bias = false;
+  Vit vit = make(options);
+  const Encoded encoded = vit.encode(picture(), {{}, {}, {2}});
+  CHECK(at::equal(encoded.tokens, encoded.taps[0]));
+  CHECK_FALSE(vit.named_parameters().contains("norm.weight"));
+  CHECK(vit.named_parameters().contains("blocks.0.attention.value_bias"));
 }
 
 TEST_CASE("bfloat16 autocast stays close to float32") {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cairn/export.h"
+#include "cairn/nn/positions.h"
 
 namespace cairn::nn {
 
@@ -19,24 +20,29 @@ struct BlockOptions {
   std::int64_t heads = 1;
   std::int64_t hidden = 0;  // width inside the MLP
   bool qkv_bias = true;
+  bool key_bias = true;      // with qkv_bias; false: queries and values only, as in BEiT and VideoMAE
   bool gated = false;        // SwiGLU instead of GELU
   double layer_scale = 0.0;  // start value of the learned scale on each branch; 0: none
   double drop_path = 0.0;    // probability that a sample skips a branch in training
   double epsilon = 1e-6;     // of the layer norms
 };
 
-/// Multi-head self-attention; `qkv` gives [q|k|v], each head-major.
+/// Multi-head self-attention; `qkv` gives [q|k|v], each head-major. Without a bias of the keys, those of queries and
+/// values are parameters of their own.
 class CAIRN_API Attention : public torch::nn::Module {
  public:
   explicit Attention(const BlockOptions& options);
   ~Attention() override;
 
-  /// [B,N,D] to [B,N-from,D]: every token is attended to, only those from `from` on attend.
-  at::Tensor forward(const at::Tensor& x, std::int64_t from = 0);
+  /// [B,N,D] to [B,N-from,D]: every token is attended to, only those from `from` on attend. Queries and keys are turned
+  /// by `rotation`, where there is one.
+  at::Tensor forward(const at::Tensor& x, std::int64_t from = 0, const Rotation& rotation = {});
 
   torch::nn::Linear qkv{nullptr}, projection{nullptr};
+  at::Tensor query_bias, value_bias;  // [D]
 
  private:
+  at::Tensor bias() const;
   at::Tensor heads_first(const at::Tensor& x) const;
 
   std::int64_t heads_;
@@ -60,7 +66,7 @@ class CAIRN_API Block : public torch::nn::Module {
   ~Block() override;
 
   /// [B,N,D] to [B,N-from,D]: the outputs of the tokens from `from` on.
-  at::Tensor forward(const at::Tensor& x, std::int64_t from = 0);
+  at::Tensor forward(const at::Tensor& x, std::int64_t from = 0, const Rotation& rotation = {});
 
   std::shared_ptr<Attention> attention;
   std::shared_ptr<Mlp> mlp;
@@ -80,9 +86,10 @@ class CAIRN_API Blocks : public torch::nn::Module {
   ~Blocks() override;
 
   /// [B,N,D] to [B,N-from,D]; the last block spares the work on the tokens before `from`.
-  at::Tensor forward(at::Tensor x, std::int64_t from = 0);
+  at::Tensor forward(at::Tensor x, std::int64_t from = 0, const Rotation& rotation = {});
   /// [B,N,D] to [B,N,D], with the outputs of the blocks in `taps` (ascending, from 0) appended to `tapped`.
-  at::Tensor forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped);
+  at::Tensor forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped,
+                     const Rotation& rotation = {});
 
   const std::vector<std::shared_ptr<Block>>& all() const { return blocks_; }
 
