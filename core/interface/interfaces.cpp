@@ -57,6 +57,7 @@ SampleSource::~SampleSource() = default;
 Objective::Objective() = default;
 Objective::~Objective() = default;
 at::Tensor Objective::refine(const at::Tensor& target) { return target; }
+at::Tensor Objective::restore(const at::Tensor& prediction, const at::Tensor&) const { return prediction; }
 void Objective::settle(const StepView&) {}
 
 Modality::~Modality() = default;
@@ -93,6 +94,22 @@ at::Tensor Modality::display(const View& view) const {
   const at::Tensor rows = view.data.detach().to(at::kFloat).flatten(1);
   const at::Tensor low = rows.amin(1, true), range = (rows.amax(1, true) - low).clamp_min(1e-6);
   return ((rows - low) / range).reshape(view.data.sizes());
+}
+
+at::Tensor Modality::unpatch(const at::Tensor& patches, const TokenGrid& grid) const {
+  const TokenizerSpec spec = tokenizer();
+  const auto axes = static_cast<std::int64_t>(spec.patch.size());
+  std::vector<std::int64_t> split = {patches.size(0)}, order = {0, 1 + 2 * axes};
+  std::vector<std::int64_t> whole = {patches.size(0), spec.channels};
+  split.insert(split.end(), grid.extent.begin(), grid.extent.end());
+  split.insert(split.end(), spec.patch.begin(), spec.patch.end());
+  split.push_back(spec.channels);
+  for (std::int64_t a = 0; a < axes; ++a) {
+    order.push_back(1 + a);
+    order.push_back(1 + axes + a);
+    whole.push_back(grid.extent.at(static_cast<std::size_t>(a)) * spec.patch[static_cast<std::size_t>(a)]);
+  }
+  return patches.reshape(split).permute(order).reshape(whole);
 }
 
 at::Tensor Modality::patchify(const at::Tensor& data) const {

@@ -50,6 +50,8 @@ class CAIRN_API Modality {
   /// A prepared view as it may be shown, float [B,C,...] in 0 .. 1 with the normalisation undone. By default every row
   /// is stretched between its extremes.
   virtual at::Tensor display(const View& view) const;
+  /// The inverse of patches(): values [B,N,P] of every token of `grid` to [B,C,...].
+  virtual at::Tensor unpatch(const at::Tensor& patches, const TokenGrid& grid) const;
 
  protected:
   /// patches() over any number of axes, values ordered (patch position row-major, channel fastest).

@@ -60,6 +60,9 @@ class CAIRN_API Objective : public torch::nn::Module {
   /// unchanged by default.
   virtual at::Tensor refine(const at::Tensor& target);
   virtual LossReport evaluate(const StepView& step) = 0;
+  /// Undoes refine() where targets are input values, so that predictions can be looked at: a prediction [B,N,P] in the
+  /// units of the unrefined `target` [B,N,P]. Returns it unchanged by default.
+  virtual at::Tensor restore(const at::Tensor& prediction, const at::Tensor& target) const;
   /// After the optimizer step: centres, queues, schedules of the objective's own buffers.
   virtual void settle(const StepView& step);
 };
