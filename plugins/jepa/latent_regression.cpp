@@ -42,6 +42,10 @@ Schema<LatentRegressionOptions> LatentRegressionOptions::schema() {
   s.option("scale_channels", &O::scale_channels, "divide each channel by its deviation over batch and tokens");
   s.option("target_blocks", &O::target_blocks, "targets are the mean of this many last blocks; 0: the encoder's output")
       .range(0, 256);
+  s.option("block_norm", &O::block_norm,
+           {{"none", BlockNorm::none}, {"layer", BlockNorm::layer}, {"instance", BlockNorm::instance}},
+           "norm of each of target_blocks before their mean: over its features, or of each channel over the sample's "
+           "tokens as in data2vec 2.0");
   s.option("variance", &O::variance, "weight of V-JEPA's variance term, which keeps predictions from collapsing")
       .range(0, 1e6);
   return s;
@@ -64,14 +68,21 @@ TargetSpec LatentRegression::target() const {
 
 at::Tensor LatentRegression::refine(const at::Tensor& target) {
   at::Tensor h = target.to(at::kFloat);
-  const std::int64_t blocks = options_.target_blocks;
-  if (blocks > 1 && h.size(-1) == blocks * setting_.prediction_width)
-    h = h.unflatten(-1, {blocks, setting_.prediction_width}).mean(-2);
+  if (options_.target_blocks > 0 && h.size(-1) == options_.target_blocks * setting_.prediction_width)
+    h = mean_of_blocks(h.unflatten(-1, {options_.target_blocks, setting_.prediction_width}));
   if (options_.target_norm == TargetNorm::layer) h = at::layer_norm(h, {h.size(-1)}, {}, {}, kNormEpsilon);
   if (options_.centre_position) h = h - h.mean(0, /*keepdim=*/true);
   if (options_.centre_sample) h = h - h.mean(1, /*keepdim=*/true);
   if (options_.scale_channels) h = h / (h.std(at::IntArrayRef{0, 1}, /*unbiased=*/false) + 1e-3);
   return h;
+}
+
+at::Tensor LatentRegression::mean_of_blocks(const at::Tensor& blocks) const {
+  at::Tensor h = blocks;  // [B,N,K,D]
+  if (options_.block_norm == BlockNorm::layer) h = at::layer_norm(h, {h.size(-1)}, {}, {}, kNormEpsilon);
+  if (options_.block_norm == BlockNorm::instance)
+    h = (h - h.mean(1, /*keepdim=*/true)) / (h.var(1, /*unbiased=*/false, /*keepdim=*/true) + kNormEpsilon).sqrt();
+  return h.mean(-2);
 }
 
 at::Tensor LatentRegression::cost(const at::Tensor& prediction, const at::Tensor& target) const {

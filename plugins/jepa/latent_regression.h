@@ -13,6 +13,10 @@ enum class Loss : std::uint8_t { smooth_l1, l1, l2 };
 /// What is done to the target's features first.
 enum class TargetNorm : std::uint8_t { layer, none };
 
+/// What is done to each of several blocks before their mean is taken: `instance` standardises each channel over the
+/// sample's tokens, as data2vec does.
+enum class BlockNorm : std::uint8_t { none, layer, instance };
+
 struct LatentRegressionOptions {
   Loss loss = Loss::smooth_l1;
   double beta = 1.0;
@@ -21,6 +25,7 @@ struct LatentRegressionOptions {
   bool centre_sample = false;
   bool scale_channels = false;
   std::int64_t target_blocks = 0;
+  BlockNorm block_norm = BlockNorm::none;
   double variance = 0.0;
   static Schema<LatentRegressionOptions> schema();
 };
@@ -33,13 +38,14 @@ class LatentRegression : public Objective {
 
   TargetSpec target() const override;
   /// Target tokens [B,N,D], or K blocks' side by side [B,N,K*D] whose mean is taken, to normalised float [B,N,D].
-  /// Order: layer norm, minus the mean over the batch at each position, minus the mean over each sample's tokens, over
-  /// the deviation of each channel + 1e-3.
+  /// Order: block norm and mean (Baevski et al. 2022, sec. 3.3), layer norm, minus the mean over the batch at each
+  /// position, minus the mean over each sample's tokens, over the deviation of each channel + 1e-3.
   at::Tensor refine(const at::Tensor& target) override;
   /// Error if there are no pairs, or a prediction has not its target's shape.
   LossReport evaluate(const StepView& step) override;
 
  private:
+  at::Tensor mean_of_blocks(const at::Tensor& blocks) const;
   at::Tensor cost(const at::Tensor& prediction, const at::Tensor& target) const;
 
   LatentRegressionOptions options_;

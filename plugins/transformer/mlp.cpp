@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cairn/error.h"
+#include "cairn/nn/tokens.h"
 
 namespace cairn::transformer {
 
@@ -32,7 +33,8 @@ bool is_batch_norm(HeadNorm norm) { return norm == HeadNorm::batch || norm == He
 }  // namespace
 
 Schema<MlpOptions> MlpOptions::schema() {
-  Schema<MlpOptions> s("MLP from the pooled feature of one view to that of another, as in BYOL and SimSiam");
+  Schema<MlpOptions> s(
+      "MLP on what the encoder makes of a view (BYOL, SimSiam) or of each masked token (SimMIM: one layer)");
   describe(s);
   return s;
 }
@@ -92,10 +94,12 @@ MlpPredictor::MlpPredictor(const MlpOptions& options, const PredictorSetting& se
     : head_(register_module("head", std::make_shared<MlpHead>(options, setting.input_width, setting.output_width))) {}
 
 at::Tensor MlpPredictor::predict(const Question& question) {
-  if (question.level != Level::pooled)
-    throw Error("a question about tokens", "predictor transformer.mlp",
-                "it predicts the pooled feature: use transformer.narrow");
-  return head_->forward(question.seen.pooled);
+  if (question.level == Level::pooled) return head_->forward(question.seen.pooled);
+  if (!question.seen_at.all() || !(question.seen_grid == question.asked_grid))
+    throw Error("a question about tokens that did not enter the encoder", "predictor transformer.mlp",
+                "use a masker that masks instead of dropping (hide = \"mask\"), or the predictor transformer.narrow");
+  const at::Tensor asked = nn::gather_tokens(question.seen.tokens, question.asked_at);
+  return head_->forward(asked.flatten(0, 1)).unflatten(0, {asked.size(0), asked.size(1)});
 }
 
 }  // namespace cairn::transformer

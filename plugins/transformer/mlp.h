@@ -63,12 +63,13 @@ class MlpProjector : public Projector {
   std::shared_ptr<MlpHead> head_;
 };
 
-/// MLP from the pooled feature of one view to that of another, as BYOL and SimSiam have.
+/// MLP from the pooled feature of one view to that of another, as BYOL and SimSiam have, or from each asked token as
+/// the encoder sees it, masked or not, to its target: with one layer SimMIM's head.
 class MlpPredictor : public Predictor {
  public:
   MlpPredictor(const MlpOptions& options, const PredictorSetting& setting);
 
-  /// [B,O]; Error for a question about tokens.
+  /// [B,O], or [B,Q,O] for tokens; Error for tokens that are not there to map.
   at::Tensor predict(const Question& question) override;
 
  private:

@@ -94,6 +94,26 @@ TEST_CASE("targets from the last blocks") {
   CHECK_THROWS_AS(make(options), ConfigError);
 }
 
+TEST_CASE("each block is normed before the mean, over its features or over the sample's tokens") {
+  at::manual_seed(35);
+  const at::Tensor blocks = at::randn({2, 5, 12}) * 4.0 + 1.0;
+  LatentRegressionOptions options;
+  options.target_blocks = 2;
+  options.target_norm = TargetNorm::none;
+  const auto refined = [&](jepa::BlockNorm norm) {
+    options.block_norm = norm;
+    return make(options).refine(blocks);
+  };
+  const at::Tensor one = blocks.narrow(2, 0, 6), two = blocks.narrow(2, 6, 6);
+  CHECK(at::allclose(refined(jepa::BlockNorm::none), (one + two) / 2.0, 1e-4, 1e-5));
+  const auto layer = [](const at::Tensor& x) { return at::layer_norm(x, {6}, {}, {}, 1e-5); };
+  CHECK(at::allclose(refined(jepa::BlockNorm::layer), (layer(one) + layer(two)) / 2.0, 1e-4, 1e-5));
+  const auto instance = [](const at::Tensor& x) {
+    return at::instance_norm(x.transpose(1, 2), {}, {}, {}, {}, true, 0.0, 1e-5, false).transpose(1, 2);
+  };
+  CHECK(at::allclose(refined(jepa::BlockNorm::instance), (instance(one) + instance(two)) / 2.0, 1e-4, 1e-5));
+}
+
 TEST_CASE("queries count alike, and equal shapes give the mean over all elements") {
   at::manual_seed(32);
   const at::Tensor p = at::randn({4, 8, 6}), t = at::randn({4, 8, 6});

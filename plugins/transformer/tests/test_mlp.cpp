@@ -59,9 +59,23 @@ TEST_CASE("a batch-normed head in evaluation does not mix samples") {
   CHECK(at::allclose(predictor.predict(question), all.narrow(0, 0, 1), 1e-4, 1e-5));
 }
 
-TEST_CASE("a question about tokens is refused") {
-  MlpPredictor predictor({}, PredictorSetting{8, 6, {}});
-  CHECK_THROWS_AS(predictor.predict({}), Error);
+TEST_CASE("asked tokens are mapped one by one where they entered the encoder, and refused where not") {
+  at::manual_seed(5);
+  MlpOptions options;
+  options.layers = 1;
+  MlpPredictor predictor(options, PredictorSetting{8, 6, {}});
+  Question question;
+  question.seen_grid = question.asked_grid = {{3}, {Axis::time}};
+  question.seen.tokens = at::randn({2, 3, 8});
+  const at::Tensor all = predictor.predict(question);
+  REQUIRE(all.sizes() == at::IntArrayRef({2, 3, 6}));
+  question.asked_at.index = at::tensor({2, 0, 1, 1}, at::kLong).view({2, 2});
+  const at::Tensor some = predictor.predict(question);
+  REQUIRE(some.sizes() == at::IntArrayRef({2, 2, 6}));
+  CHECK(at::allclose(some[0][0], all[0][2], 1e-4, 1e-5));
+  CHECK(at::allclose(some[1][1], all[1][1], 1e-4, 1e-5));
+  question.seen_at.index = at::zeros({2, 3}, at::kLong);
+  CHECK_THROWS_WITH(predictor.predict(question), Catch::Contains("did not enter the encoder"));
 }
 
 }  // namespace

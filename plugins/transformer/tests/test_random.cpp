@@ -80,6 +80,56 @@ TEST_CASE("MAE keeps 49 of 196 tokens; every view gets its contexts") {
   CHECK(made.queries[1].view == 1);
 }
 
+TEST_CASE("units are seen and hidden whole, over any number of axes") {
+  Rng dice(8, Stream::user);
+  for (int trial = 0; trial < 50; ++trial) {
+    std::vector<std::int64_t> unit, extent;
+    for (std::int64_t a = dice.integer(1, 3); a > 0; --a) {
+      unit.push_back(dice.integer(1, 3));
+      extent.push_back(unit.back() * dice.integer(2, 4));
+    }
+    RandomOptions options;
+    options.context_share = 0.5;
+    options.unit = unit;
+    const Plan made = plan(options, {layout(extent)}, 3, static_cast<std::uint64_t>(trial));
+    const at::Tensor& seen = made.contexts[0].visible.index;
+    at::Tensor map = at::zeros({3, layout(extent).grid.count()}).scatter_(1, seen, 1.0);
+    std::vector<std::int64_t> split = {3}, inside;
+    for (std::size_t a = 0; a < unit.size(); ++a) {
+      split.push_back(extent[a] / unit[a]);
+      split.push_back(unit[a]);
+      inside.push_back(2 + 2 * static_cast<std::int64_t>(a));
+    }
+    const at::Tensor share = map.view(split).mean(inside);
+    CHECK(((share == 0.0) | (share == 1.0)).all().item<bool>());
+    CHECK(seen.size(1) + made.queries[0].where.index.size(1) == map.size(1));
+  }
+}
+
+TEST_CASE("a unit of 0 is the whole axis: the tubes of VideoMAE") {
+  RandomOptions options;
+  options.context_share = 0.1;
+  options.unit = {0, 1, 1};
+  const Plan made = plan(options, {layout({8, 14, 14})}, 2, 3);
+  const at::Tensor seen = made.contexts[0].visible.index.view({2, 8, 19});  // int(0.1 * 196) places, 8 times
+  for (int time = 1; time < 8; ++time) CHECK(at::equal(seen.select(1, time), seen.select(1, 0) + 196 * time));
+}
+
+TEST_CASE("SimMIM masks 120 of 196 tokens in blocks, and shows the rest in place") {
+  RandomOptions options;
+  options.context_share = 0.4;
+  options.unit = {2, 2};
+  options.hide = transformer::Hide::mask;
+  const Plan made = plan(options, {layout({14, 14})}, 4, 1);
+  CHECK(made.contexts[0].visible.all());
+  CHECK(made.contexts[0].masked.index.size(1) == 120);
+  CHECK(at::equal(made.contexts[0].masked.index, made.queries[0].where.index));
+  options.target_share = 0.2;
+  const Plan fewer = plan(options, {layout({14, 14})}, 4, 1);
+  CHECK(fewer.contexts[0].masked.index.size(1) == 120);
+  CHECK(fewer.queries[0].where.index.size(1) == 36);
+}
+
 TEST_CASE("numbers of tokens instead of shares") {
   RandomOptions options;
   options.context_tokens = 3;
@@ -98,6 +148,10 @@ TEST_CASE("nothing to see or to ask is the experiment's fault, named by its key"
     }
     return "no error";
   };
+  CHECK(key({.unit = {2}}) == "unit");
+  CHECK(key({.unit = {2, 3}}) == "unit");
+  CHECK(key({.context_tokens = 1, .unit = {2, 1}}) == "context_tokens");
+  CHECK(key({.context_share = 0.5, .target_tokens = 1, .unit = {2, 1}}) == "target_tokens");
   CHECK(key({.context_share = 0.0}) == "context_share");
   CHECK(key({.context_share = 1.0}) == "context_share");
   CHECK(key({.context_tokens = 4}) == "context_tokens");
