@@ -180,7 +180,8 @@ std::string describe(const Composition& composition) {
     return set.all() ? views[static_cast<std::size_t>(view)].grid.count() : set.index.size(1);
   };
   std::string contexts, queries;
-  for (const Context& c : plan.contexts) contexts += fmt::format(" {}", tokens(c.visible, c.view));
+  for (const Context& c : plan.contexts)
+    contexts += fmt::format(" {}", tokens(c.visible, c.view) - (c.masked.all() ? 0 : c.masked.index.size(1)));
   for (const Query& q : plan.queries)
     queries += q.level == Level::pooled ? std::string(" pooled") : fmt::format(" {}", tokens(q.where, q.view));
   text += fmt::format("contexts   {} tokens seen\nqueries    {} tokens asked\n", contexts, queries);
