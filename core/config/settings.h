@@ -25,14 +25,39 @@ struct TopSettings {
 
 struct EmaSettings {
   std::array<double, 2> momentum = {0.996, 1.0};
+  std::string schedule = "linear";
   std::string buffers = "copy";
   static Schema<EmaSettings> schema() {
     Schema<EmaSettings> s("The teacher: an exponential moving average of the student");
     s.option("momentum", &EmaSettings::momentum,
              "share the teacher keeps at each step, from the first to the last step")
         .range(0, 1);
-    s.option("buffers", &EmaSettings::buffers, "what happens to buffers such as running means")
-        .choices({"copy", "ema"});
+    s.option("schedule", &EmaSettings::schedule, "how momentum gets from one to the other: I-JEPA linear, BYOL cosine")
+        .choices({"linear", "cosine"});
+    s.option(
+         "buffers", &EmaSettings::buffers,
+         "running means and the like: copied, averaged, or the teacher's own, whose batch norms then use the batch's "
+         "statistics, as in BYOL and MoCo v3")
+        .choices({"copy", "ema", "own"});
+    return s;
+  }
+};
+
+/// Parameters that are not treated as the rest.
+struct OptimRule {
+  std::vector<std::string> match;
+  double lr_factor = 1.0;
+  double decay_factor = 1.0;
+  bool constant_lr = false;
+  std::int64_t freeze_steps = 0;
+  static Schema<OptimRule> schema() {
+    Schema<OptimRule> s("Parameters that are not treated as the rest; the first rule that matches counts");
+    s.option("match", &OptimRule::match, "names as in checkpoints, with * for any text: encoder.patch_embed.*")
+        .required();
+    s.option("lr_factor", &OptimRule::lr_factor, "factor of the learning rate").range(0, 1000);
+    s.option("decay_factor", &OptimRule::decay_factor, "factor of the weight decay").range(0, 1000);
+    s.option("constant_lr", &OptimRule::constant_lr, "no schedule: optim.lr throughout, times lr_factor");
+    s.option("freeze_steps", &OptimRule::freeze_steps, "steps without an update; -1: never updated").at_least(-1);
     return s;
   }
 };
@@ -40,20 +65,36 @@ struct EmaSettings {
 struct OptimSettings {
   std::string type = "adamw";
   double lr = 1e-3;
+  std::string lr_scaling = "none";
+  std::int64_t lr_base_batch = 256;
   std::array<double, 2> betas = {0.9, 0.95};
   double epsilon = 1e-8;
+  double momentum = 0.9;
+  double trust = 1e-3;
+  bool clip_trust = false;
   double weight_decay = 0.05;
   double clip = 0.0;
+  std::vector<OptimRule> rule;
   static Schema<OptimSettings> schema() {
     Schema<OptimSettings> s("The optimizer");
-    s.option("type", &OptimSettings::type, "algorithm").choices({"adamw"});
+    s.option("type", &OptimSettings::type, "algorithm").choices({"adamw", "sgd", "lars"});
     s.option("lr", &OptimSettings::lr, "highest learning rate").range(0, 100);
-    s.option("betas", &OptimSettings::betas, "decay of the first and second moment").range(0, 1);
-    s.option("epsilon", &OptimSettings::epsilon, "added to the root of the second moment").range(0, 1);
+    s.option("lr_scaling", &OptimSettings::lr_scaling,
+             "optim.lr is for batches of lr_base_batch: others have it times their ratio, or its root")
+        .choices({"none", "linear", "sqrt"});
+    s.option("lr_base_batch", &OptimSettings::lr_base_batch, "batch size that optim.lr is for").at_least(1);
+    s.option("betas", &OptimSettings::betas, "decay of the first and second moment, of adamw").range(0, 1);
+    s.option("epsilon", &OptimSettings::epsilon, "added to the root of the second moment, of adamw").range(0, 1);
+    s.option("momentum", &OptimSettings::momentum, "of sgd and lars").range(0, 1);
+    s.option("trust", &OptimSettings::trust, "lars: length of an update over that of its weights, at learning rate 1")
+        .range(0, 1);
+    s.option("clip_trust", &OptimSettings::clip_trust,
+             "lars: no matrix moves further than sgd would move it, as in clipped LARC");
     s.option("weight_decay", &OptimSettings::weight_decay,
              "decay of matrices; biases, norms and 1-d parameters have none")
         .range(0, 10);
     s.option("clip", &OptimSettings::clip, "largest norm of the whole gradient; 0 leaves it alone").at_least(0);
+    s.option("rule", &OptimSettings::rule, "tables [[optim.rule]]: parameters that are not treated as the rest");
     return s;
   }
 };
@@ -99,6 +140,7 @@ struct TrainSettings {
   std::int64_t stop_at = 0;
   std::int64_t batch_size = 32;
   std::int64_t accumulate = 1;
+  bool stack = true;
   std::int64_t workers = 2;
   std::int64_t threads = 0;
   std::int64_t queue = 4;
@@ -112,6 +154,10 @@ struct TrainSettings {
     s.option("batch_size", &TrainSettings::batch_size, "samples of one optimizer step").range(1, 1 << 20);
     s.option("accumulate", &TrainSettings::accumulate, "parts a batch is cut into, one forward and backward each")
         .range(1, 1 << 16);
+    s.option(
+        "stack", &TrainSettings::stack,
+        "one forward pass for all views of equal shape, so that batch norms see them together, as in SimCLR; false: "
+        "one for each view, as in BYOL, SimSiam, Barlow Twins and VICReg");
     s.option("workers", &TrainSettings::workers, "loader threads; the result does not depend on it").range(1, 1024);
     s.option("threads", &TrainSettings::threads, "compute threads on the CPU; 0 means one per core").range(0, 1024);
     s.option("queue", &TrainSettings::queue, "batches loaded ahead").range(1, 1024);

@@ -58,6 +58,7 @@ Objective::Objective() = default;
 Objective::~Objective() = default;
 at::Tensor Objective::refine(const at::Tensor& target) { return target; }
 at::Tensor Objective::restore(const at::Tensor& prediction, const at::Tensor&) const { return prediction; }
+Reduction Objective::reduction() const { return Reduction::local; }
 void Objective::settle(const StepView&) {}
 
 Modality::~Modality() = default;

@@ -1,5 +1,7 @@
 #include "model/branch.h"
 
+#include <ATen/ATen.h>
+
 namespace cairn {
 
 Branch::Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> projector)
@@ -9,7 +11,12 @@ Branch::Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> proj
 
 Encoded Branch::encode(const View& view, const Look& look) {
   Encoded encoded = encoder_->encode(view, look);
-  if (projector_) encoded.pooled = projector_->project(encoded.pooled);
+  if (!projector_) return encoded;
+  encoded.pooled = projector_->project(encoded.pooled);
+  if (projects_tokens_) {
+    const at::Tensor& tokens = encoded.tokens;
+    encoded.tokens = projector_->project(tokens.flatten(0, 1)).unflatten(0, {tokens.size(0), tokens.size(1)});
+  }
   return encoded;
 }
 

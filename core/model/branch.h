@@ -13,18 +13,21 @@ class CAIRN_API Branch : public torch::nn::Module {
  public:
   Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> projector);
 
-  /// Encodes, and projects the pooled feature.
+  /// Encodes, and projects the pooled feature, and the tokens where asked to.
   Encoded encode(const View& view, const Look& look);
   /// The encoder's own pooled feature [B,D], which probes are about.
   at::Tensor embed(const View& view);
 
   Encoder& encoder() { return *encoder_; }
+  /// The projector shall work on tokens too, one by one, as in iBOT.
+  void project_tokens() { projects_tokens_ = true; }
   /// Width of Encoded::pooled.
   std::int64_t pooled_width() const;
 
  private:
   std::shared_ptr<Encoder> encoder_;
   std::shared_ptr<Projector> projector_;
+  bool projects_tokens_ = false;
 };
 
 }  // namespace cairn

@@ -7,6 +7,7 @@
 
 #include "cairn/error.h"
 #include "data/plan_check.h"
+#include "model/parameter_rules.h"
 #include "plugin/guard.h"
 
 namespace cairn {
@@ -31,8 +32,18 @@ const F& factory(const FindComponent& find, ComponentKind kind, const ComponentS
   return std::get<F>(find(kind, settings.type).factory);
 }
 
-bool same(const TargetSpec& a, const TargetSpec& b) {
-  return a.source == b.source && a.level == b.level && a.taps == b.taps;
+/// Whether one target serves both; an objective without a target goes with any.
+bool agree(const TargetSpec& a, const TargetSpec& b) {
+  if (a.source == Source::none || b.source == Source::none) return true;
+  return a.source == b.source && a.taps == b.taps;
+}
+
+void check_train(const TrainSettings& train) {
+  if (train.batch_size % train.accumulate != 0)
+    throw ConfigError(
+        "train.accumulate",
+        fmt::format("a batch of {} cannot be cut into {} equal parts", train.batch_size, train.accumulate),
+        "choose a divisor of train.batch_size");
 }
 
 std::int64_t count_parameters(const torch::nn::Module& module) {
@@ -65,12 +76,18 @@ Composition::Composition(const Experiment& experiment, const FindComponent& find
   if (experiment_.projector)
     make_projector_ = factory<ProjectorFactory>(find, ComponentKind::projector, *experiment_.projector);
 
+  check_train(experiment_.train);
+  stack_views = experiment_.train.stack;
   student = fresh_branch();
   build_objectives(find);
+  const bool both_levels = compares(Level::tokens) && compares(Level::pooled);
+  if (both_levels) student->project_tokens();
   build_predictor(find);
+  apply_rules(experiment_.optim.rule, student_modules());
   check_plan_fits();
   if (target.source != Source::teacher) return;
   teacher = fresh_branch();
+  if (both_levels) teacher->project_tokens();
   for (at::Tensor& parameter : teacher->parameters()) parameter.set_requires_grad(false);
 }
 
@@ -90,7 +107,7 @@ void Composition::build_objectives(const FindComponent& find) {
   const auto views = modality->views(Purpose::pretrain);
   for (const ObjectiveSettings& settings : experiment_.objectives) {
     const auto& make = factory<ObjectiveFactory>(find, ComponentKind::objective, settings);
-    const ObjectiveSetting setting{student->encoder().width(), student->encoder().depth(), modality->tokenizer()};
+    const ObjectiveSetting setting{student->pooled_width(), student->encoder().depth(), modality->tokenizer()};
     auto objective = in_table(settings, [&] { return make(settings.options, setting); });
     const TargetSpec spec = objective->target();
     if (spec.views > static_cast<int>(views.size()))
@@ -98,11 +115,11 @@ void Composition::build_objectives(const FindComponent& find) {
                         fmt::format("{} compares {} views of a sample, but {} gives {}", settings.type, spec.views,
                                     experiment_.modality.type, views.size()),
                         fmt::format("set modality.views = {}", spec.views));
-    if (!objectives.empty() && !same(spec, target))
+    if (!objectives.empty() && !agree(spec, target))
       throw ConfigError(settings.table,
                         fmt::format("{} and {} need different targets", objectives.front().type, settings.type),
-                        "objectives of one experiment must agree on the source, level and blocks of their target");
-    target = spec;
+                        "objectives of one experiment must agree on the source and blocks of their target");
+    if (objectives.empty() || target.source == Source::none) target = spec;
     objectives.push_back({settings.type, settings.weight, std::move(objective)});
   }
 }
@@ -122,6 +139,13 @@ void Composition::build_predictor(const FindComponent& find) {
   const auto& make = factory<PredictorFactory>(find, ComponentKind::predictor, settings);
   predictor = in_table(settings, [&] {
     return make(settings.options, PredictorSetting{from, to, modality->views(Purpose::pretrain)});
+  });
+}
+
+bool Composition::compares(Level level) const {
+  return std::any_of(objectives.begin(), objectives.end(), [&](const WeightedObjective& each) {
+    const TargetSpec spec = each.objective->target();
+    return spec.level == level && (spec.source != Source::none || target.source == Source::none);
   });
 }
 
@@ -148,7 +172,7 @@ void Composition::check_plan_fits() const {
         fmt::format("{} hides tokens and asks about them, but nothing predicts them", experiment_.masker.type),
         "add a [predictor], for example type = \"transformer.narrow\"");
   for (const Query& query : plan.queries)
-    if (query.level != target.level)
+    if (!compares(query.level))
       throw ConfigError("masker",
                         fmt::format("{} asks about {}, but the objective {} compares {}", experiment_.masker.type,
                                     query.level == Level::tokens ? "tokens" : "whole views", objectives.front().type,

@@ -44,7 +44,8 @@ class CAIRN_API Composition {
   std::shared_ptr<Branch> teacher;       // null when no objective asks for one
   std::shared_ptr<Predictor> predictor;  // null: the prediction is the student's own feature
   std::vector<WeightedObjective> objectives;
-  TargetSpec target;  // the one all objectives agree on
+  TargetSpec target;        // the one all objectives agree on, but for the level
+  bool stack_views = true;  // train.stack
 
   /// Full names of the components, for messages.
   std::string modality_type, masker_type, encoder_type, predictor_type;
@@ -55,6 +56,8 @@ class CAIRN_API Composition {
  private:
   void build_objectives(const FindComponent& find);
   void build_predictor(const FindComponent& find);
+  /// Whether some objective compares at this level.
+  bool compares(Level level) const;
   void check_plan_fits() const;
 
   Experiment experiment_;

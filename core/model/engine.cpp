@@ -47,10 +47,11 @@ Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress)
   Pass pass;
   pass.contexts = encode_contexts(batch, plan);
   const std::map<int, Encoded> encoded = encode_targets(batch, plan, pass.contexts);
-  std::map<int, at::Tensor> raw;
+  RawTargets raw;
   if (parts_.target.source != Source::none)
     for (const Query& query : plan.queries)
-      if (!raw.contains(query.view)) raw[query.view] = raw_target(batch, query.view, encoded);
+      if (at::Tensor& target = raw[{query.level, query.view}]; !target.defined())
+        target = raw_target(batch, query.view, query.level, encoded);
   const std::vector<at::Tensor> predictions = predict(batch, plan, pass.contexts);
 
   for (const WeightedObjective& part : parts_.objectives) {
@@ -69,19 +70,26 @@ Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress)
   return pass;
 }
 
-void Engine::settle(const Pass& pass, const Plan& plan, const Progress& progress) {
+void Engine::settle(std::span<const Pass> passes, const Plan& plan, const Progress& progress) {
   const at::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < parts_.objectives.size(); ++i)
-    parts_.objectives[i].objective->settle({pass.pairs[i], pass.contexts, &plan, progress});
+  std::vector<Encoded> contexts;
+  for (const Pass& pass : passes) contexts.insert(contexts.end(), pass.contexts.begin(), pass.contexts.end());
+  for (std::size_t i = 0; i < parts_.objectives.size(); ++i) {
+    const WeightedObjective& part = parts_.objectives[i];
+    std::vector<Pair> pairs;
+    for (const Pass& pass : passes) pairs.insert(pairs.end(), pass.pairs[i].begin(), pass.pairs[i].end());
+    call_plugin(part.type, [&] { part.objective->settle({pairs, contexts, &plan, progress}); });
+  }
 }
 
 std::vector<Encoded> Engine::encode_contexts(const Batch& batch, const Plan& plan) {
   const auto view_of = [&](std::size_t i) -> const View& {
     return batch.views[static_cast<std::size_t>(plan.contexts[i].view)];
   };
-  using Key = std::tuple<std::vector<std::int64_t>, std::int64_t, std::int64_t>;
+  using Key = std::tuple<std::vector<std::int64_t>, std::int64_t, std::int64_t, int>;
   const auto groups = group_by<Key>(plan.contexts.size(), [&](std::size_t i) {
-    return Key{view_of(i).data.sizes().vec(), columns(plan.contexts[i].visible), columns(plan.contexts[i].masked)};
+    const Context& context = plan.contexts[i];
+    return Key{view_of(i).data.sizes().vec(), columns(context.visible), columns(context.masked), stack_of(context)};
   });
   std::vector<Encoded> contexts(plan.contexts.size());
   for (const auto& members : groups) {
@@ -128,11 +136,11 @@ std::map<int, Encoded> Engine::encode_targets(const Batch& batch, const Plan& pl
   return encoded;
 }
 
-at::Tensor Engine::raw_target(const Batch& batch, int view, const std::map<int, Encoded>& encoded) const {
+at::Tensor Engine::raw_target(const Batch& batch, int view, Level level, const std::map<int, Encoded>& encoded) const {
   if (parts_.target.source == Source::input)
     return parts_.modality->patches(batch.views[static_cast<std::size_t>(view)]);
   const Encoded& found = encoded.at(view);
-  at::Tensor target = parts_.target.level == Level::pooled ? found.pooled : found.tokens;
+  at::Tensor target = level == Level::pooled ? found.pooled : found.tokens;
   if (!parts_.target.taps.empty()) target = at::cat(found.taps, -1);
   return parts_.target.source == Source::student ? target : target.detach();
 }
@@ -151,7 +159,8 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
     return plan.contexts[static_cast<std::size_t>(plan.queries[i].context)];
   };
   const auto grid_of = [&](int view) -> const TokenGrid& { return batch.views[static_cast<std::size_t>(view)].grid; };
-  using Key = std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t, std::int64_t, Level, int>;
+  using Key =
+      std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t, std::int64_t, Level, int, int>;
   const auto groups = group_by<Key>(plan.queries.size(), [&](std::size_t i) {
     const Query& query = plan.queries[i];
     return Key{grid_of(context_of(i).view).extent,
@@ -159,7 +168,8 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
                columns(context_of(i).visible),
                columns(query.where),
                query.level,
-               query.group};
+               query.group,
+               stack_of(context_of(i))};
   });
   for (const auto& members : groups) {
     const Query& first = plan.queries[members.front()];
@@ -186,18 +196,21 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
   return answers;
 }
 
-std::vector<Pair> Engine::pair(Objective& objective, const Plan& plan, const std::map<int, at::Tensor>& raw,
+std::vector<Pair> Engine::pair(Objective& objective, const Plan& plan, const RawTargets& raw,
                                const std::vector<at::Tensor>& predictions) const {
   const bool differentiable = parts_.target.source == Source::student;
+  const Level level = objective.target().level;
   std::map<int, at::Tensor> refined;
   {
     std::optional<at::NoGradGuard> no_grad;
     if (!differentiable) no_grad.emplace();
-    for (const auto& [view, target] : raw) refined[view] = objective.refine(target);
+    for (const auto& [key, target] : raw)
+      if (key.first == level) refined[key.second] = objective.refine(target);
   }
   std::vector<Pair> pairs;
   for (std::size_t i = 0; i < plan.queries.size(); ++i) {
     const Query& query = plan.queries[i];
+    if (query.level != level) continue;
     at::Tensor target;
     if (const auto found = refined.find(query.view); found != refined.end())
       target = query.level == Level::pooled ? found->second : nn::gather_tokens(found->second, query.where);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <vector>
 
 #include "cairn/export.h"
@@ -25,15 +26,21 @@ class CAIRN_API Engine {
   explicit Engine(Composition& parts) : parts_(parts) {}
 
   Pass run(const Batch& batch, const Plan& plan, const Progress& progress);
-  /// Lets every objective update its own buffers after the optimizer step.
-  void settle(const Pass& pass, const Plan& plan, const Progress& progress);
+  /// Lets every objective update its own buffers after the optimizer step; `passes` are the parts of the batch, `plan`
+  /// is the last one's.
+  void settle(std::span<const Pass> passes, const Plan& plan, const Progress& progress);
 
  private:
+  /// What contexts must share beside their shape to run as one batch.
+  int stack_of(const Context& context) const { return parts_.stack_views ? 0 : context.view; }
   std::vector<Encoded> encode_contexts(const Batch& batch, const Plan& plan);
   std::map<int, Encoded> encode_targets(const Batch& batch, const Plan& plan, const std::vector<Encoded>& contexts);
-  at::Tensor raw_target(const Batch& batch, int view, const std::map<int, Encoded>& encoded) const;
+  at::Tensor raw_target(const Batch& batch, int view, Level level, const std::map<int, Encoded>& encoded) const;
   std::vector<at::Tensor> predict(const Batch& batch, const Plan& plan, const std::vector<Encoded>& contexts);
-  std::vector<Pair> pair(Objective& objective, const Plan& plan, const std::map<int, at::Tensor>& raw,
+  /// Raw targets by level and view.
+  using RawTargets = std::map<std::pair<Level, int>, at::Tensor>;
+  /// The pairs of the queries at the objective's own level.
+  std::vector<Pair> pair(Objective& objective, const Plan& plan, const RawTargets& raw,
                          const std::vector<at::Tensor>& predictions) const;
 
   Composition& parts_;

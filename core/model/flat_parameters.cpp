@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
+#include <tuple>
 
 namespace cairn {
 namespace {
@@ -12,10 +12,10 @@ constexpr std::int64_t kAlignment = 16;  // float32 values in 64 bytes
 
 std::int64_t padded(std::int64_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
-/// Order of a parameter in memory: shared before own; in each decayed, undecayed, frozen.
-int rank(const FlatItem& item) {
+/// Order of a parameter in memory: shared before own; in each by rule; in each decayed, undecayed, frozen.
+std::tuple<bool, int, int> rank(const FlatItem& item) {
   const int kind = !item.trained ? 2 : item.parameter.dim() > 1 ? 0 : 1;
-  return (item.shared ? 0 : 3) + kind;
+  return {!item.shared, item.rule, kind};
 }
 
 }  // namespace
@@ -30,16 +30,13 @@ FlatParameters::FlatParameters(std::vector<FlatItem> items, at::Device device, b
 
   const at::NoGradGuard no_grad;
   std::int64_t offset = 0;
-  std::array<std::int64_t, 7> starts{};
-  int next = 0;
-  for (FlatItem& item : items) {
-    while (next <= rank(item)) starts[static_cast<std::size_t>(next++)] = offset;
-    place(item, offset);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const auto [own, rule, kind] = rank(items[i]);
+    if (i == 0 || rank(items[i - 1]) != rank(items[i])) groups_.push_back({offset, offset, kind == 0, kind == 2, rule});
+    place(items[i], offset);
+    groups_.back().end = offset;
+    if (!own) shared_size_ = offset;
   }
-  while (next <= 6) starts[static_cast<std::size_t>(next++)] = offset;
-  shared_size_ = starts[3];
-  for (std::size_t r = 0; r < 6; ++r)
-    if (starts[r] < starts[r + 1]) groups_.push_back({starts[r], starts[r + 1], r % 3 == 0, r % 3 == 2});
 }
 
 void FlatParameters::place(FlatItem& item, std::int64_t& offset) {

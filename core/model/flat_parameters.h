@@ -23,6 +23,7 @@ struct SegmentGroup {
   std::int64_t end = 0;
   bool decay = false;
   bool frozen = false;
+  int rule = -1;  // of [[optim.rule]]; -1: none
 };
 
 /// A parameter to be laid out. `shared` ones come first: they are those a teacher has too. A teacher's are laid out as
@@ -32,6 +33,7 @@ struct FlatItem {
   at::Tensor parameter;
   bool shared = false;
   bool trained = true;
+  int rule = -1;  // of [[optim.rule]]
 };
 
 /// All parameters of a model in one contiguous float32 buffer, gradients in another of equal layout, so that an update

@@ -9,8 +9,9 @@
 
 namespace cairn {
 
-/// AdamW (Loshchilov and Hutter 2019) and the teacher's moving average over flat memory. The gradient is zeroed
-/// afterwards, ready for the next step.
+/// AdamW (Loshchilov and Hutter 2019), SGD with momentum or LARS (You et al. 2017), and the teacher's moving average,
+/// over flat memory. LARS scales each matrix's update by trust * |w| / |g + decay * w|; what does not decay it leaves
+/// to SGD. The gradient is zeroed afterwards, ready for the next step.
 class CAIRN_API Optimizer {
  public:
   /// `teacher` may be null. Both outlive the optimizer.
@@ -26,13 +27,18 @@ class CAIRN_API Optimizer {
 
  private:
   at::Tensor clip();
+  void adamw(std::size_t group, double lr, double decay);
+  void sgd(const SegmentGroup& group, double lr, double decay);
+  void scale_by_trust(const SegmentGroup& group, double lr);
+  std::int64_t freeze_steps(const SegmentGroup& group) const;
   void follow(double momentum);
 
   FlatParameters& student_;
   FlatParameters* teacher_;
   OptimSettings settings_;
-  at::Tensor first_, second_;      // float32, laid out as the parameters
+  at::Tensor first_, second_;      // float32, laid out as the parameters; only AdamW has a second
   std::vector<at::Tensor> steps_;  // one float for each group
+  std::int64_t done_ = 0;          // updates
 };
 
 }  // namespace cairn

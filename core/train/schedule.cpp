@@ -12,11 +12,19 @@ double cosine(double start, double end, double share) {
   return end + (start - end) * 0.5 * (1.0 + std::cos(std::numbers::pi * std::clamp(share, 0.0, 1.0)));
 }
 
+/// The learning rate for this batch size: linear (Goyal et al. 2017) or with the root.
+double scaled_lr(const OptimSettings& optim, std::int64_t batch_size) {
+  const double ratio = static_cast<double>(batch_size) / static_cast<double>(optim.lr_base_batch);
+  if (optim.lr_scaling == "linear") return optim.lr * ratio;
+  return optim.lr_scaling == "sqrt" ? optim.lr * std::sqrt(ratio) : optim.lr;
+}
+
 }  // namespace
 
 Schedule::Schedule(const OptimSettings& optim, const EmaSettings& ema, const ScheduleSettings& schedule,
                    const TrainSettings& train)
     : optim_(optim),
+      full_lr_(scaled_lr(optim, train.batch_size)),
       ema_(ema),
       schedule_(schedule),
       total_(schedule.total_steps > 0 ? schedule.total_steps : train.steps),
@@ -37,11 +45,13 @@ double Schedule::lr_factor(double step) const {
 StepRates Schedule::at(std::int64_t step) const {
   const double counted = static_cast<double>(step + 1);
   StepRates rates;
-  rates.lr = optim_.lr * lr_factor(counted);
+  rates.full_lr = full_lr_;
+  rates.lr = full_lr_ * lr_factor(counted);
   const double end = schedule_.weight_decay_end;
   rates.weight_decay = end < 0 ? optim_.weight_decay : cosine(optim_.weight_decay, end, counted / horizon_);
   const double share = std::min(1.0, static_cast<double>(step) / horizon_);
-  rates.momentum = ema_.momentum[0] + share * (ema_.momentum[1] - ema_.momentum[0]);
+  rates.momentum = ema_.schedule == "cosine" ? cosine(ema_.momentum[0], ema_.momentum[1], share)
+                                             : ema_.momentum[0] + share * (ema_.momentum[1] - ema_.momentum[0]);
   return rates;
 }
 

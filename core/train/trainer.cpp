@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <torch/nn/modules/batchnorm.h>
 
 #include <cmath>
 
 #include "cairn/error.h"
 #include "data/training_part.h"
+#include "model/parameter_rules.h"
 #include "plugin/guard.h"
 #include "train/autocast.h"
 #include "train/interrupt.h"
@@ -15,30 +17,38 @@ namespace cairn {
 namespace {
 
 /// Student first, as names and order decide the layout that teacher and moments share.
-std::unique_ptr<FlatParameters> flatten_student(const Composition& parts, at::Device device) {
+std::unique_ptr<FlatParameters> flatten_student(const Composition& parts, const std::vector<OptimRule>& rules,
+                                                at::Device device) {
   std::vector<FlatItem> items;
   for (const auto& [prefix, module] : parts.student_modules()) {
     module->to(device);
     const std::string start = prefix.empty() ? "" : prefix + ".";
     for (const auto& item : module->named_parameters())
-      items.push_back({start + item.key(), item.value(), module == parts.student, item.value().requires_grad()});
+      items.push_back({start + item.key(), item.value(), module == parts.student, item.value().requires_grad(),
+                       rule_of(rules, start + item.key())});
   }
   return std::make_unique<FlatParameters>(std::move(items), device, /*with_gradients=*/true);
 }
 
-std::unique_ptr<FlatParameters> flatten_teacher(const Composition& parts, at::Device device) {
+std::unique_ptr<FlatParameters> flatten_teacher(const Composition& parts, const std::vector<OptimRule>& rules,
+                                                at::Device device) {
   if (!parts.teacher) return nullptr;
   parts.teacher->to(device);
   const auto student = parts.student->named_parameters();
   std::vector<FlatItem> items;
   for (const auto& item : parts.teacher->named_parameters())
-    items.push_back({item.key(), item.value(), true, student[item.key()].requires_grad()});
+    items.push_back({item.key(), item.value(), true, student[item.key()].requires_grad(), rule_of(rules, item.key())});
   return std::make_unique<FlatParameters>(std::move(items), device, /*with_gradients=*/false);
 }
 
-/// Running statistics follow the student: copied, or averaged as the parameters are.
+bool is_batch_norm(const torch::nn::Module& module) {
+  return module.as<torch::nn::BatchNorm1d>() || module.as<torch::nn::BatchNorm2d>() ||
+         module.as<torch::nn::BatchNorm3d>();
+}
+
+/// Running statistics follow the student: copied, or averaged as the parameters are; or they are the teacher's own.
 void follow_buffers(const Composition& parts, const EmaSettings& settings, double momentum) {
-  if (!parts.teacher) return;
+  if (!parts.teacher || settings.buffers == "own") return;
   const at::NoGradGuard no_grad;
   const auto source = parts.student->named_buffers();
   for (auto& item : parts.teacher->named_buffers()) {
@@ -72,8 +82,8 @@ Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesyst
       parts_(parts),
       device_(device),
       source_(open_training_part(*parts.modality, experiment)),
-      student_(flatten_student(parts, device)),
-      teacher_(flatten_teacher(parts, device)),
+      student_(flatten_student(parts, experiment.optim.rule, device)),
+      teacher_(flatten_teacher(parts, experiment.optim.rule, device)),
       optimizer_(std::make_unique<Optimizer>(*student_, teacher_.get(), experiment.optim)),
       schedule_(experiment.optim, experiment.ema, experiment.schedule, experiment.train),
       engine_(parts),
@@ -83,8 +93,16 @@ Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesyst
     point_ = Checkpoints::load(*newest, parts_, *optimizer_);
     saved_step_ = point_.step;
   }
+  set_modes();
+}
+
+void Trainer::set_modes() {
   for (const auto& [prefix, module] : parts_.student_modules()) module->train();
-  if (parts_.teacher) parts_.teacher->eval();
+  if (!parts_.teacher) return;
+  parts_.teacher->eval();
+  if (experiment_.ema.buffers != "own") return;
+  for (const auto& module : parts_.teacher->modules())
+    if (is_batch_norm(*module)) module->train();
 }
 
 std::int64_t Trainer::last_step() const {
@@ -105,7 +123,7 @@ TrainOutcome Trainer::run(Watcher& watcher) {
     const Learned learned = learn(loader, progress);
     const at::Tensor gradient_norm = optimizer_->step(rates);
     follow_buffers(parts_, experiment_.ema, rates.momentum);
-    engine_.settle(learned.pass, learned.plan, progress);
+    engine_.settle(learned.passes, learned.plans.back(), progress);
 
     ++point_.step;
     watcher.stepped(point_.step, loader.take_wait());
@@ -137,27 +155,27 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
     call_plugin(parts_.modality_type, [&] { parts_.modality->prepare(load.batch, Purpose::pretrain, rng); });
     {
       const Autocast cast(device_.type(), experiment_.train.precision == "bfloat16");
-      learned.pass = engine_.run(load.batch, load.plan, progress);
+      learned.passes.push_back(engine_.run(load.batch, load.plan, progress));
     }
-    const at::Tensor loss = learned.pass.report.total / static_cast<double>(parts);
+    const at::Tensor loss = learned.passes.back().report.total / static_cast<double>(parts);
     loss.backward();
     learned.loss = learned.loss.defined() ? learned.loss + loss.detach() : loss.detach();
-    learned.plan = std::move(load.plan);
+    learned.plans.push_back(std::move(load.plan));
   }
   return learned;
 }
 
 StepRecord Trainer::record(const Learned& learned, const Progress& progress, const StepRates& rates,
                            const at::Tensor& gradient_norm) const {
+  const Pass& pass = learned.passes.back();
   std::vector<at::Tensor> scalars = {learned.loss, gradient_norm};
-  for (const auto& [name, value] : learned.pass.report.terms) scalars.push_back(value.detach());
+  for (const auto& [name, value] : pass.report.terms) scalars.push_back(value.detach());
   for (at::Tensor& scalar : scalars) scalar = scalar.to(at::kFloat).reshape({});
   const at::Tensor values = at::stack(scalars).cpu();
   const auto* v = values.const_data_ptr<float>();
-  StepRecord record{progress.step + 1,   progress.epoch, rates, v[0], v[1], {}, learned.pass.features.detach(),
-                    learned.pass.targets};
-  for (std::size_t i = 0; i < learned.pass.report.terms.size(); ++i)
-    record.terms.emplace_back(learned.pass.report.terms[i].first, v[2 + i]);
+  StepRecord record{progress.step + 1, progress.epoch, rates, v[0], v[1], {}, pass.features.detach(), pass.targets};
+  for (std::size_t i = 0; i < pass.report.terms.size(); ++i)
+    record.terms.emplace_back(pass.report.terms[i].first, v[2 + i]);
   if (!std::isfinite(record.loss))
     throw Error(fmt::format("the loss is {} at step {}", record.loss, record.step), "",
                 "lower optim.lr, lengthen schedule.warmup_steps or set optim.clip, then go on with --resume");
@@ -166,6 +184,7 @@ StepRecord Trainer::record(const Learned& learned, const Progress& progress, con
 
 void Trainer::evaluate(Watcher& watcher) {
   const std::optional<double> score = watcher.evaluate(point_.step);
+  set_modes();
   if (!score || (point_.best && *score <= point_.best->score)) return;
   point_.best = BestStep{point_.step, *score};
   if (experiment_.checkpoint.best) save(watcher);

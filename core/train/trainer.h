@@ -66,11 +66,12 @@ class CAIRN_API Trainer {
 
  private:
   struct Learned {
-    Pass pass;
-    Plan plan;
+    std::vector<Pass> passes;  // of the parts of the batch
+    std::vector<Plan> plans;
     at::Tensor loss;
   };
 
+  void set_modes();
   Learned learn(Loader& loader, const Progress& progress);
   StepRecord record(const Learned& learned, const Progress& progress, const StepRates& rates,
                     const at::Tensor& gradient_norm) const;

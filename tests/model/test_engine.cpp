@@ -75,7 +75,12 @@ class ToyObjective : public Objective {
     }
     return {total, {{"pairs", at::tensor(static_cast<double>(step.pairs.size()))}}};
   }
+  void settle(const StepView& step) override {
+    settled_pairs = step.pairs.size();
+    settled_contexts = step.contexts.size();
+  }
   bool target_gradient = false;
+  std::size_t settled_pairs = 0, settled_contexts = 0;
 
  private:
   TargetSpec spec_;
@@ -220,6 +225,52 @@ TEST_CASE("two whole views that ask about each other are encoded once, and pair 
   REQUIRE(pass.pairs[0][0].target.requires_grad());
 }
 
+TEST_CASE("views that are not stacked are encoded one by one", "[engine]") {
+  World world({Source::student, Level::pooled, {}, 0, 2});
+  world.modality.factory = ModalityFactory([](const auto&) { return std::make_shared<ToyModality>(40, -1, 0, 2); });
+  world.masker.factory = MaskerFactory([](const auto&) { return std::make_shared<CrossMasker>(); });
+  world.experiment.predictor.reset();
+  world.experiment.train.stack = false;
+  Composition parts = world.compose();
+  Batch batch = toy_batch(4);
+  batch.views.push_back({batch.views[0].data + 1, batch.views[0].grid, ViewRole::global});
+  Rng rng(0, Stream::plan);
+  const Plan plan = CrossMasker().plan(parts.modality->views(Purpose::pretrain), 4, {}, rng);
+  auto& encoder = dynamic_cast<ToyEncoder&>(parts.student->encoder());
+  Engine(parts).run(batch, plan, {});
+  REQUIRE(encoder.passes == 2);
+}
+
+TEST_CASE("settle sees the pairs and contexts of every part of a batch", "[engine]") {
+  World world;
+  Composition parts = world.compose();
+  Engine engine(parts);
+  const Plan plan{{{0, same_ids({0, 1}, 4), {}}}, {{0, 0, same_ids({2, 3}, 4)}}};
+  std::vector<Pass> passes;
+  for (int part = 0; part < 3; ++part) passes.push_back(engine.run(toy_batch(4), plan, {}));
+  engine.settle(passes, plan, {});
+  const auto& objective = dynamic_cast<ToyObjective&>(*parts.objectives[0].objective);
+  REQUIRE(objective.settled_pairs == 3);
+  REQUIRE(objective.settled_contexts == 3);
+}
+
+TEST_CASE("an objective without a target goes with any other, before or behind it", "[composition]") {
+  for (const int free_one : {0, 1}) {
+    World world;
+    world.experiment.objectives.push_back(world.experiment.objectives.front());
+    CAPTURE(free_one);
+    int made = 0;
+    world.objective.factory = ObjectiveFactory([&](const auto&, const auto&) {
+      return std::make_shared<ToyObjective>(made++ == free_one ? TargetSpec{Source::none, Level::pooled, {}, 0, 1}
+                                                               : TargetSpec{});
+    });
+    const Composition parts = world.compose();
+    REQUIRE(parts.target.source == Source::teacher);
+    REQUIRE(parts.target.level == Level::tokens);
+    REQUIRE(parts.teacher);
+  }
+}
+
 TEST_CASE("a plugin's exception while training names the component", "[engine]") {
   World world;
   world.predictor.factory =
@@ -249,6 +300,9 @@ TEST_CASE("what does not fit together is an error that names the option", "[comp
   World no_predictor;
   no_predictor.experiment.predictor.reset();
   REQUIRE(key_of(no_predictor) == "predictor");
+  World parts_of_a_batch;
+  parts_of_a_batch.experiment.train.accumulate = 3;
+  REQUIRE(key_of(parts_of_a_batch) == "train.accumulate");
   World whole;
   ToyEncoder::may_hide = false;
   REQUIRE(key_of(whole) == "masker");

@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "cairn/error.h"
+#include "model/parameter_rules.h"
 #include "train/autocast.h"
 #include "train/optimizer.h"
 
@@ -87,6 +89,86 @@ TEST_CASE("AdamW over flat memory follows the paper, decays matrices alone, and 
   REQUIRE(at::allclose(m.teacher_matrix.to(at::kDouble), teacher, 1e-6, 1e-6));
   REQUIRE(at::equal(m.frozen, frozen));
   REQUIRE(at::equal(m.teacher_frozen, frozen));
+}
+
+TEST_CASE("SGD and LARS follow their formulas; LARS leaves what does not decay to SGD", "[optimizer]") {
+  for (const char* type : {"sgd", "lars"}) {
+    Model m;
+    OptimSettings settings;
+    settings.type = type;
+    settings.momentum = 0.9;
+    Optimizer optimizer(m.student, nullptr, settings);
+    at::Tensor matrix = m.matrix.detach().clone(), bias = m.bias.detach().clone();
+    at::Tensor matrix_momentum = at::zeros_like(matrix), bias_momentum = at::zeros_like(bias);
+    for (int t = 1; t <= 4; ++t) {
+      ((m.matrix * m.matrix * t).sum() + m.bias.sin().sum()).backward();
+      at::Tensor update = 2.0 * t * matrix + 0.3 * matrix;
+      if (std::string(type) == "lars") update = update * 1e-3 * matrix.norm() / update.norm();
+      matrix_momentum = 0.9 * matrix_momentum + update;
+      bias_momentum = 0.9 * bias_momentum + bias.cos();
+      matrix = matrix - 0.01 * matrix_momentum;
+      bias = bias - 0.01 * bias_momentum;
+      optimizer.step({0.01, 0.3, 1.0});
+    }
+    REQUIRE(at::allclose(m.matrix, matrix, 1e-4, 1e-5));
+    REQUIRE(at::allclose(m.bias, bias, 1e-4, 1e-5));
+  }
+}
+
+TEST_CASE("LARS: a weight or gradient of zero is left to SGD, and clipped trust moves no further than SGD",
+          "[optimizer]") {
+  Model m;
+  m.own.detach().zero_();
+  OptimSettings settings;
+  settings.type = "lars";
+  settings.momentum = 0.0;
+  settings.trust = 1.0;
+  settings.clip_trust = true;
+  Optimizer optimizer(m.student, nullptr, settings);
+  const at::Tensor before = m.matrix.detach().clone();
+  (m.matrix.sum() * 1e-3 + m.own.sum()).backward();
+  optimizer.step({0.1, 0.0, 1.0});
+  REQUIRE(at::allclose(m.own, at::full({3, 3}, -0.1)));
+  REQUIRE(at::allclose(before - m.matrix, at::full({5, 3}, 1e-4), 1e-2, 1e-6));
+}
+
+TEST_CASE("rules: frozen steps, factors and constant rates, each for its own parameters", "[optimizer]") {
+  at::Tensor head = at::ones({2, 2}), body = at::ones({2, 2}), predictor = at::ones({2, 2});
+  OptimSettings settings;
+  settings.type = "sgd";
+  settings.momentum = 0.0;
+  settings.rule = {{{"head"}, 2.0, 0.5, false, 2}, {{"predictor"}, 1.0, 1.0, true, 0}};
+  FlatParameters student({{"body", body.set_requires_grad(true), true},
+                          {"head", head.set_requires_grad(true), true, true, 0},
+                          {"predictor", predictor.set_requires_grad(true), false, true, 1}},
+                         at::kCPU, true);
+  Optimizer optimizer(student, nullptr, settings);
+  const auto step = [&] {
+    (head.sum() + body.sum() + predictor.sum()).backward();
+    return optimizer.step({0.1, 0.0, 1.0, 0.5}).item<double>();
+  };
+  REQUIRE(step() == Approx(std::sqrt(8.0)));  // a frozen gradient does not count
+  step();
+  REQUIRE(at::equal(head, at::ones({2, 2})));
+  REQUIRE(at::allclose(body, at::full({2, 2}, 0.8)));
+  REQUIRE(at::allclose(predictor, at::zeros({2, 2}), 1e-5, 1e-6));
+  step();
+  REQUIRE(at::allclose(head, at::full({2, 2}, 0.8)));
+  optimizer.set_steps(0);
+  step();
+  REQUIRE(at::allclose(head, at::full({2, 2}, 0.8)));
+}
+
+TEST_CASE("the first rule that matches counts, and a pattern that matches nothing is an error", "[optimizer]") {
+  const std::vector<OptimRule> rules = {{{"projector.last", "*.bias"}}, {{"projector.*"}, 1, 1, false, -1}};
+  REQUIRE(rule_of(rules, "encoder.norm.bias") == 0);
+  REQUIRE(rule_of(rules, "projector.first.weight") == 1);
+  REQUIRE(rule_of(rules, "encoder.weight") == -1);
+  auto linear = std::make_shared<torch::nn::LinearImpl>(2, 3);
+  apply_rules({{{"*weight"}, 1, 1, false, -1}}, {{"encoder", linear}});
+  REQUIRE_FALSE(linear->weight.requires_grad());
+  REQUIRE(linear->bias.requires_grad());
+  REQUIRE_THROWS_AS(apply_rules({{{"decoder.*"}}}, {{"encoder", linear}}), ConfigError);
 }
 
 TEST_CASE("clipping bounds the norm of the whole gradient and reports the norm before", "[optimizer]") {

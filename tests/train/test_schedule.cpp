@@ -87,3 +87,18 @@ TEST_CASE("total_steps, not steps, is the horizon where it is given", "[schedule
   REQUIRE(s.make().at(5).lr == published().make().at(5).lr);
   REQUIRE(s.make().total_steps() == 1875);
 }
+
+TEST_CASE("the learning rate grows with the batch, and momentum may follow a cosine", "[schedule]") {
+  Settings s = published();
+  s.train.batch_size = 1024;
+  s.optim.lr_scaling = "linear";
+  REQUIRE(s.make().at(249).lr == Approx(4e-3));
+  REQUIRE(s.make().at(0).full_lr == Approx(4e-3));
+  s.optim.lr_scaling = "sqrt";
+  REQUIRE(s.make().at(249).lr == Approx(2e-3));
+  s.ema.schedule = "cosine";
+  s.ema.momentum = {0.99, 1.0};
+  const double share = 500.0 / 1875.0;  // BYOL: 1 - (1 - base) * (cos(pi k / K) + 1) / 2
+  REQUIRE(s.make().at(500).momentum == Approx(1.0 - 0.01 * (std::cos(std::numbers::pi * share) + 1.0) / 2.0));
+  REQUIRE(s.make().at(0).momentum == Approx(0.99));
+}

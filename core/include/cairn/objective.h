@@ -27,6 +27,11 @@ struct TargetSpec {
   int views = 1;                   // fewest views a batch must have
 };
 
+/// What a loss sees when several processes share a batch. `local`: each process its own rows. `gathered`: the rows of
+/// all processes, through gather_rows() of cairn/collective.h. Gradients of parameters are averaged over the processes
+/// either way, so that N processes of B/N rows give a gathered loss the gradient of one process of B.
+enum class Reduction : std::uint8_t { local, gathered };
+
 /// One answered query: `target` is what refine() made of the target, gathered at the query's places.
 struct Pair {
   at::Tensor prediction;  // [B,Q,O] or [B,O]
@@ -63,13 +68,16 @@ class CAIRN_API Objective : public torch::nn::Module {
   /// Undoes refine() where targets are input values, so that predictions can be looked at: a prediction [B,N,P] in the
   /// units of the unrefined `target` [B,N,P]. Returns it unchanged by default.
   virtual at::Tensor restore(const at::Tensor& prediction, const at::Tensor& target) const;
-  /// After the optimizer step: centres, queues, schedules of the objective's own buffers.
+  /// What evaluate() sees when several processes share a batch; `local` by default.
+  virtual Reduction reduction() const;
+  /// After the optimizer step: centres, queues, schedules of the objective's own buffers. Sees the whole batch: where
+  /// train.accumulate cuts it into parts, their pairs and contexts follow one another, and `plan` is the last part's.
   virtual void settle(const StepView& step);
 };
 
 /// What an experiment tells an objective at construction.
 struct ObjectiveSetting {
-  std::int64_t prediction_width = 0;
+  std::int64_t prediction_width = 0;  // of the student's feature, behind the projector where there is one
   std::int64_t encoder_depth = 0;
   TokenizerSpec tokenizer;
 };

@@ -8,7 +8,7 @@
 namespace {
 
 using namespace cairn;
-using transformer::HeadNorm;
+using nn::HeadNorm;
 using transformer::MlpOptions;
 using transformer::MlpPredictor;
 using transformer::MlpProjector;
