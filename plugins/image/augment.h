@@ -9,19 +9,26 @@
 
 namespace cairn::image {
 
-/// How one view of a picture is drawn.
-struct ViewRecipe {
-  int size = 224;
+/// What may happen to a view of a picture.
+struct Augmentation {
   std::array<double, 2> crop_scale = {0.3, 1.0};
   std::array<double, 2> crop_ratio = {3.0 / 4, 4.0 / 3};
-  Interpolation interpolation = Interpolation::bicubic;
-  double flip = 0;
+  double flip = 0.5;
   std::array<double, 4> jitter = {0, 0, 0, 0};  // brightness, contrast, saturation, hue
-  double jitter_probability = 0;
+  double jitter_probability = 0.8;
   double grey = 0;
   double blur = 0;
   std::array<double, 2> blur_sigma = {0.1, 2.0};
   double solarise = 0;
+
+  bool operator==(const Augmentation&) const = default;
+};
+
+/// How one view of a picture is drawn.
+struct ViewRecipe : Augmentation {
+  int size = 224;
+  bool local = false;
+  Interpolation interpolation = Interpolation::bicubic;
 
   /// Whether anything but the whole picture is asked for.
   bool crops() const { return crop_scale[0] < 1; }

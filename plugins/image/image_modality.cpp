@@ -1,6 +1,7 @@
 #include "image_modality.h"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -186,6 +187,13 @@ void check(const ImageOptions& options) {
   require_order("crop_scale", options.crop_scale);
   require_order("crop_ratio", options.crop_ratio);
   require_order("blur_sigma", options.blur_sigma);
+  const bool is_plain = static_cast<const Augmentation&>(options) == Augmentation{} && options.views == 1;
+  if (options.recipe != Recipe::none && !(is_plain && options.view.empty()))
+    throw ConfigError("recipe", "has the views of its authors, and other options say how views are drawn",
+                      "remove those, or write the views as [[modality.view]] without a recipe");
+  if (!options.view.empty() && !is_plain)
+    throw ConfigError("view", "says how views are drawn, and other options do so too",
+                      "move views, crop_scale, flip, jitter and the like into [[modality.view]]");
   if (options.channels != 1 && options.channels != 3)
     throw ConfigError("channels", "must be 1 (grey) or 3 (RGB)", "set it to 1 or 3");
   if (options.evaluate_resize != 0 && options.evaluate_resize < options.size)
@@ -194,6 +202,36 @@ void check(const ImageOptions& options) {
   if (options.normalise == Normalise::standardise && !(options.mean.empty() && options.std.empty()))
     throw ConfigError(options.mean.empty() ? "std" : "mean", "has no meaning with normalise = \"standardise\"",
                       "remove it or choose another normalise");
+}
+
+/// The published side of local views is 96 of 224; 98 where patches of 14 make it up.
+std::int64_t local_size(const ImageOptions& options) {
+  if (options.local_size > 0) return options.local_size;
+  const double patches = 3.0 / 7 * static_cast<double>(options.size) / static_cast<double>(options.patch);
+  return options.patch * std::max<std::int64_t>(1, std::llround(patches));
+}
+
+/// What each view of pretraining is drawn by.
+std::vector<ViewRecipe> view_recipes(const ImageOptions& options) {
+  std::vector<ViewOptions> views = options.view;
+  if (views.empty()) views = published_views(options.recipe);
+  if (views.empty()) {
+    views.emplace_back();
+    static_cast<Augmentation&>(views.front()) = options;
+    views.front().count = options.views;
+  }
+  std::vector<ViewRecipe> recipes;
+  for (const ViewOptions& view : views) {
+    require_order("view.crop_scale", view.crop_scale);
+    ViewRecipe recipe;
+    static_cast<Augmentation&>(recipe) = view;
+    const std::int64_t usual = view.local && options.view.empty() ? local_size(options) : options.size;
+    recipe.size = static_cast<int>(view.size > 0 ? view.size : usual);
+    recipe.local = view.local;
+    recipe.interpolation = options.interpolation;
+    recipes.insert(recipes.end(), static_cast<std::size_t>(view.count), recipe);
+  }
+  return recipes;
 }
 
 template <class O, class B, class T>
@@ -232,17 +270,23 @@ void add_view_options(Schema<O>& s) {
 template <class O>
 void add_augment_options(Schema<O>& s) {
   option(s, "views", &O::views, "views of each sample, drawn independently").range(1, 64);
-  option(s, "crop_scale", &O::crop_scale, "share of the area of a random crop; [1, 1]: whole picture, centre crop")
-      .range(0.001, 1);
-  option(s, "crop_ratio", &O::crop_ratio, "aspect of a random crop, drawn log-uniformly").range(0.01, 100);
-  option(s, "flip", &O::flip, "probability of a horizontal flip").range(0, 1);
-  option(s, "jitter", &O::jitter, "strength of brightness, contrast, saturation and hue jitter").range(0, 10);
-  option(s, "jitter_probability", &O::jitter_probability, "probability of the jitter, where it has any strength")
-      .range(0, 1);
-  option(s, "grey", &O::grey, "probability that a view loses its colour").range(0, 1);
-  option(s, "blur", &O::blur, "probability of a Gaussian blur").range(0, 1);
-  option(s, "blur_sigma", &O::blur_sigma, "deviation of the blur in pixels").range(0.01, 100);
-  option(s, "solarise", &O::solarise, "probability that values from 128 on are inverted").range(0, 1);
+  option(s, "recipe", &O::recipe,
+         Choices<Recipe>{{"none", Recipe::none},
+                         {"simclr", Recipe::simclr},
+                         {"moco_v2", Recipe::moco_v2},
+                         {"moco_v3", Recipe::moco_v3},
+                         {"byol", Recipe::byol},
+                         {"simsiam", Recipe::simsiam},
+                         {"barlow_twins", Recipe::barlow_twins},
+                         {"vicreg", Recipe::vicreg},
+                         {"swav", Recipe::swav},
+                         {"dino", Recipe::dino},
+                         {"lejepa", Recipe::lejepa}},
+         "the views as a method's authors draw them, in place of the options below");
+  option(s, "local_size", &O::local_size, "side of a recipe's local views in pixels; 0: 3/7 of size, in whole patches")
+      .range(0, 1 << 14);
+  option(s, "view", &O::view, "tables [[modality.view]]: views that differ, in place of the options below");
+  add_augmentation_options(s);
 }
 
 template <class O>
@@ -330,19 +374,8 @@ ImageModality::ImageModality(const ImageOptions& options, Opener opener)
                       options_.channels);
   std_ = per_channel("std", options_.std, plain ? std::vector{1.0, 1.0, 1.0} : std::vector{0.229, 0.224, 0.225},
                      options_.channels);
-  ViewRecipe recipe;
-  recipe.size = static_cast<int>(options_.size);
-  recipe.crop_scale = options_.crop_scale;
-  recipe.crop_ratio = options_.crop_ratio;
-  recipe.interpolation = options_.interpolation;
-  recipe.flip = options_.flip;
-  recipe.jitter = options_.jitter;
-  recipe.jitter_probability = options_.jitter_probability;
-  recipe.grey = options_.grey;
-  recipe.blur = options_.blur;
-  recipe.blur_sigma = options_.blur_sigma;
-  recipe.solarise = options_.solarise;
-  recipes_.assign(static_cast<std::size_t>(options_.views), recipe);
+  recipes_ = view_recipes(options_);
+  for (const ViewRecipe& recipe : recipes_) tokenizer().grid({recipe.size, recipe.size});
 }
 
 std::unique_ptr<SampleSource> ImageModality::open(Split split, Purpose purpose) const {
@@ -359,7 +392,8 @@ std::vector<ViewLayout> ImageModality::views(Purpose purpose) const {
   std::vector<ViewLayout> layouts;
   if (purpose == Purpose::evaluate) return {{tokenizer().grid({options_.size, options_.size}), ViewRole::global}};
   for (const ViewRecipe& recipe : recipes_)
-    layouts.push_back({tokenizer().grid({recipe.size, recipe.size}), ViewRole::global});
+    layouts.push_back(
+        {tokenizer().grid({recipe.size, recipe.size}), recipe.local ? ViewRole::local : ViewRole::global});
   return layouts;
 }
 

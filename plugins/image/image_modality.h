@@ -11,6 +11,7 @@
 #include "cairn/modality.h"
 #include "cairn/options.h"
 #include "image_set.h"
+#include "recipes.h"
 #include "shapes.h"
 
 namespace cairn::image {
@@ -18,7 +19,7 @@ namespace cairn::image {
 enum class Normalise : std::uint8_t { imagenet, none, standardise };
 
 /// What every image modality understands.
-struct ImageOptions {
+struct ImageOptions : Augmentation {
   std::int64_t size = 224;
   std::int64_t patch = 16;
   std::int64_t channels = 3;
@@ -26,16 +27,10 @@ struct ImageOptions {
   std::vector<double> mean, std;
   double max_bad_share = 0.05;
   std::int64_t views = 1;
-  std::array<double, 2> crop_scale = {0.3, 1.0};
-  std::array<double, 2> crop_ratio = {3.0 / 4, 4.0 / 3};
+  Recipe recipe = Recipe::none;
+  std::int64_t local_size = 0;
+  std::vector<ViewOptions> view;
   Interpolation interpolation = Interpolation::bicubic;
-  double flip = 0.5;
-  std::array<double, 4> jitter = {0, 0, 0, 0};
-  double jitter_probability = 0.8;
-  double grey = 0;
-  double blur = 0;
-  std::array<double, 2> blur_sigma = {0.1, 2.0};
-  double solarise = 0;
   std::int64_t evaluate_resize = 0;
   bool exif = false;
 };

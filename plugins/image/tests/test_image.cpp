@@ -22,8 +22,10 @@ using cairn::ConfigError;
 using cairn::DataError;
 using cairn::Purpose;
 using cairn::Rng;
+using cairn::Sample;
 using cairn::Split;
 using cairn::Stream;
+using cairn::ViewRole;
 using cairn::test::TemporaryFolder;
 using cairn::test::write_text;
 using namespace cairn::image;
@@ -484,4 +486,89 @@ TEST_CASE("image: time of one sample", "[.][time]") {
       std::cout << "shapes " << size << (purpose == Purpose::pretrain ? " pretrain " : " evaluate ")
                 << milliseconds(*ShapesModality(options).open(Split::train, purpose)) << " ms\n";
   }
+}
+
+TEST_CASE("image: every recipe gives its views, sizes and roles, equal for equal generators") {
+  struct Wanted {
+    Recipe recipe;
+    std::size_t global, local;
+  };
+  for (const auto& [recipe, global, local] : {Wanted{Recipe::simclr, 2, 0},
+                                              {Recipe::moco_v2, 2, 0},
+                                              {Recipe::moco_v3, 2, 0},
+                                              {Recipe::byol, 2, 0},
+                                              {Recipe::simsiam, 2, 0},
+                                              {Recipe::barlow_twins, 2, 0},
+                                              {Recipe::vicreg, 2, 0},
+                                              {Recipe::swav, 2, 6},
+                                              {Recipe::dino, 2, 8},
+                                              {Recipe::lejepa, 2, 6}}) {
+    ShapesOptions options;
+    options.size = 56;
+    options.patch = 8;
+    options.recipe = recipe;
+    const ShapesModality modality(options);
+    const auto layouts = modality.views(Purpose::pretrain);
+    REQUIRE(layouts.size() == global + local);
+    Rng one = any_rng(), two = any_rng();
+    const auto source = modality.open(Split::train, Purpose::pretrain);
+    const Sample sample = source->load(1, one), again = source->load(1, two);
+    for (std::size_t v = 0; v < layouts.size(); ++v) {
+      CHECK(layouts[v].role == (v < global ? ViewRole::global : ViewRole::local));
+      const std::int64_t side = v < global ? 56 : 24;
+      CHECK(sample.views[v].sizes() == at::IntArrayRef({3, side, side}));
+      CHECK(layouts[v].grid.count() == side * side / 64);
+      CHECK(sample.views[v].equal(again.views[v]));
+    }
+    CHECK_FALSE(sample.views[0].equal(sample.views[1]));
+  }
+}
+
+TEST_CASE("image: the asymmetric recipes blur one view and solarise the other") {
+  const auto views = published_views(Recipe::byol);
+  REQUIRE(views.size() == 2);
+  CHECK(views[0].blur == 1.0);
+  CHECK(views[0].solarise == 0.0);
+  CHECK(views[1].blur == Approx(0.1));
+  CHECK(views[1].solarise == Approx(0.2));
+  const auto dino = published_views(Recipe::dino);
+  REQUIRE(dino.size() == 3);
+  CHECK(dino[2].count == 8);
+  CHECK(dino[2].crop_scale == std::array{0.05, 0.4});
+}
+
+TEST_CASE("image: local views of published pictures are 96 pixels, or the next whole patches") {
+  ShapesOptions options;
+  options.recipe = Recipe::dino;
+  options.patch = 16;
+  CHECK(ShapesModality(options).views(Purpose::pretrain).back().grid.count() == 36);
+  options.patch = 14;
+  CHECK(ShapesModality(options).views(Purpose::pretrain).back().grid.count() == 49);
+  options.local_size = 70;
+  CHECK(ShapesModality(options).views(Purpose::pretrain).back().grid.count() == 25);
+  options.local_size = 71;
+  CHECK_THROWS_AS(ShapesModality(options), ConfigError);
+}
+
+TEST_CASE("image: views written out may differ; what would have no effect is an error") {
+  ShapesOptions options;
+  options.size = 48;
+  options.patch = 8;
+  options.view.resize(2);
+  options.view[0].count = 2;
+  options.view[1].size = 16;
+  options.view[1].local = true;
+  const auto layouts = ShapesModality(options).views(Purpose::pretrain);
+  REQUIRE(layouts.size() == 3);
+  CHECK(layouts[1].grid.count() == 36);
+  CHECK(layouts[2].grid.count() == 4);
+  CHECK(layouts[2].role == ViewRole::local);
+  options.flip = 0;
+  CHECK_THROWS_AS(ShapesModality(options), ConfigError);
+  options.view.clear();
+  options.recipe = Recipe::byol;
+  CHECK_THROWS_AS(ShapesModality(options), ConfigError);
+  options.flip = 0.5;
+  options.views = 2;
+  CHECK_THROWS_AS(ShapesModality(options), ConfigError);
 }
