@@ -48,6 +48,11 @@ Schema<LatentRegressionOptions> LatentRegressionOptions::schema() {
            "tokens as in data2vec 2.0");
   s.option("variance", &O::variance, "weight of V-JEPA's variance term, which keeps predictions from collapsing")
       .range(0, 1e6);
+  s.option("source", &O::source,
+           {{"teacher", TargetSource::teacher},
+            {"student_detached", TargetSource::student_detached},
+            {"student", TargetSource::student}},
+           "who makes the targets: the moving average, or the student itself without or with gradient");
   return s;
 }
 
@@ -62,6 +67,8 @@ LatentRegression::LatentRegression(const LatentRegressionOptions& options, const
 
 TargetSpec LatentRegression::target() const {
   TargetSpec spec;
+  if (options_.source == TargetSource::student_detached) spec.source = Source::student_detached;
+  if (options_.source == TargetSource::student) spec.source = Source::student;
   for (std::int64_t back = options_.target_blocks; back > 0; --back) spec.taps.push_back(setting_.encoder_depth - back);
   return spec;
 }
