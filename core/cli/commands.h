@@ -33,6 +33,9 @@ struct ExperimentArguments {
 
 // Each adds one command to the program.
 void add_train(CLI::App& app, Session& session);
+void add_compare(CLI::App& app, Session& session);
+void add_probe(CLI::App& app, Session& session);
+void add_report(CLI::App& app, Session& session);
 void add_check(CLI::App& app, Session& session);
 void add_config(CLI::App& app, Session& session);
 void add_plugins(CLI::App& app, Session& session);

@@ -5,22 +5,11 @@
 
 #include <fstream>
 
-#include "evaluate/health.h"
-
 namespace cairn {
 namespace {
 
-// Enough rows to see an effective rank of a few dozen.
-constexpr std::int64_t kHealthRows = 256;
-
 std::optional<std::int64_t> resumed_at(std::int64_t first_step) {
   return first_step > 0 ? std::optional(first_step) : std::nullopt;
-}
-
-std::int64_t rows(const std::deque<at::Tensor>& parts) {
-  std::int64_t count = 0;
-  for (const at::Tensor& part : parts) count += part.size(0);
-  return count;
 }
 
 }  // namespace
@@ -46,6 +35,17 @@ RunWatcher::RunWatcher(const Experiment& experiment, const Composition& parts, c
       bar_(terminal, first_step, last_step, experiment.train.batch_size),
       metrics_(run / "metrics.jsonl", resumed_at(first_step)),
       probes_(*parts.modality, experiment.evaluate, experiment.seed, experiment.train.workers) {
+  // What was logged before a resume counts, and what was told then is not told again.
+  for (const MetricsRecord& record : read_metrics(run / "metrics.jsonl")) {
+    for (Alarm& alarm : alarms_.observe(record.step, record.metrics)) raised_.push_back(std::move(alarm));
+    OnlineProbe probe{record.step, -1.0, -1.0};
+    for (const auto& [name, value] : record.metrics) {
+      if (name == "seconds") seconds_before_ = value;
+      if (name == "probe/linear") probe.linear = value;
+      if (name == "probe/knn") probe.knn = value;
+    }
+    if (probe.linear >= 0.0) online_.push_back(probe);
+  }
   if (experiment.log.tensorboard) events_.emplace(run / "tensorboard", resumed_at(first_step));
 }
 
@@ -64,32 +64,29 @@ void RunWatcher::logged(const StepRecord& record) {
                      {"epoch", static_cast<double>(record.epoch)}};
   for (const auto& [name, value] : record.terms)
     if (name != "loss") metrics.emplace_back(name, value);
-  for (auto& entry : health(record)) metrics.push_back(std::move(entry));
+  for (auto& entry : health_.observe(record)) metrics.push_back(std::move(entry));
   if (const auto rate = bar_.throughput().samples_per_second()) metrics.emplace_back("samples_per_second", *rate);
+  metrics.emplace_back("seconds", seconds());
   metrics.emplace_back("loader_wait_share", bar_.throughput().wait_share());
+  watch(record.step, metrics);
   write(record.step, metrics);
 }
 
-Metrics RunWatcher::health(const StepRecord& record) {
-  const at::NoGradGuard no_grad;
-  Metrics metrics;
-  if (record.features.defined()) {
-    recent_features_.push_back(record.features.to(at::kFloat).cpu());
-    while (rows(recent_features_) - recent_features_.front().size(0) >= kHealthRows) recent_features_.pop_front();
-    const at::Tensor features = at::cat(std::vector<at::Tensor>(recent_features_.begin(), recent_features_.end()));
-    if (features.size(0) > 1 && at::isfinite(features).all().item<bool>()) {
-      metrics.emplace_back("feature_std", feature_std(features));
-      metrics.emplace_back("effective_rank", effective_rank(features));
-    }
+double RunWatcher::seconds() const {
+  return seconds_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+void RunWatcher::watch(std::int64_t step, Metrics& metrics) {
+  for (Alarm& alarm : alarms_.observe(step, metrics)) {
+    metrics.emplace_back("alarm/" + alarm.kind, 1.0);
+    log_.warn(fmt::format("step {}: {}", step, alarm.text));
+    raised_.push_back(std::move(alarm));
   }
-  const bool has_targets = record.targets.defined() && record.targets.size(0) > 1;
-  if (has_targets && at::isfinite(record.targets).all().item<bool>()) {
-    const ShortcutShare share = shortcut_share(record.targets.to(at::kFloat).cpu());
-    metrics.emplace_back("shortcut_share", share.both);
-    metrics.emplace_back("shortcut_position", share.position);
-    metrics.emplace_back("shortcut_sample", share.sample);
-  }
-  return metrics;
+}
+
+void RunWatcher::guarded(std::int64_t step, const std::string& what) {
+  log_.warn(what);
+  write(step, {{"guard", 1.0}});
 }
 
 void RunWatcher::unreadable(const BadSample& sample) {
@@ -109,11 +106,15 @@ std::optional<double> RunWatcher::evaluate(std::int64_t step) {
   log_.note(
       fmt::format("step {}: linear {:.4f}, kNN {:.4f}, feature std {:.3f}, effective rank {:.1f} ({} test samples)",
                   step, result->linear, result->knn, result->feature_std, result->effective_rank, result->test));
-  write(step, {{"probe/linear", result->linear},
+  write(step, {{"seconds", seconds()},
+               {"probe/linear", result->linear},
                {"probe/knn", result->knn},
                {"probe/feature_std", result->feature_std},
                {"probe/effective_rank", result->effective_rank},
-               {"probe/rankme", result->rankme}});
+               {"probe/rankme", result->rankme},
+               {"probe/lidar", result->lidar},
+               {"probe/alpha_req", result->alpha_req}});
+  online_.push_back({step, result->linear, result->knn, result->test});
   return result->linear;
 }
 

@@ -1,16 +1,20 @@
 #pragma once
 
-#include <deque>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/experiment.h"
+#include "evaluate/alarms.h"
 #include "evaluate/probe.h"
+#include "evaluate/step_health.h"
 #include "model/composition.h"
 #include "report/metrics_log.h"
 #include "report/progress_bar.h"
+#include "report/summary.h"
 #include "report/tensorboard.h"
 #include "report/text_log.h"
 #include "train/trainer.h"
@@ -25,16 +29,23 @@ class RunWatcher : public Watcher {
 
   void stepped(std::int64_t step, double loader_wait) override;
   void logged(const StepRecord& record) override;
+  void guarded(std::int64_t step, const std::string& what) override;
   void unreadable(const BadSample& sample) override;
   std::optional<double> evaluate(std::int64_t step) override;
   void saved(std::int64_t step, const std::filesystem::path& checkpoint) override;
 
   ProbeData& probes() { return probes_; }
   ProgressBar& bar() { return bar_; }
+  const std::vector<Alarm>& raised() const { return raised_; }
+  /// Every probe while training, of the processes before a resume too.
+  const std::vector<OnlineProbe>& online() const { return online_; }
 
  private:
   void write(std::int64_t step, const Metrics& metrics);
-  Metrics health(const StepRecord& record);
+  /// Wall time of the run so far, resumes included.
+  double seconds() const;
+  /// Tells of what the figures of a step raise: in the terminal, log.txt and run.json.
+  void watch(std::int64_t step, Metrics& metrics);
 
   const Composition& parts_;
   std::filesystem::path run_;
@@ -44,8 +55,13 @@ class RunWatcher : public Watcher {
   MetricsLog metrics_;
   std::optional<TensorBoardLog> events_;
   ProbeData probes_;
-  std::deque<at::Tensor> recent_features_;  // [B,D] of the last logged steps
+  StepHealth health_;
+  Alarms alarms_;
+  std::vector<Alarm> raised_;
   double waited_ = 0.0;
+  double seconds_before_ = 0.0;  // of the processes that trained before a resume
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::vector<OnlineProbe> online_;
 };
 
 /// The embedding that probes are about: the teacher's encoder where there is one, else the student's.

@@ -114,6 +114,16 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
   const TrainOutcome outcome = trainer.run(watcher);
   watcher.bar().finish();
   finish_facts(facts, outcome, watcher.bar());
+  facts.flops_per_step = outcome.flops_per_step;
+  facts.alarms = watcher.raised();
+  facts.online = watcher.online();
+  facts.classes = watcher.probes().classes();
+  // Without a probe of this process the number of its test samples is not known.
+  if (facts.best)
+    for (const OnlineProbe& probe : facts.online)
+      if (probe.step == facts.best->step && probe.test > 0)
+        facts.best->interval =
+            bootstrap_share(std::llround(probe.linear * static_cast<double>(probe.test)), probe.test, facts.seed);
   if (outcome.interrupted) {
     keeper.close();
     log.info(fmt::format("interrupted at step {}; a checkpoint is written: go on with --resume --run {}",

@@ -18,6 +18,10 @@ namespace cairn {
 CAIRN_API Experiment load_experiment(const std::filesystem::path& file, std::span<const std::string> sets,
                                      PluginLoader& loader);
 
+/// Reads a TOML file other than an experiment against `schema`, `extends` included. ExperimentError with every problem
+/// at once, each with its place.
+CAIRN_API Value::Table load_settings(const std::filesystem::path& file, std::shared_ptr<const SchemaBase> schema);
+
 /// The schema of a table that belongs to the core, by its name ("optim"); nullptr for others.
 CAIRN_API std::shared_ptr<const SchemaBase> core_table_schema(std::string_view table);
 /// Names of the core's tables, in the order they are shown.

@@ -145,6 +145,8 @@ struct TrainSettings {
   std::int64_t threads = 0;
   std::int64_t queue = 4;
   std::string precision = "float32";
+  std::string on_spike = "ignore";
+  double spike_deviations = 10.0;
   static Schema<TrainSettings> schema() {
     Schema<TrainSettings> s("The training loop");
     s.option("steps", &TrainSettings::steps, "optimizer steps").required().at_least(1);
@@ -163,6 +165,13 @@ struct TrainSettings {
     s.option("queue", &TrainSettings::queue, "batches loaded ahead").range(1, 1024);
     s.option("precision", &TrainSettings::precision, "bfloat16 runs the forward pass under autocast")
         .choices({"float32", "bfloat16"});
+    s.option("on_spike", &TrainSettings::on_spike,
+             "when the loss leaps or is not finite: ignore (stop if not finite), skip the update, or roll_back to the "
+             "newest checkpoint's weights and go on")
+        .choices({"ignore", "skip", "roll_back"});
+    s.option("spike_deviations", &TrainSettings::spike_deviations,
+             "robust deviations above the median of the last 64 losses from which on a loss is a spike")
+        .range(1, 1000);
     return s;
   }
 };
@@ -189,6 +198,8 @@ struct EvaluateSettings {
   std::int64_t final_test_samples = 10000;
   std::int64_t batch_size = 64;
   std::int64_t neighbours = 10;
+  std::int64_t lidar_samples = 128;
+  std::int64_t lidar_views = 4;
   bool baselines = true;
   static Schema<EvaluateSettings> schema() {
     Schema<EvaluateSettings> s("Probes during and after training; they need labels, and never touch the weights");
@@ -200,6 +211,10 @@ struct EvaluateSettings {
     s.option("final_test_samples", &EvaluateSettings::final_test_samples, "the same for the last probe").at_least(1);
     s.option("batch_size", &EvaluateSettings::batch_size, "samples of one forward pass of a probe").at_least(1);
     s.option("neighbours", &EvaluateSettings::neighbours, "k of the nearest-neighbour probe").at_least(1);
+    s.option("lidar_samples", &EvaluateSettings::lidar_samples,
+             "training samples LiDAR is measured on, more than the rank expected; 0: not at all")
+        .at_least(0);
+    s.option("lidar_views", &EvaluateSettings::lidar_views, "augmented views of each").range(2, 1000);
     s.option("baselines", &EvaluateSettings::baselines,
              "also probe the untrained encoder and the raw input at the end");
     return s;

@@ -67,6 +67,7 @@ struct TableTask {
 };
 
 std::string label(const std::string& path) {
+  if (path.empty()) return "the top level";
   const std::size_t bracket = path.find('[');
   return bracket == std::string::npos ? "[" + path + "]" : "[[" + path.substr(0, bracket) + "]]";
 }
@@ -87,10 +88,112 @@ Value normalised(const OptionSpec& spec, Value value) {
   return value;
 }
 
-class Validator {
+/// Holds tables against their schemas; what is wrong goes into the report with its place.
+class TableChecker {
+ public:
+  TableChecker(const Setting& root, ProblemReport& report) : root_(root), report_(report) {}
+  virtual ~TableChecker() = default;
+
+  /// The table complete with defaults; every fault of it goes into the report.
+  ResolvedTable check_table(const Setting* table, const TableTask& task) {
+    ResolvedTable out{task.path, task.type, std::nullopt, {}};
+    if (table != nullptr) {
+      out.origin = table->value_at;
+      for (const Setting& child : table->children)
+        if ((task.type.empty() || child.key != "type") && find(task, child.key) == nullptr)
+          report_unknown_key(child, task);
+      if (!task.type.empty()) out.entries.push_back({"type", task.type, table->find("type")->value_at});
+    }
+    for (const SchemaPointer& schema : task.schemas)
+      for (const OptionSpec& spec : schema->options()) out.entries.push_back(check_option(table, task, spec));
+    return out;
+  }
+
+  static Value::Table values(const ResolvedTable& table) {
+    Value::Table out;
+    for (const ResolvedEntry& entry : table.entries) out.emplace_back(entry.key, entry.value);
+    return out;
+  }
+
+ protected:
+  /// Where else a key belongs ("'momentum' is a key of [ema]"), or empty.
+  virtual std::string key_elsewhere(const std::string&, const std::string&) const { return {}; }
+
+  const Setting& root_;
+  ProblemReport& report_;
+
+ private:
+  void report_unknown_key(const Setting& child, const TableTask& task) {
+    std::vector<std::string> names;
+    if (!task.type.empty()) names.emplace_back("type");
+    for (const SchemaPointer& schema : task.schemas)
+      for (const OptionSpec& spec : schema->options()) names.push_back(spec.name);
+    std::string advice = did_you_mean(child.key, names);
+    if (advice.empty()) advice = key_elsewhere(child.key, task.path);
+    if (!task.inspect.empty()) advice += (advice.empty() ? "" : "   ") + ("all keys: cairn inspect " + task.inspect);
+    const std::string type = task.type.empty() ? "" : " (type \"" + task.type + "\")";
+    report_.add({child.key_at, "unknown key '" + child.key + "' in " + label(task.path) + type, advice});
+  }
+
+  void report_value(const Setting& child, const std::string& path, const OptionSpec& spec, const std::string& problem) {
+    std::string advice;
+    if (const auto* text = std::get_if<std::string>(&child.scalar.data);
+        text != nullptr && child.shape == Shape::scalar)
+      advice = did_you_mean(*text, spec.choice_names);
+    report_.add({child.value_at, "'" + full_key(path, child.key) + "' " + problem, advice});
+  }
+
+  static const OptionSpec* find(const TableTask& task, const std::string& key) {
+    for (const SchemaPointer& schema : task.schemas)
+      if (const OptionSpec* spec = schema->find(key)) return spec;
+    return nullptr;
+  }
+
+  /// Checks a table of tables element by element, so that each problem has its own place.
+  Value check_elements(const Setting& list, const std::string& path, const OptionSpec& spec) {
+    Value::Array items;
+    for (std::size_t i = 0; i < list.children.size(); ++i) {
+      const TableTask task{path + "[" + std::to_string(i) + "]", "", "", {spec.table}};
+      ResolvedTable resolved = check_table(&list.children[i], task);
+      Value::Table table;
+      for (ResolvedEntry& entry : resolved.entries) table.emplace_back(entry.key, std::move(entry.value));
+      items.emplace_back(std::move(table));
+    }
+    return items;
+  }
+
+  static bool is_list_of_tables(const Setting& setting) {
+    return setting.shape == Shape::list &&
+           std::all_of(setting.children.begin(), setting.children.end(),
+                       [](const Setting& child) { return child.shape == Shape::table; });
+  }
+
+  Value check_value(const Setting& child, const std::string& path, const OptionSpec& spec) {
+    if (spec.kind == OptionKind::tables && is_list_of_tables(child))
+      return check_elements(child, full_key(path, child.key), spec);
+    const Value value = child.value();
+    if (const auto problem = spec.problem(value)) {
+      report_value(child, path, spec, *problem);
+      return spec.fallback;
+    }
+    return normalised(spec, value);
+  }
+
+  ResolvedEntry check_option(const Setting* table, const TableTask& task, const OptionSpec& spec) {
+    const Setting* child = table != nullptr ? table->find(spec.name) : nullptr;
+    if (child != nullptr) return {spec.name, check_value(*child, task.path, spec), child->value_at};
+    if (spec.is_required) {
+      const Origin at = table != nullptr ? table->value_at : root_.value_at;
+      report_.add({at, "'" + full_key(task.path, spec.name) + "' (" + spec.doc + ") is missing"});
+    }
+    return {spec.name, normalised(spec, spec.fallback), std::nullopt};
+  }
+};
+
+class Validator : public TableChecker {
  public:
   Validator(const Setting& root, const fs::path& file, PluginLoader& loader, ProblemReport& report)
-      : root_(root), file_(file), loader_(loader), report_(report) {}
+      : TableChecker(root, report), file_(file), loader_(loader) {}
 
   Experiment run() {
     open_plugin_folders();
@@ -255,7 +358,7 @@ class Validator {
   }
 
   /// "'momentum' is a key of [ema]", or empty.
-  std::string key_elsewhere(const std::string& key, const std::string& here) const {
+  std::string key_elsewhere(const std::string& key, const std::string& here) const override {
     for (const CoreTable& table : core_tables())
       if (table.name != here && table.schema->find(key) != nullptr)
         return "'" + key + "' is a key of " + label(table.name);
@@ -264,93 +367,6 @@ class Validator {
         if (path != here && schema->find(key) != nullptr) return "'" + key + "' is a key of " + label(path);
     if (TopSettings::schema().find(key) != nullptr) return "'" + key + "' stands above the first table";
     return {};
-  }
-
-  void report_unknown_key(const Setting& child, const TableTask& task) {
-    std::vector<std::string> names;
-    if (!task.type.empty()) names.emplace_back("type");
-    for (const SchemaPointer& schema : task.schemas)
-      for (const OptionSpec& spec : schema->options()) names.push_back(spec.name);
-    std::string advice = did_you_mean(child.key, names);
-    if (advice.empty()) advice = key_elsewhere(child.key, task.path);
-    if (!task.inspect.empty()) advice += (advice.empty() ? "" : "   ") + ("all keys: cairn inspect " + task.inspect);
-    const std::string type = task.type.empty() ? "" : " (type \"" + task.type + "\")";
-    report_.add({child.key_at, "unknown key '" + child.key + "' in " + label(task.path) + type, advice});
-  }
-
-  void report_value(const Setting& child, const std::string& path, const OptionSpec& spec, const std::string& problem) {
-    std::string advice;
-    if (const auto* text = std::get_if<std::string>(&child.scalar.data);
-        text != nullptr && child.shape == Shape::scalar)
-      advice = did_you_mean(*text, spec.choice_names);
-    report_.add({child.value_at, "'" + full_key(path, child.key) + "' " + problem, advice});
-  }
-
-  static const OptionSpec* find(const TableTask& task, const std::string& key) {
-    for (const SchemaPointer& schema : task.schemas)
-      if (const OptionSpec* spec = schema->find(key)) return spec;
-    return nullptr;
-  }
-
-  /// Checks a table of tables element by element, so that each problem has its own place.
-  Value check_elements(const Setting& list, const std::string& path, const OptionSpec& spec) {
-    Value::Array items;
-    for (std::size_t i = 0; i < list.children.size(); ++i) {
-      const TableTask task{path + "[" + std::to_string(i) + "]", "", "", {spec.table}};
-      ResolvedTable resolved = check_table(&list.children[i], task);
-      Value::Table table;
-      for (ResolvedEntry& entry : resolved.entries) table.emplace_back(entry.key, std::move(entry.value));
-      items.emplace_back(std::move(table));
-    }
-    return items;
-  }
-
-  static bool is_list_of_tables(const Setting& setting) {
-    return setting.shape == Shape::list &&
-           std::all_of(setting.children.begin(), setting.children.end(),
-                       [](const Setting& child) { return child.shape == Shape::table; });
-  }
-
-  Value check_value(const Setting& child, const std::string& path, const OptionSpec& spec) {
-    if (spec.kind == OptionKind::tables && is_list_of_tables(child))
-      return check_elements(child, full_key(path, child.key), spec);
-    const Value value = child.value();
-    if (const auto problem = spec.problem(value)) {
-      report_value(child, path, spec, *problem);
-      return spec.fallback;
-    }
-    return normalised(spec, value);
-  }
-
-  /// The table complete with defaults; every fault of it goes into the report.
-  ResolvedTable check_table(const Setting* table, const TableTask& task) {
-    ResolvedTable out{task.path, task.type, std::nullopt, {}};
-    if (table != nullptr) {
-      out.origin = table->value_at;
-      for (const Setting& child : table->children)
-        if ((task.type.empty() || child.key != "type") && find(task, child.key) == nullptr)
-          report_unknown_key(child, task);
-      if (!task.type.empty()) out.entries.push_back({"type", task.type, table->find("type")->value_at});
-    }
-    for (const SchemaPointer& schema : task.schemas)
-      for (const OptionSpec& spec : schema->options()) out.entries.push_back(check_option(table, task, spec));
-    return out;
-  }
-
-  ResolvedEntry check_option(const Setting* table, const TableTask& task, const OptionSpec& spec) {
-    const Setting* child = table != nullptr ? table->find(spec.name) : nullptr;
-    if (child != nullptr) return {spec.name, check_value(*child, task.path, spec), child->value_at};
-    if (spec.is_required) {
-      const Origin at = table != nullptr ? table->value_at : root_.value_at;
-      report_.add({at, "'" + full_key(task.path, spec.name) + "' (" + spec.doc + ") is missing"});
-    }
-    return {spec.name, normalised(spec, spec.fallback), std::nullopt};
-  }
-
-  static Value::Table values(const ResolvedTable& table) {
-    Value::Table out;
-    for (const ResolvedEntry& entry : table.entries) out.emplace_back(entry.key, entry.value);
-    return out;
   }
 
   /// A table of the core, checked and read; defaults where it is wrong, since the report stops the run anyway.
@@ -437,10 +453,8 @@ class Validator {
     return experiment;
   }
 
-  const Setting& root_;
   const fs::path& file_;
   PluginLoader& loader_;
-  ProblemReport& report_;
   std::map<std::string, TableTask> components_;
   std::vector<ResolvedTable> tables_;
 };
@@ -464,6 +478,15 @@ Experiment load_experiment(const fs::path& file, std::span<const std::string> se
   const Setting root = merge_layers(file, sets, report);
   report.raise();
   return Validator(root, file, loader, report).run();
+}
+
+Value::Table load_settings(const fs::path& file, std::shared_ptr<const SchemaBase> schema) {
+  ProblemReport report;
+  const Setting root = merge_layers(file, {}, report);
+  report.raise();
+  const ResolvedTable table = TableChecker(root, report).check_table(&root, {"", "", "", {std::move(schema)}});
+  report.raise();
+  return TableChecker::values(table);
 }
 
 }  // namespace cairn

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <future>
+#include <map>
 #include <numeric>
 
 #include "cairn/error.h"
@@ -12,7 +13,13 @@ namespace cairn {
 namespace {
 
 /// What the probe stream's epochs stand for.
-enum ProbeDraw : std::uint64_t { kLoad = 1, kPrepare = 2, kChoose = 16 };
+enum ProbeDraw : std::uint64_t { kLoad = 1, kPrepare = 2, kLowShot = 5, kChoose = 16 };
+
+/// A stream epoch of its own for each round of each purpose; plain evaluation is round 0.
+std::uint64_t epoch_of(ProbeDraw draw, const SampleDraw& how) {
+  const std::uint64_t rounds = how.purpose == Purpose::evaluate ? how.round : how.round + 1;
+  return draw + 256 * rounds;
+}
 
 std::int64_t bytes_of(const Batch& batch) {
   std::int64_t total = 0;
@@ -71,13 +78,14 @@ std::vector<std::int64_t> choose_samples(std::int64_t size, std::int64_t most, s
 }
 
 SampleReader::SampleReader(const Modality& modality, const SampleSource& source, std::vector<std::int64_t> indices,
-                           std::int64_t batch_size, std::uint64_t seed, std::int64_t cache_bytes)
+                           std::int64_t batch_size, std::uint64_t seed, std::int64_t cache_bytes, SampleDraw draw)
     : modality_(modality),
       source_(source),
       indices_(std::move(indices)),
       batch_size_(static_cast<std::size_t>(std::max<std::int64_t>(1, batch_size))),
       seed_(seed),
       cache_bytes_(cache_bytes),
+      draw_(draw),
       cache_((indices_.size() + batch_size_ - 1) / batch_size_) {}
 
 SampleReader::Loaded SampleReader::load(std::size_t part) const {
@@ -85,7 +93,7 @@ SampleReader::Loaded SampleReader::load(std::size_t part) const {
   std::vector<Sample> samples;
   const std::size_t end = std::min(indices_.size(), (part + 1) * batch_size_);
   for (std::size_t i = part * batch_size_; i < end; ++i) {
-    Rng rng(seed_, Stream::probe, kLoad, static_cast<std::uint64_t>(indices_[i]));
+    Rng rng(seed_, Stream::probe, epoch_of(kLoad, draw_), static_cast<std::uint64_t>(indices_[i]));
     try {
       samples.push_back(source_.load(indices_[i], rng));
       loaded.index.push_back(indices_[i]);
@@ -93,7 +101,7 @@ SampleReader::Loaded SampleReader::load(std::size_t part) const {
       ++loaded.unreadable;
     }
   }
-  if (!samples.empty()) loaded.batch = modality_.collate(samples, Purpose::evaluate);
+  if (!samples.empty()) loaded.batch = modality_.collate(samples, draw_.purpose);
   return loaded;
 }
 
@@ -104,10 +112,9 @@ void SampleReader::keep(std::size_t part, const Loaded& loaded) {
   cached_bytes_ += bytes;
 }
 
-Features SampleReader::collect(const Embed& embed, at::Device device, std::int64_t workers) {
-  const at::NoGradGuard no_grad;
-  Features out;
-  std::vector<at::Tensor> rows, labels;
+std::int64_t SampleReader::visit(at::Device device, std::int64_t workers,
+                                 const std::function<void(const Batch&, std::span<const std::int64_t>)>& visit) {
+  std::int64_t unreadable = 0;
   std::deque<std::future<Loaded>> ahead;
   std::size_t asked = 0;
   const auto window = static_cast<std::size_t>(std::max<std::int64_t>(1, workers));
@@ -121,17 +128,27 @@ Features SampleReader::collect(const Embed& embed, at::Device device, std::int64
       loaded = ahead.front().get();
       ahead.pop_front();
     }
-    out.unreadable += loaded.unreadable;
+    unreadable += loaded.unreadable;
     if (loaded.batch) {
       Batch batch = copy_to(*loaded.batch, device);
-      Rng rng(seed_, Stream::probe, kPrepare, part);
-      modality_.prepare(batch, Purpose::evaluate, rng);
-      rows.push_back(embed_checked(embed, batch));
-      labels.push_back(loaded.batch->label.to(at::kCPU));
-      out.index.insert(out.index.end(), loaded.index.begin(), loaded.index.end());
+      Rng rng(seed_, Stream::probe, epoch_of(kPrepare, draw_), part);
+      modality_.prepare(batch, draw_.purpose, rng);
+      visit(batch, loaded.index);
     }
     keep(part, loaded);
   }
+  return unreadable;
+}
+
+Features SampleReader::collect(const Embed& embed, at::Device device, std::int64_t workers) {
+  const at::NoGradGuard no_grad;
+  Features out;
+  std::vector<at::Tensor> rows, labels;
+  out.unreadable = visit(device, workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
+    rows.push_back(embed_checked(embed, batch));
+    labels.push_back(batch.label.to(at::kCPU));
+    out.index.insert(out.index.end(), index.begin(), index.end());
+  });
   if (rows.empty()) return out;
   out.x = at::cat(rows);
   out.y = at::cat(labels);
@@ -152,13 +169,35 @@ Embed raw_input(std::int64_t width) {
   };
 }
 
+Features select_rows(const Features& features, std::span<const std::int64_t> rows) {
+  const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(rows.data(), rows.size()), at::kLong);
+  Features out{features.x.index_select(0, index), features.y.index_select(0, index), {}, features.unreadable};
+  for (const std::int64_t row : rows) out.index.push_back(features.index.at(static_cast<std::size_t>(row)));
+  return out;
+}
+
 Features labelled(const Features& features) {
   if (features.size() == 0) return features;
-  const at::Tensor rows = features.y.ge(0).nonzero().flatten();
-  Features out{features.x.index_select(0, rows), features.y.index_select(0, rows), {}, features.unreadable};
-  for (std::int64_t i = 0; i < rows.numel(); ++i)
-    out.index.push_back(features.index.at(static_cast<std::size_t>(rows[i].item<std::int64_t>())));
-  return out;
+  const at::Tensor rows = features.y.ge(0).nonzero().flatten().contiguous();
+  return select_rows(features, {rows.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(rows.numel())});
+}
+
+Features low_shot(const Features& features, double amount, std::uint64_t seed) {
+  std::map<std::int64_t, std::vector<std::int64_t>> classes;
+  const at::Tensor labels = features.y.contiguous();
+  for (std::int64_t row = 0; row < features.size(); ++row)
+    classes[labels.const_data_ptr<std::int64_t>()[row]].push_back(row);
+  std::vector<std::int64_t> chosen;
+  for (const auto& [label, rows] : classes) {
+    const auto size = static_cast<std::int64_t>(rows.size());
+    const double wanted = amount >= 1.0 ? amount : amount * static_cast<double>(size);
+    const std::int64_t count = std::clamp<std::int64_t>(std::llround(wanted), 1, size);
+    const auto order = Rng(seed, Stream::probe, kLowShot, static_cast<std::uint64_t>(label)).permutation(size);
+    for (std::int64_t i = 0; i < count; ++i)
+      chosen.push_back(rows[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]);
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return select_rows(features, chosen);
 }
 
 void check_features(const at::Tensor& x, const at::Tensor& y, const std::string& what) {

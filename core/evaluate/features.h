@@ -36,6 +36,12 @@ struct FeatureOptions {
   std::uint64_t seed = 0;
 };
 
+/// What samples are read for, and which of several draws of the same samples this is.
+struct SampleDraw {
+  Purpose purpose = Purpose::evaluate;
+  std::uint64_t round = 0;
+};
+
 /// A random subset of at most `most` out of 0 .. size-1, ascending; the same for the same seed and `part`.
 /// A source tells no labels before it loads, so classes are balanced only as a random draw balances them.
 CAIRN_API std::vector<std::int64_t> choose_samples(std::int64_t size, std::int64_t most, std::uint64_t seed,
@@ -47,10 +53,14 @@ CAIRN_API std::vector<std::int64_t> choose_samples(std::int64_t size, std::int64
 class CAIRN_API SampleReader {
  public:
   SampleReader(const Modality& modality, const SampleSource& source, std::vector<std::int64_t> indices,
-               std::int64_t batch_size, std::uint64_t seed, std::int64_t cache_bytes = 0);
+               std::int64_t batch_size, std::uint64_t seed, std::int64_t cache_bytes = 0, SampleDraw draw = {});
 
   std::int64_t size() const { return static_cast<std::int64_t>(indices_.size()); }
   std::int64_t cached_bytes() const { return cached_bytes_; }
+  /// Calls `visit` with every batch in order, prepared on the device, and the source's index of each of its rows.
+  /// Returns how many samples could not be read.
+  std::int64_t visit(at::Device device, std::int64_t workers,
+                     const std::function<void(const Batch&, std::span<const std::int64_t>)>& visit);
   /// Features of every readable sample, computed without gradient. Error if the embedding is not [B,D].
   Features collect(const Embed& embed, at::Device device, std::int64_t workers);
 
@@ -70,6 +80,7 @@ class CAIRN_API SampleReader {
   std::size_t batch_size_;
   std::uint64_t seed_;
   std::int64_t cache_bytes_;
+  SampleDraw draw_;
   std::int64_t cached_bytes_ = 0;
   std::vector<std::optional<Loaded>> cache_;
 };
@@ -85,6 +96,13 @@ CAIRN_API Embed raw_input(std::int64_t width = 3072);
 
 /// The rows that carry a label.
 CAIRN_API Features labelled(const Features& features);
+
+/// These rows, in this order.
+CAIRN_API Features select_rows(const Features& features, std::span<const std::int64_t> rows);
+
+/// A few rows of each class, drawn by `seed`: `amount` of 1 or more is a number a class, less a share of each class
+/// (at least one row). Rows ascend.
+CAIRN_API Features low_shot(const Features& features, double amount, std::uint64_t seed);
 
 /// Error, naming `what`, unless there are rows, one label a row, and only finite values.
 CAIRN_API void check_features(const at::Tensor& x, const at::Tensor& y, const std::string& what);

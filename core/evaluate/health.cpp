@@ -7,6 +7,10 @@
 namespace cairn {
 namespace {
 
+constexpr double kRankEpsilon = 1e-7;  // RankMe and LiDAR, for float32
+constexpr double kLidarRidge = 1e-4;
+constexpr double kLeastEigenvalue = 1e-10;
+
 at::Tensor checked(const at::Tensor& x, std::int64_t dimensions, const char* what) {
   if (!x.defined() || x.dim() != dimensions || x.numel() == 0 || x.size(0) < 2)
     throw Error("at least two samples are needed", what);
@@ -47,7 +51,46 @@ double effective_rank(const at::Tensor& x) {
 
 double rankme(const at::Tensor& x) {
   const at::NoGradGuard no_grad;
-  return exp_entropy(squared_singular_values(checked(x, 2, "RankMe")).sqrt(), 1e-7);
+  return exp_entropy(squared_singular_values(checked(x, 2, "RankMe")).sqrt(), kRankEpsilon);
+}
+
+double lidar(const at::Tensor& views) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor values = checked(views, 3, "LiDAR");
+  const at::Tensor means = values.mean(1);
+  const at::Tensor between = means - means.mean(0);
+  const at::Tensor within = (values - means.unsqueeze(1)).flatten(0, 1);
+  const auto covariance = [](const at::Tensor& x) { return at::mm(x.t(), x) / static_cast<double>(x.size(0)); };
+  const auto [variance, direction] =
+      at::linalg_eigh(covariance(within) + kLidarRidge * at::eye(values.size(2), at::kDouble));
+  // Sw^-1/2 Sb Sw^-1/2 = (B Sw^-1/2)' (B Sw^-1/2) / N, in the eigenvectors of Sw: the last rotation changes no
+  // eigenvalue.
+  const at::Tensor whitened = at::mm(between, direction) * variance.rsqrt();
+  return exp_entropy(squared_singular_values(whitened), kRankEpsilon);
+}
+
+double alpha_req(const at::Tensor& x) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor values = checked(x, 2, "alpha-ReQ");
+  const at::Tensor spectrum = squared_singular_values(values - values.mean(0)).flip(0);
+  const std::int64_t count = spectrum.gt(kLeastEigenvalue * spectrum[0]).sum().item<std::int64_t>();
+  if (count < 2) return 0.0;
+  const at::Tensor rank = at::arange(1, count + 1, at::kDouble).log();
+  const at::Tensor size = spectrum.narrow(0, 0, count).log();
+  const at::Tensor from_mean = rank - rank.mean();
+  return -(from_mean * size).sum().item<double>() / from_mean.square().sum().item<double>();
+}
+
+double prediction_cosine(const at::Tensor& predictions, const at::Tensor& targets) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor answers = checked(predictions, 2, "prediction cosine");
+  const at::Tensor mean = checked(targets, 2, "prediction cosine").mean(0, /*keepdim=*/true);
+  return at::cosine_similarity(answers, mean).mean().item<double>();
+}
+
+double target_variance(const at::Tensor& targets) {
+  const at::NoGradGuard no_grad;
+  return checked(targets, 2, "target variance").var(0, /*unbiased=*/false).mean().item<double>();
 }
 
 ShortcutShare shortcut_share(const at::Tensor& tokens) {

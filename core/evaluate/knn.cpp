@@ -10,8 +10,9 @@
 namespace cairn {
 namespace {
 
-constexpr std::int64_t kBlockValues = std::int64_t{1} << 24;  // cosines held at a time: 64 MiB
-constexpr std::int64_t kMostRows = 1024;
+// Cosines held at a time: few enough to be picked over while they are still in the cache.
+constexpr std::int64_t kQueryBlock = 1024;
+constexpr std::int64_t kBankBlock = 2048;
 
 struct Neighbour {
   float cosine;
@@ -23,9 +24,9 @@ at::Tensor unit_rows(const at::Tensor& x) {
   return values / values.norm(2, 1, true).clamp_min(1e-12);
 }
 
-/// The `count` largest cosines, largest first; the lower row first among equals.
-void nearest(std::span<const float> cosines, std::size_t count, std::vector<Neighbour>& out) {
-  out.clear();
+/// Merges the cosines of the rows from `first` on into the `count` largest so far, largest first; the lower row first
+/// among equals.
+void nearest(std::span<const float> cosines, std::int64_t first, std::size_t count, std::vector<Neighbour>& out) {
   for (std::size_t i = 0; i < cosines.size(); ++i) {
     const float cosine = cosines[i];
     if (out.size() == count) {
@@ -34,7 +35,7 @@ void nearest(std::span<const float> cosines, std::size_t count, std::vector<Neig
     }
     const auto place =
         std::upper_bound(out.begin(), out.end(), cosine, [](float c, const Neighbour& n) { return c > n.cosine; });
-    out.insert(place, {cosine, static_cast<std::int64_t>(i)});
+    out.insert(place, {cosine, first + static_cast<std::int64_t>(i)});
   }
 }
 
@@ -57,6 +58,24 @@ void split_rows(std::int64_t rows, const Work& work) {
   for (auto& part : parts) part.get();
 }
 
+/// The nearest rows of `bank` [N,D] to each of `queries` [M,D], both of unit length.
+std::vector<std::vector<Neighbour>> search(const at::Tensor& bank, const at::Tensor& queries, std::size_t count) {
+  std::vector<std::vector<Neighbour>> near(static_cast<std::size_t>(queries.size(0)));
+  for (auto& each : near) each.reserve(count + 1);
+  at::Tensor cosines = at::empty({queries.size(0), std::min(kBankBlock, bank.size(0))});
+  for (std::int64_t begin = 0; begin < bank.size(0); begin += kBankBlock) {
+    const std::int64_t rows = std::min(kBankBlock, bank.size(0) - begin);
+    if (rows != cosines.size(1)) cosines = at::empty({queries.size(0), rows});
+    at::mm_out(cosines, queries, bank.narrow(0, begin, rows).t());
+    const auto* values = cosines.const_data_ptr<float>();
+    split_rows(queries.size(0), [&near, values, rows, begin, count](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i)
+        nearest({values + i * rows, static_cast<std::size_t>(rows)}, begin, count, near[static_cast<std::size_t>(i)]);
+    });
+  }
+  return near;
+}
+
 }  // namespace
 
 at::Tensor knn_classify(const at::Tensor& train_x, const at::Tensor& train_y, const at::Tensor& x, std::int64_t classes,
@@ -68,25 +87,18 @@ at::Tensor knn_classify(const at::Tensor& train_x, const at::Tensor& train_y, co
     throw Error("labels must lie in 0 to " + std::to_string(classes - 1), "nearest neighbours, training part");
   if (options.neighbours < 1 || !(options.temperature > 0.0))
     throw Error("neighbours and temperature must be positive", "nearest neighbours");
-  const at::Tensor bank = unit_rows(train_x).t(), queries = unit_rows(x), labels = train_y.to(at::kCPU).contiguous();
-  const std::int64_t rows = bank.size(1);
-  const auto count = static_cast<std::size_t>(std::min(options.neighbours, rows));
-  const std::int64_t block = std::clamp<std::int64_t>(kBlockValues / rows, 1, kMostRows);
+  const at::Tensor bank = unit_rows(train_x), queries = unit_rows(x), labels = train_y.to(at::kCPU).contiguous();
+  const auto count = static_cast<std::size_t>(std::min(options.neighbours, bank.size(0)));
   at::Tensor guess = at::empty({x.size(0)}, at::kLong);
   auto* out = guess.mutable_data_ptr<std::int64_t>();
   const auto* label = labels.const_data_ptr<std::int64_t>();
-  for (std::int64_t begin = 0; begin < x.size(0); begin += block) {
-    const std::int64_t size = std::min(block, x.size(0) - begin);
-    const at::Tensor cosines = at::mm(queries.narrow(0, begin, size), bank).contiguous();
-    const auto* values = cosines.const_data_ptr<float>();
-    split_rows(size, [=, &options](std::int64_t first, std::int64_t last) {
-      std::vector<Neighbour> near;
-      near.reserve(count + 1);
+  for (std::int64_t begin = 0; begin < x.size(0); begin += kQueryBlock) {
+    const at::Tensor block = queries.narrow(0, begin, std::min(kQueryBlock, x.size(0) - begin));
+    const std::vector<std::vector<Neighbour>> near = search(bank, block, count);
+    split_rows(block.size(0), [&, begin](std::int64_t first, std::int64_t last) {
       std::vector<double> votes(static_cast<std::size_t>(classes));
-      for (std::int64_t i = first; i < last; ++i) {
-        nearest({values + i * rows, static_cast<std::size_t>(rows)}, count, near);
-        out[begin + i] = vote(near, label, votes, options.temperature);
-      }
+      for (std::int64_t i = first; i < last; ++i)
+        out[begin + i] = vote(near[static_cast<std::size_t>(i)], label, votes, options.temperature);
     });
   }
   return guess;

@@ -296,6 +296,7 @@ LinearProbeResult linear_probe(const Features& train, const Features& test, std:
   const at::Tensor guess = present.index_select(0, guesses(fit, (test.x - mean) / scale));
   result.accuracy = accuracy_of(guess, test.y);
   result.c = c;
+  result.guess = guess;
   result.confusion = confusion_of(guess, test.y, classes);
   result.train = train.size();
   result.test = test.size();

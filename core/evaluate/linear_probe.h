@@ -29,6 +29,7 @@ struct LogisticFit {
 struct LinearProbeResult {
   double accuracy = 0.0;  // share of the test rows
   double c = 0.0;         // the chosen one
+  at::Tensor guess;       // int64 [N] of the test rows
   at::Tensor confusion;   // int64 [classes,classes]: test rows by true class and guess
   std::int64_t train = 0;
   std::int64_t test = 0;

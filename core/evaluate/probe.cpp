@@ -28,6 +28,10 @@ ProbeData::ProbeData(const Modality& modality, const EvaluateSettings& settings,
   }
 }
 
+std::vector<std::string> ProbeData::classes() const {
+  return train_.source ? train_.source->classes() : std::vector<std::string>();
+}
+
 ProbeData::Part ProbeData::open(Split split, std::int64_t online, std::int64_t last, std::int64_t cache_bytes) const {
   Part part;
   part.source = modality_.open(split, Purpose::evaluate);
@@ -72,9 +76,27 @@ std::optional<ProbeResult> ProbeData::probe(const Embed& embed, bool is_final, a
     result.feature_std = feature_std(test.x);
     result.effective_rank = effective_rank(test.x);
     result.rankme = rankme(test.x);
+    result.alpha_req = alpha_req(test.x);
   }
+  result.lidar = measure_lidar(embed, device);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
+}
+
+double ProbeData::measure_lidar(const Embed& embed, at::Device device) const {
+  if (settings_.lidar_samples < 2 || settings_.lidar_views < 2) return 0.0;
+  const auto source = modality_.open(Split::train, Purpose::pretrain);
+  if (!source) return 0.0;
+  constexpr std::uint64_t kPart = 2;  // beside the training and the test part
+  const auto chosen = choose_samples(source->size(), settings_.lidar_samples, seed_, kPart);
+  std::vector<at::Tensor> views;
+  for (std::int64_t view = 0; view < settings_.lidar_views; ++view) {
+    SampleReader reader(modality_, *source, chosen, settings_.batch_size, seed_, 0,
+                        {Purpose::pretrain, static_cast<std::uint64_t>(view)});
+    views.push_back(reader.collect(embed, device, workers_).x);
+    if (!views.back().defined() || !at::isfinite(views.back()).all().item<bool>()) return 0.0;
+  }
+  return views.front().size(0) > 1 ? lidar(at::stack(views, 1)) : 0.0;
 }
 
 std::optional<HealthResult> ProbeData::health(const Embed& embed, at::Device device) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cairn/export.h"
 #include "cairn/modality.h"
@@ -26,9 +27,11 @@ struct ProbeResult {
   std::int64_t classes = 0;
   std::int64_t width = 0;       // of the features
   std::int64_t unreadable = 0;  // samples skipped, both parts
-  double feature_std = 0.0;     // of the test features, as the two below
+  double feature_std = 0.0;     // of the test features, as the three below
   double effective_rank = 0.0;
   double rankme = 0.0;
+  double alpha_req = 0.0;
+  double lidar = 0.0;  // of augmented training views; 0 where it was not measured
   double seconds = 0.0;
   at::Tensor confusion;  // int64 [classes,classes]: test samples by true class and the linear probe's guess
 };
@@ -52,6 +55,8 @@ class CAIRN_API ProbeData {
 
   /// Why there is nothing to probe ("the data has no test part"); empty when there is.
   const std::string& reason() const { return reason_; }
+  /// Class names of the data; empty without labels.
+  std::vector<std::string> classes() const;
 
   /// Probes `embed` with the online or the final number of samples; nullopt, with reason() set, where the data carry no
   /// labels, have no test part, or fewer than two classes. Error where features are not finite.
@@ -70,6 +75,8 @@ class CAIRN_API ProbeData {
     SampleReader& reader(bool is_final) const { return is_final && last ? *last : *online; }
   };
 
+  /// LiDAR of evaluate.lidar_views augmented views of evaluate.lidar_samples training samples; 0 without them.
+  double measure_lidar(const Embed& embed, at::Device device) const;
   Part open(Split split, std::int64_t online, std::int64_t last, std::int64_t cache_bytes) const;
 
   const Modality& modality_;

@@ -55,7 +55,10 @@ Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress)
   const std::vector<at::Tensor> predictions = predict(batch, plan, pass.contexts);
 
   for (const WeightedObjective& part : parts_.objectives) {
-    pass.pairs.push_back(pair(*part.objective, plan, raw, predictions));
+    const std::map<int, at::Tensor> refined = refine(*part.objective, raw);
+    if (pass.pairs.empty() && !refined.empty() && refined.begin()->second.dim() == 3)
+      pass.targets = refined.begin()->second.detach();
+    pass.pairs.push_back(pair(part.objective->target().level, plan, refined, predictions));
     const LossReport own = call_plugin(part.type, [&] {
       return part.objective->evaluate({pass.pairs.back(), pass.contexts, &plan, progress});
     });
@@ -66,7 +69,6 @@ Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress)
   }
   const at::NoGradGuard no_grad;
   pass.features = encoded.empty() ? pass.contexts.front().pooled : encoded.begin()->second.pooled;
-  if (!raw.empty() && raw.begin()->second.dim() == 3) pass.targets = raw.begin()->second.detach();
   return pass;
 }
 
@@ -196,17 +198,19 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
   return answers;
 }
 
-std::vector<Pair> Engine::pair(Objective& objective, const Plan& plan, const RawTargets& raw,
-                               const std::vector<at::Tensor>& predictions) const {
-  const bool differentiable = parts_.target.source == Source::student;
+std::map<int, at::Tensor> Engine::refine(Objective& objective, const RawTargets& raw) const {
+  std::optional<at::NoGradGuard> no_grad;
+  if (parts_.target.source != Source::student) no_grad.emplace();
   const Level level = objective.target().level;
   std::map<int, at::Tensor> refined;
-  {
-    std::optional<at::NoGradGuard> no_grad;
-    if (!differentiable) no_grad.emplace();
-    for (const auto& [key, target] : raw)
-      if (key.first == level) refined[key.second] = objective.refine(target);
-  }
+  for (const auto& [key, target] : raw)
+    if (key.first == level) refined[key.second] = objective.refine(target);
+  return refined;
+}
+
+std::vector<Pair> Engine::pair(Level level, const Plan& plan, const std::map<int, at::Tensor>& refined,
+                               const std::vector<at::Tensor>& predictions) const {
+  const bool differentiable = parts_.target.source == Source::student;
   std::vector<Pair> pairs;
   for (std::size_t i = 0; i < plan.queries.size(); ++i) {
     const Query& query = plan.queries[i];

@@ -16,7 +16,7 @@ struct Pass {
   std::vector<Encoded> contexts;
   std::vector<std::vector<Pair>> pairs;  // of each objective
   at::Tensor features;                   // [B,D] pooled, of the target branch where there is one
-  at::Tensor targets;                    // [B,N,D] raw targets of the first view asked about, if tokens
+  at::Tensor targets;                    // [B,N,D] of the first view asked about, as the first objective compares them
 };
 
 /// Executes plans: encodes contexts, makes targets, answers queries, evaluates objectives. Contexts of equal shape, and
@@ -39,8 +39,10 @@ class CAIRN_API Engine {
   std::vector<at::Tensor> predict(const Batch& batch, const Plan& plan, const std::vector<Encoded>& contexts);
   /// Raw targets by level and view.
   using RawTargets = std::map<std::pair<Level, int>, at::Tensor>;
-  /// The pairs of the queries at the objective's own level.
-  std::vector<Pair> pair(Objective& objective, const Plan& plan, const RawTargets& raw,
+  /// The targets of the objective's own level, by view, as it compares them.
+  std::map<int, at::Tensor> refine(Objective& objective, const RawTargets& raw) const;
+  /// The pairs of the queries at `level`.
+  std::vector<Pair> pair(Level level, const Plan& plan, const std::map<int, at::Tensor>& refined,
                          const std::vector<at::Tensor>& predictions) const;
 
   Composition& parts_;

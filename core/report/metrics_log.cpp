@@ -22,6 +22,21 @@ std::optional<std::int64_t> step_of(const std::string& line) {
 
 }  // namespace
 
+std::vector<MetricsRecord> read_metrics(const std::filesystem::path& path) {
+  std::vector<MetricsRecord> records;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {
+    const std::optional<std::int64_t> step = step_of(line);
+    if (!step) continue;
+    MetricsRecord record{*step, {}};
+    const auto fields = nlohmann::ordered_json::parse(line);
+    for (const auto& [name, value] : fields.items())
+      if (name != "step" && value.is_number()) record.metrics.emplace_back(name, value.get<double>());
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
 MetricsLog::MetricsLog(std::filesystem::path path, std::optional<std::int64_t> resume_step) : path_(std::move(path)) {
   if (resume_step && std::filesystem::exists(path_)) rewrite(*resume_step);
   file_.open(path_, resume_step ? std::ios::app : std::ios::trunc);

@@ -15,6 +15,15 @@ namespace cairn {
 /// Names and values of one record.
 using Metrics = std::vector<std::pair<std::string, double>>;
 
+/// One line of metrics.jsonl: its numbers, without those that were not finite.
+struct MetricsRecord {
+  std::int64_t step = 0;
+  Metrics metrics;
+};
+
+/// The records of a metrics.jsonl in order; torn lines are left out, a missing file has none.
+CAIRN_API std::vector<MetricsRecord> read_metrics(const std::filesystem::path& path);
+
 /// metrics.jsonl: one JSON object a line, {"step":20,"loss":0.41,…}, flushed line by line. A value that is NaN or
 /// infinite is null, and "note" says which it was.
 class CAIRN_API MetricsLog {

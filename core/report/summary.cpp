@@ -14,6 +14,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::int64_t kMostConfused = 50;  // classes whose confusion is written out
+
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json result_json(const ResultRow& row) {
@@ -25,6 +27,8 @@ Json result_json(const ResultRow& row) {
               {"feature_std", finite(r.feature_std)},
               {"effective_rank", finite(r.effective_rank)},
               {"rankme", finite(r.rankme)},
+              {"lidar", finite(r.lidar)},
+              {"alpha_req", finite(r.alpha_req)},
               {"c", finite(r.c)},
               {"width", r.width},
               {"train", r.train},
@@ -32,6 +36,20 @@ Json result_json(const ResultRow& row) {
               {"classes", r.classes},
               {"unreadable", r.unreadable},
               {"seconds", finite(r.seconds)}});
+  if (r.confusion.defined() && r.classes <= kMostConfused) {
+    Json& rows = out["confusion"] = Json::array();
+    for (const at::Tensor& row : r.confusion.to(at::kLong).contiguous().unbind(0)) {
+      const auto* counts = row.const_data_ptr<std::int64_t>();
+      rows.push_back(std::vector<std::int64_t>(counts, counts + row.numel()));
+    }
+  }
+  return out;
+}
+
+Json online_json(const std::vector<OnlineProbe>& probes) {
+  Json out = Json::array();
+  for (const OnlineProbe& probe : probes)
+    out.push_back({{"step", probe.step}, {"linear", finite(probe.linear)}, {"knn", finite(probe.knn)}});
   return out;
 }
 
@@ -94,12 +112,18 @@ std::string result_table(std::span<const ResultRow> rows, const std::string& rea
 void write_run_facts(const std::filesystem::path& path, const RunFacts& facts) {
   Json results = Json::array();
   for (const ResultRow& row : facts.results) results.push_back(result_json(row));
+  Json alarms = Json::array();
+  for (const Alarm& alarm : facts.alarms)
+    alarms.push_back({{"kind", alarm.kind}, {"step", alarm.step}, {"text", alarm.text}});
   Json best = nullptr;
   if (facts.best)
     best = {{"path", facts.best->path.string()},
             {"step", facts.best->step},
             {"measure", facts.best->measure},
             {"value", finite(facts.best->value)}};
+  if (facts.best && facts.best->interval)
+    best["interval"] = {finite(facts.best->interval->low), finite(facts.best->interval->high)};
+  if (facts.best) best["probes"] = online_json(facts.online);
   Json out = {{"status", facts.status},
               {"name", facts.name},
               {"cairn", facts.cairn_version},
@@ -118,11 +142,14 @@ void write_run_facts(const std::filesystem::path& path, const RunFacts& facts) {
               {"steps", facts.steps},
               {"samples_per_second", or_null(facts.samples_per_second)},
               {"loader_wait_share", finite(facts.loader_wait_share)},
+              {"flops_per_step", finite(facts.flops_per_step)},
               {"unreadable_samples", facts.unreadable_samples},
               {"peak_memory_bytes", facts.peak_memory_bytes},
               {"peak_device_memory_bytes", or_null(facts.peak_device_memory_bytes)},
               {"results", results},
-              {"best_checkpoint", best}};
+              {"best_checkpoint", best},
+              {"classes", facts.classes},
+              {"alarms", alarms}};
   if (!facts.no_result_reason.empty()) out["no_result_reason"] = facts.no_result_reason;
   if (!facts.error.empty()) out["error"] = facts.error;
   write_file_atomically(path, out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "cairn/export.h"
+#include "evaluate/alarms.h"
 #include "evaluate/probe.h"
+#include "evaluate/significance.h"
 
 namespace cairn {
 
@@ -37,6 +39,15 @@ struct BestCheckpoint {
   std::int64_t step = 0;
   std::string measure;  // "linear"
   double value = 0.0;
+  std::optional<Interval> interval;  // bootstrap over the test samples
+};
+
+/// A probe while training. Without the number of test samples it was made before a resume.
+struct OnlineProbe {
+  std::int64_t step = 0;
+  double linear = 0.0;
+  double knn = 0.0;
+  std::int64_t test = 0;
 };
 
 /// What run.json says of a run. `status`: running, done, interrupted or failed.
@@ -60,12 +71,16 @@ struct RunFacts {
   std::int64_t steps = 0;       // asked for
   std::optional<double> samples_per_second;
   double loader_wait_share = 0.0;
+  double flops_per_step = 0.0;  // of products, convolutions and attention; 0 where no step was made
   std::int64_t unreadable_samples = 0;
   std::int64_t peak_memory_bytes = 0;
   std::optional<std::int64_t> peak_device_memory_bytes;
   std::vector<ResultRow> results;
   std::string no_result_reason;
   std::optional<BestCheckpoint> best;
+  std::vector<OnlineProbe> online;  // the evidence for the best checkpoint
+  std::vector<std::string> classes;
+  std::vector<Alarm> alarms;
 };
 
 /// Writes run.json atomically: at the start, at the end, and when something it tells has changed.

@@ -33,57 +33,11 @@ nlohmann::json read_state(const fs::path& checkpoint) {
   return state;
 }
 
-}  // namespace
-
-Checkpoints::Checkpoints(fs::path folder, const CheckpointSettings& settings)
-    : folder_(std::move(folder)), settings_(settings) {
-  fs::create_directories(folder_);
-  remove_leftovers(folder_);
-}
-
-fs::path Checkpoints::path_of(std::int64_t step) const { return folder_ / fmt::format("{}{:08d}", kPrefix, step); }
-
-fs::path Checkpoints::save(const RunPoint& point, const Composition& parts, const Optimizer& optimizer) {
-  AtomicFolder folder(path_of(point.step));
-  const auto write = [&](const char* name, const NamedTensors& tensors) {
-    folder.write_file(name, [&](FileWriter& writer) { write_safetensors(writer, tensors, {{"format", "cairn"}}); });
-  };
-  write("student.safetensors", named_state(parts.student_modules()));
-  if (parts.teacher) write("teacher.safetensors", named_state({{"", parts.teacher}}));
-  write("optimizer.safetensors", optimizer_state(optimizer));
-  nlohmann::json state = {{"format", kFormat}, {"step", point.step}};
-  if (point.best) state["best"] = {{"step", point.best->step}, {"score", point.best->score}};
-  folder.write_file("state.json", state.dump(1) + "\n");
-  folder.commit();
-  prune(point.best);
-  return path_of(point.step);
-}
-
-std::optional<fs::path> Checkpoints::newest() const {
-  const std::vector<std::int64_t> all = steps();
-  if (all.empty()) return std::nullopt;
-  return path_of(all.back());
-}
-
-RunPoint Checkpoints::load(const fs::path& checkpoint, Composition& parts, Optimizer& optimizer) {
-  const nlohmann::json state = read_state(checkpoint);
-  const auto fill = [&](const char* name, const NamedTensors& target) {
-    const fs::path path = checkpoint / name;
-    load_named_state(target, read_safetensors(path).tensors, path.string());
-  };
-  fill("student.safetensors", named_state(parts.student_modules()));
-  if (parts.teacher) fill("teacher.safetensors", named_state({{"", parts.teacher}}));
-  fill("optimizer.safetensors", optimizer_state(optimizer));
-  RunPoint point{state.at("step").get<std::int64_t>(), std::nullopt};
-  if (state.contains("best"))
-    point.best = BestStep{state["best"].at("step").get<std::int64_t>(), state["best"].at("score").get<double>()};
-  optimizer.set_steps(point.step);
-  return point;
-}
-
-std::vector<std::int64_t> Checkpoints::steps() const {
+/// Steps of the complete checkpoints in a folder, ascending.
+std::vector<std::int64_t> steps_in(const fs::path& folder) {
   std::vector<std::int64_t> found;
-  for (const auto& entry : fs::directory_iterator(folder_)) {
+  if (!fs::is_directory(folder)) return found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with(kPrefix) || !fs::exists(entry.path() / "state.json")) continue;
     std::int64_t step = 0;
@@ -95,8 +49,64 @@ std::vector<std::int64_t> Checkpoints::steps() const {
   return found;
 }
 
+void fill(const fs::path& file, const NamedTensors& target) {
+  load_named_state(target, read_safetensors(file).tensors, file.string());
+}
+
+fs::path path_in(const fs::path& folder, std::int64_t step) { return folder / fmt::format("{}{:08d}", kPrefix, step); }
+
+}  // namespace
+
+std::optional<fs::path> newest_checkpoint(const fs::path& folder) {
+  const std::vector<std::int64_t> all = steps_in(folder);
+  return all.empty() ? std::nullopt : std::optional(path_in(folder, all.back()));
+}
+
+void load_weights(const fs::path& checkpoint, const Composition& parts) {
+  fill(checkpoint / "student.safetensors", named_state(parts.student_modules()));
+  if (parts.teacher) fill(checkpoint / "teacher.safetensors", named_state({{"", parts.teacher}}));
+}
+
+Checkpoints::Checkpoints(fs::path folder, const CheckpointSettings& settings)
+    : folder_(std::move(folder)), settings_(settings) {
+  fs::create_directories(folder_);
+  remove_leftovers(folder_);
+}
+
+fs::path Checkpoints::path_of(std::int64_t step) const { return path_in(folder_, step); }
+
+fs::path Checkpoints::save(const RunPoint& point, const Composition& parts, const Optimizer& optimizer) {
+  AtomicFolder folder(path_of(point.step));
+  const auto write = [&](const char* name, const NamedTensors& tensors) {
+    folder.write_file(name, [&](FileWriter& writer) { write_safetensors(writer, tensors, {{"format", "cairn"}}); });
+  };
+  write("student.safetensors", named_state(parts.student_modules()));
+  if (parts.teacher) write("teacher.safetensors", named_state({{"", parts.teacher}}));
+  write("optimizer.safetensors", optimizer_state(optimizer));
+  nlohmann::json state = {{"format", kFormat}, {"step", point.step}};
+  if (point.best) state["best"] = {{"step", point.best->step}, {"score", point.best->score}};
+  if (!point.losses.empty()) state["losses"] = point.losses;
+  folder.write_file("state.json", state.dump(1) + "\n");
+  folder.commit();
+  prune(point.best);
+  return path_of(point.step);
+}
+
+std::optional<fs::path> Checkpoints::newest() const { return newest_checkpoint(folder_); }
+
+RunPoint Checkpoints::load(const fs::path& checkpoint, Composition& parts, Optimizer& optimizer) {
+  const nlohmann::json state = read_state(checkpoint);
+  load_weights(checkpoint, parts);
+  fill(checkpoint / "optimizer.safetensors", optimizer_state(optimizer));
+  RunPoint point{state.at("step").get<std::int64_t>(), std::nullopt, state.value("losses", std::deque<double>())};
+  if (state.contains("best"))
+    point.best = BestStep{state["best"].at("step").get<std::int64_t>(), state["best"].at("score").get<double>()};
+  optimizer.set_steps(point.step);
+  return point;
+}
+
 void Checkpoints::prune(const std::optional<BestStep>& best) const {
-  std::vector<std::int64_t> all = steps();
+  const std::vector<std::int64_t> all = steps_in(folder_);
   const auto kept = static_cast<std::size_t>(settings_.keep);
   for (std::size_t i = 0; i + kept < all.size(); ++i)
     if (!(settings_.best && best && best->step == all[i])) remove_folder(path_of(all[i]));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -22,7 +23,14 @@ struct BestStep {
 struct RunPoint {
   std::int64_t step = 0;
   std::optional<BestStep> best;
+  std::deque<double> losses;  // the window of a loss guard
 };
+
+/// The newest complete checkpoint in a run's folder of checkpoints.
+CAIRN_API std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& folder);
+
+/// Brings the networks to the state of a checkpoint. Error with a full report if it is of another model.
+CAIRN_API void load_weights(const std::filesystem::path& checkpoint, const Composition& parts);
 
 /// The folder `checkpoints` of a run: `step-N/` with student, teacher and optimizer as safetensors and state.json.
 /// A checkpoint appears complete or not at all; the newest `keep` stay, and the best by probe.
@@ -38,7 +46,6 @@ class CAIRN_API Checkpoints {
   static RunPoint load(const std::filesystem::path& checkpoint, Composition& parts, Optimizer& optimizer);
 
  private:
-  std::vector<std::int64_t> steps() const;
   std::filesystem::path path_of(std::int64_t step) const;
   void prune(const std::optional<BestStep>& best) const;
 

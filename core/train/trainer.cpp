@@ -5,12 +5,15 @@
 #include <torch/nn/modules/batchnorm.h>
 
 #include <cmath>
+#include <limits>
 
 #include "cairn/error.h"
 #include "data/training_part.h"
 #include "model/parameter_rules.h"
 #include "plugin/guard.h"
 #include "train/autocast.h"
+#include "train/divergence.h"
+#include "train/flop_counter.h"
 #include "train/interrupt.h"
 
 namespace cairn {
@@ -75,6 +78,16 @@ void to_device(Load& load, at::Device device) {
   for (Query& query : load.plan.queries) move(query.where.index);
 }
 
+/// |teacher - student| / |student| over the parameters that both have, a scalar.
+at::Tensor distance(const FlatParameters& teacher, const FlatParameters& student) {
+  const at::Tensor a = teacher.values().narrow(0, 0, student.shared_size());
+  const at::Tensor b = student.values().narrow(0, 0, student.shared_size());
+  return (a - b).norm() / (b.norm() + 1e-12);
+}
+
+/// [B,Q,D] or [B,D] as rows [M,D]; undefined stays undefined.
+at::Tensor rows_of(const at::Tensor& x) { return x.defined() ? x.detach().reshape({-1, x.size(-1)}) : x; }
+
 }  // namespace
 
 Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesystem::path run, at::Device device)
@@ -88,10 +101,12 @@ Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesyst
       schedule_(experiment.optim, experiment.ema, experiment.schedule, experiment.train),
       engine_(parts),
       checkpoints_(run / "checkpoints", experiment.checkpoint),
-      quarantine_(source_->size(), max_bad_share(experiment)) {
+      quarantine_(source_->size(), max_bad_share(experiment)),
+      guard_(experiment.train.spike_deviations) {
   if (const auto newest = checkpoints_.newest()) {
     point_ = Checkpoints::load(*newest, parts_, *optimizer_);
     saved_step_ = point_.step;
+    guard_ = LossGuard(experiment.train.spike_deviations, point_.losses);
   }
   set_modes();
 }
@@ -120,19 +135,31 @@ TrainOutcome Trainer::run(Watcher& watcher) {
   while (point_.step < last && !interrupt.requested()) {
     const Progress progress{point_.step, schedule_.total_steps(), point_.step * train.batch_size / source_->size()};
     const StepRates rates = schedule_.at(point_.step);
+    auto counter = outcome.flops_per_step == 0.0 ? std::make_unique<FlopCounter>() : nullptr;
     const Learned learned = learn(loader, progress);
-    const at::Tensor gradient_norm = optimizer_->step(rates);
-    follow_buffers(parts_, experiment_.ema, rates.momentum);
-    engine_.settle(learned.passes, learned.plans.back(), progress);
+    if (counter) outcome.flops_per_step = counter->total();
+    counter.reset();
+    const auto due = [&](std::int64_t every) { return every > 0 && (point_.step + 1) % every == 0; };
+    const bool is_logged = due(experiment_.log.every) || point_.step + 1 == last;
+    const auto part_norms = is_logged ? part_gradient_norms() : std::vector<std::pair<std::string, at::Tensor>>();
+    at::Tensor gradient_norm;
+    if (passes(learned, watcher)) {
+      gradient_norm = optimizer_->step(rates);
+      follow_buffers(parts_, experiment_.ema, rates.momentum);
+      engine_.settle(learned.passes, learned.plans.back(), progress);
+    } else {
+      gradient_norm = student_->gradients().norm();
+      student_->gradients().zero_();
+      optimizer_->set_steps(point_.step + 1);
+    }
+    const bool evaluates = due(experiment_.evaluate.every), saves = due(experiment_.checkpoint.every);
 
     ++point_.step;
     watcher.stepped(point_.step, loader.take_wait());
     for (const BadSample& sample : quarantine_.take_new()) watcher.unreadable(sample);
-    const auto due = [&](std::int64_t every) { return every > 0 && point_.step % every == 0; };
-    if (due(experiment_.log.every) || point_.step == last)
-      watcher.logged(record(learned, progress, rates, gradient_norm));
-    if (due(experiment_.evaluate.every)) evaluate(watcher);
-    if (due(experiment_.checkpoint.every)) save(watcher);
+    if (is_logged) watcher.logged(record(learned, progress, rates, gradient_norm, part_norms));
+    if (evaluates) evaluate(watcher);
+    if (saves) save(watcher);
   }
   save(watcher);
   outcome.last_step = point_.step;
@@ -161,24 +188,97 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
     loss.backward();
     learned.loss = learned.loss.defined() ? learned.loss + loss.detach() : loss.detach();
     learned.plans.push_back(std::move(load.plan));
+    learned.batch = std::move(load.batch);
   }
   return learned;
 }
 
+bool Trainer::passes(const Learned& learned, Watcher& watcher) {
+  const std::string& action = experiment_.train.on_spike;
+  const bool guards = action != "ignore";
+  // On a GPU reading the loss would stop the queue of kernels at every step; without a guard the log does it in time.
+  if (device_.is_cuda() && !guards && (point_.step + 1) % experiment_.log.every != 0) return true;
+  const double loss = learned.loss.item<double>();
+  const bool is_finite = std::isfinite(loss) && std::isfinite(student_->gradients().norm().item<double>());
+  const double median = guard_.median();
+  const bool is_bad = guards ? guard_.is_bad(is_finite ? loss : std::numeric_limits<double>::quiet_NaN()) : !is_finite;
+  if (!is_bad) return true;
+
+  const std::string first = is_finite ? "" : first_non_finite(parts_, learned.batch, learned.plans.back(), learned.passes.back());
+  const std::string what =
+      is_finite
+          ? fmt::format("the loss leapt to {:.4g} from a median of {:.4g} at step {}", loss, median, point_.step + 1)
+          : fmt::format("the {} at step {}; not finite first: {}",
+                        std::isfinite(loss) ? "gradient is not finite" : fmt::format("loss is {}", loss),
+                        point_.step + 1, first.empty() ? "unknown" : first);
+  if (!guards || guard_.bad_in_a_row() > LossGuard::kPatience)
+    throw Error(what, "",
+                "lower optim.lr, lengthen schedule.warmup_steps or set optim.clip, then go on with --resume; "
+                "train.on_spike = \"skip\" leaves such updates out");
+  const bool rolled = action == "roll_back" && roll_back();
+  watcher.guarded(point_.step + 1, what + (rolled ? fmt::format("; weights are back at step {}", saved_step_)
+                                                  : "; the update is left out"));
+  return false;
+}
+
+bool Trainer::roll_back() {
+  const auto newest = checkpoints_.newest();
+  if (!newest) return false;
+  const RunPoint old = Checkpoints::load(*newest, parts_, *optimizer_);
+  saved_step_ = old.step;
+  return true;
+}
+
+std::vector<std::pair<std::string, at::Tensor>> Trainer::part_gradient_norms() const {
+  const at::NoGradGuard no_grad;
+  std::vector<std::pair<std::string, at::Tensor>> parts;
+  const std::vector<Segment>& segments = student_->segments();
+  const auto part_of = [](const Segment& segment) { return segment.name.substr(0, segment.name.find('.')); };
+  for (std::size_t i = 0; i < segments.size();) {
+    const std::string part = part_of(segments[i]);
+    const std::int64_t begin = segments[i].offset;
+    std::int64_t end = begin;
+    for (; i < segments.size() && part_of(segments[i]) == part; ++i) end = segments[i].offset + segments[i].size;
+    const at::Tensor square = student_->gradients().narrow(0, begin, end - begin).square().sum();
+    const auto known = std::find_if(parts.begin(), parts.end(), [&](const auto& each) { return each.first == part; });
+    if (known == parts.end()) {
+      parts.emplace_back(part, square);
+    } else {
+      known->second = known->second + square;
+    }
+  }
+  for (auto& [name, value] : parts) value = value.sqrt();
+  return parts;
+}
+
 StepRecord Trainer::record(const Learned& learned, const Progress& progress, const StepRates& rates,
-                           const at::Tensor& gradient_norm) const {
+                           const at::Tensor& gradient_norm,
+                           const std::vector<std::pair<std::string, at::Tensor>>& part_norms) const {
+  const at::NoGradGuard no_grad;
   const Pass& pass = learned.passes.back();
-  std::vector<at::Tensor> scalars = {learned.loss, gradient_norm};
-  for (const auto& [name, value] : pass.report.terms) scalars.push_back(value.detach());
-  for (at::Tensor& scalar : scalars) scalar = scalar.to(at::kFloat).reshape({});
+  const auto& terms = pass.report.terms;
+  std::vector<at::Tensor> scalars = {learned.loss, gradient_norm,
+                                     teacher_ ? distance(*teacher_, *student_) : at::zeros({})};
+  for (const auto& [name, value] : terms) scalars.push_back(value.detach());
+  for (const auto& [name, value] : part_norms) scalars.push_back(value);
+  for (at::Tensor& scalar : scalars) scalar = scalar.to(learned.loss.device(), at::kFloat).reshape({});
   const at::Tensor values = at::stack(scalars).cpu();
-  const auto* v = values.const_data_ptr<float>();
-  StepRecord record{progress.step + 1, progress.epoch, rates, v[0], v[1], {}, pass.features.detach(), pass.targets};
-  for (std::size_t i = 0; i < pass.report.terms.size(); ++i)
-    record.terms.emplace_back(pass.report.terms[i].first, v[2 + i]);
-  if (!std::isfinite(record.loss))
-    throw Error(fmt::format("the loss is {} at step {}", record.loss, record.step), "",
-                "lower optim.lr, lengthen schedule.warmup_steps or set optim.clip, then go on with --resume");
+  const float* v = values.const_data_ptr<float>();
+  StepRecord record;
+  record.step = progress.step + 1;
+  record.epoch = progress.epoch;
+  record.rates = rates;
+  record.loss = *v++;
+  record.gradient_norm = *v++;
+  record.teacher_distance = *v++;
+  for (const auto& [name, value] : terms) record.terms.emplace_back(name, *v++);
+  for (const auto& [name, value] : part_norms) record.part_gradient_norms.emplace_back(name, *v++);
+  record.features = pass.features.detach();
+  record.targets = pass.targets;
+  if (pass.pairs.empty() || pass.pairs.front().empty()) return record;
+  const Pair& pair = pass.pairs.front().front();
+  record.predictions = rows_of(pair.prediction);
+  record.asked = rows_of(pair.target);
   return record;
 }
 
@@ -192,6 +292,7 @@ void Trainer::evaluate(Watcher& watcher) {
 
 void Trainer::save(Watcher& watcher) {
   if (saved_step_ == point_.step) return;
+  if (experiment_.train.on_spike != "ignore") point_.losses = guard_.seen();
   const std::filesystem::path path = checkpoints_.save(point_, parts_, *optimizer_);
   saved_step_ = point_.step;
   watcher.saved(point_.step, path);

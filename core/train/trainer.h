@@ -14,6 +14,7 @@
 #include "model/composition.h"
 #include "model/engine.h"
 #include "train/checkpoints.h"
+#include "train/loss_guard.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -26,9 +27,13 @@ struct StepRecord {
   StepRates rates;
   double loss = 0.0;
   double gradient_norm = 0.0;
-  std::vector<std::pair<std::string, double>> terms;  // of the objectives
-  at::Tensor features;                                // [B,D] pooled features of the batch, on the device
-  at::Tensor targets;                                 // [B,N,D] raw targets, or undefined
+  std::vector<std::pair<std::string, double>> terms;                // of the objectives
+  std::vector<std::pair<std::string, double>> part_gradient_norms;  // "encoder", "projector", "predictor", …
+  double teacher_distance = 0.0;  // |teacher - student| / |student| over the parameters both have; 0 without a teacher
+  at::Tensor features;            // [B,D] pooled features of the batch, on the device
+  at::Tensor targets;             // [B,N,D] targets of a view as the first objective compares them, or undefined
+  at::Tensor predictions;         // [M,D] answers to the first query, or undefined
+  at::Tensor asked;               // [M,D] their targets, or undefined
 };
 
 /// What a loop reports to: progress, logs, probes. Nothing it does may change the training.
@@ -38,6 +43,8 @@ class Watcher {
   /// After every step: the loss is not read back for it.
   virtual void stepped(std::int64_t step, double loader_wait) = 0;
   virtual void logged(const StepRecord& record) = 0;
+  /// A step whose loss leapt or was not finite; `what` says so and what was done about it.
+  virtual void guarded(std::int64_t step, const std::string& what) = 0;
   virtual void unreadable(const BadSample& sample) = 0;
   /// Probes the model; the score, if there is one, decides which checkpoint is best.
   virtual std::optional<double> evaluate(std::int64_t step) = 0;
@@ -51,6 +58,7 @@ struct TrainOutcome {
   std::int64_t unreadable = 0;
   std::optional<BestStep> best;
   std::filesystem::path checkpoint;  // of the last step
+  double flops_per_step = 0.0;       // of the first step of this process; 0 where it made none
 };
 
 /// Trains one experiment in one run folder, from its newest checkpoint on if there is one.
@@ -68,13 +76,21 @@ class CAIRN_API Trainer {
   struct Learned {
     std::vector<Pass> passes;  // of the parts of the batch
     std::vector<Plan> plans;
+    Batch batch;  // of the last part
     at::Tensor loss;
   };
 
   void set_modes();
   Learned learn(Loader& loader, const Progress& progress);
+  /// Looks at loss and gradient before they reach the weights; false when the update is to be left out. Error, naming
+  /// what went wrong first, when a step is not finite and no guard is asked for, or the guard's patience has ended.
+  bool passes(const Learned& learned, Watcher& watcher);
+  /// Puts weights and moments back to the newest checkpoint, and goes on from this step.
+  bool roll_back();
+  std::vector<std::pair<std::string, at::Tensor>> part_gradient_norms() const;
   StepRecord record(const Learned& learned, const Progress& progress, const StepRates& rates,
-                    const at::Tensor& gradient_norm) const;
+                    const at::Tensor& gradient_norm,
+                    const std::vector<std::pair<std::string, at::Tensor>>& part_norms) const;
   void save(Watcher& watcher);
   void evaluate(Watcher& watcher);
   LoaderOptions loader_options(std::int64_t last) const;
@@ -90,6 +106,7 @@ class CAIRN_API Trainer {
   Checkpoints checkpoints_;
   Quarantine quarantine_;
   RunPoint point_;
+  LossGuard guard_;
   std::int64_t saved_step_ = -1;
 };
 

@@ -32,6 +32,9 @@ Schema<LatentRegressionOptions> LatentRegressionOptions::schema() {
   Schema<O> s("Regression of the teacher's tokens, the objective of I-JEPA, V-JEPA and A-JEPA");
   s.option("loss", &O::loss, {{"smooth_l1", Loss::smooth_l1}, {"l1", Loss::l1}, {"l2", Loss::l2}},
            "what a difference costs: smooth L1 as in I-JEPA, L1 as in V-JEPA, its square as in A-JEPA");
+  s.option("source", &O::source,
+           {{"teacher", Source::teacher}, {"student_detached", Source::student_detached}, {"student", Source::student}},
+           "who makes the targets; \"student\" lets the gradient through and collapses without a term against it");
   s.option("beta", &O::beta, "difference at which smooth L1 turns linear").range(1e-6, 1e6);
   s.option("target_norm", &O::target_norm, {{"layer", TargetNorm::layer}, {"none", TargetNorm::none}},
            "layer norm of the targets over features, without scale and shift");
@@ -48,11 +51,6 @@ Schema<LatentRegressionOptions> LatentRegressionOptions::schema() {
            "tokens as in data2vec 2.0");
   s.option("variance", &O::variance, "weight of V-JEPA's variance term, which keeps predictions from collapsing")
       .range(0, 1e6);
-  s.option("source", &O::source,
-           {{"teacher", TargetSource::teacher},
-            {"student_detached", TargetSource::student_detached},
-            {"student", TargetSource::student}},
-           "who makes the targets: the moving average, or the student itself without or with gradient");
   return s;
 }
 
@@ -67,8 +65,7 @@ LatentRegression::LatentRegression(const LatentRegressionOptions& options, const
 
 TargetSpec LatentRegression::target() const {
   TargetSpec spec;
-  if (options_.source == TargetSource::student_detached) spec.source = Source::student_detached;
-  if (options_.source == TargetSource::student) spec.source = Source::student;
+  spec.source = options_.source;
   for (std::int64_t back = options_.target_blocks; back > 0; --back) spec.taps.push_back(setting_.encoder_depth - back);
   return spec;
 }

@@ -17,11 +17,9 @@ enum class TargetNorm : std::uint8_t { layer, none };
 /// sample's tokens, as data2vec does.
 enum class BlockNorm : std::uint8_t { none, layer, instance };
 
-/// Who makes the targets: the published methods have a teacher; the others show what it is good for.
-enum class TargetSource : std::uint8_t { teacher, student_detached, student };
-
 struct LatentRegressionOptions {
   Loss loss = Loss::smooth_l1;
+  Source source = Source::teacher;
   double beta = 1.0;
   TargetNorm target_norm = TargetNorm::layer;
   bool centre_position = false;
@@ -30,7 +28,6 @@ struct LatentRegressionOptions {
   std::int64_t target_blocks = 0;
   BlockNorm block_norm = BlockNorm::none;
   double variance = 0.0;
-  TargetSource source = TargetSource::teacher;
   static Schema<LatentRegressionOptions> schema();
 };
 

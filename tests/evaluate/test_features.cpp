@@ -86,6 +86,7 @@ EvaluateSettings small() {
   settings.test_samples = 20;
   settings.batch_size = 8;
   settings.neighbours = 3;
+  settings.lidar_samples = 0;
   return settings;
 }
 
@@ -192,6 +193,13 @@ TEST_CASE("a probe on telling features is right, and says what it used") {
   const auto last = data.probe(raw_input(), true, at::kCPU);
   CHECK(last->train == 60);
   CHECK(last->test == 30);
+  CHECK(last->lidar == 0.0);
+  EvaluateSettings measured = small();
+  measured.lidar_samples = 12;
+  const auto views = ProbeData(modality, measured, 0, 2).probe(raw_input(), false, at::kCPU);
+  CHECK(views->lidar > 1.0);
+  CHECK(views->lidar < 12.0);
+  CHECK(views->knn == online->knn);
 }
 
 TEST_CASE("a probe says why there is nothing to judge") {

@@ -1,4 +1,6 @@
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <numbers>
 
 #include "cairn/error.h"
@@ -53,4 +55,47 @@ TEST_CASE("health figures refuse what has no spread to measure") {
   CHECK_THROWS_AS(cairn::effective_rank(at::Tensor()), cairn::Error);
   CHECK_THROWS_AS(cairn::shortcut_share(at::ones({4, 4})), cairn::Error);
   CHECK_THROWS_WITH(cairn::rankme(at::full({4, 4}, std::numeric_limits<double>::quiet_NaN())), Catch::Contains("NaN"));
+}
+
+namespace {
+
+/// Nested lists of numbers as a double tensor.
+at::Tensor tensor_of(const nlohmann::json& json) {
+  if (json.is_number()) return at::scalar_tensor(json.get<double>(), at::kDouble);
+  std::vector<at::Tensor> rows;
+  for (const auto& row : json) rows.push_back(tensor_of(row));
+  return at::stack(rows);
+}
+
+}  // namespace
+
+TEST_CASE("health figures agree with NumPy on fixed arrays") {
+  std::ifstream file(std::string(CAIRN_SOURCE_DIR) + "/tests/evaluate/data/health.json");
+  const auto cases = nlohmann::json::parse(file);
+  REQUIRE(cases.size() == 3);
+  for (const auto& each : cases) {
+    const at::Tensor x = tensor_of(each["x"]), views = tensor_of(each["views"]), targets = tensor_of(each["targets"]);
+    const auto close = [&](const char* name) { return Approx(each[name].get<double>()).epsilon(1e-4).margin(1e-6); };
+    CHECK(cairn::rankme(x) == close("rankme"));
+    CHECK(cairn::effective_rank(x) == close("effective_rank"));
+    CHECK(cairn::alpha_req(x) == close("alpha_req"));
+    CHECK(cairn::lidar(views) == close("lidar"));
+    CHECK(cairn::prediction_cosine(x, targets) == close("prediction_cosine"));
+    CHECK(cairn::target_variance(targets) == close("target_variance"));
+    CHECK(cairn::shortcut_share(views).position == close("shortcut_position"));
+    CHECK(cairn::shortcut_share(views).sample == close("shortcut_sample"));
+  }
+}
+
+TEST_CASE("LiDAR counts the directions that tell samples apart, not those of their views") {
+  at::manual_seed(3);
+  const at::Tensor sample = at::cat({at::randn({200, 1, 3}), at::zeros({200, 1, 5})}, 2);
+  const at::Tensor noise = at::randn({200, 6, 8});
+  CHECK(cairn::lidar(sample + 0.05 * noise) == Approx(3.0).margin(0.2));
+  CHECK(cairn::lidar(noise) > 6.0);
+  CHECK(cairn::alpha_req(at::ones({6, 5})) == 0.0);
+  // Variances i^-2, exactly.
+  const at::Tensor signs = at::cat({at::eye(3), -at::eye(3)}).to(at::kDouble);
+  CHECK(cairn::alpha_req(signs / at::arange(1, 4, at::kDouble)) == Approx(2.0).epsilon(1e-9));
+  CHECK_THROWS_AS(cairn::lidar(signs), cairn::Error);
 }

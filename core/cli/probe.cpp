@@ -1,0 +1,335 @@
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cairn/error.h"
+#include "cli/commands.h"
+#include "cli/device.h"
+#include "cli/opened_run.h"
+#include "evaluate/attentive_probe.h"
+#include "evaluate/feature_cache.h"
+#include "evaluate/finetune.h"
+#include "evaluate/knn.h"
+#include "evaluate/linear_probe.h"
+#include "evaluate/significance.h"
+#include "report/progress_bar.h"
+#include "train/checkpoints.h"
+
+namespace cairn::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  std::string source;
+  std::string kind = "linear";
+  std::string data;
+  std::vector<std::string> sets;
+  std::string labels = "classes";
+  double low_shot = 0.0;
+  std::int64_t seeds = 1;
+  std::int64_t train_samples = 0, test_samples = 0;
+  std::int64_t neighbours = 0;
+  std::int64_t epochs = 0;
+  std::int64_t blocks = 0;
+  std::vector<double> lrs, weight_decays;
+  std::string device = "auto";
+  std::string cache;
+  bool json = false;
+};
+
+/// One probe with one seed: the guesses, and what a person may want to know of how they came about.
+struct Outcome {
+  at::Tensor guess, truth;
+  Json facts = Json::object();
+
+  std::int64_t right() const { return guess.eq(truth).sum().item<std::int64_t>(); }
+  double accuracy() const { return static_cast<double>(right()) / static_cast<double>(truth.numel()); }
+};
+
+/// The samples of both parts of a run's data, and what is known of them.
+class Probing {
+ public:
+  Probing(const Arguments& arguments, const OpenedRun& run, at::Device device)
+      : arguments_(arguments), run_(run), device_(device), modality_(*run.parts->modality) {
+    const EvaluateSettings& settings = run.experiment.evaluate;
+    train_ = open(Split::train, arguments.train_samples, settings.final_train_samples);
+    test_ = open(Split::test, arguments.test_samples, settings.final_test_samples);
+    names_ = arguments.labels == "arrow" ? std::vector<std::string>{"reversed", "forward"} : train_.source->classes();
+    if (names_.size() < 2)
+      throw Error("the data carries no labels of two classes or more", "", "probe with labelled data: --data PATH");
+    if (arguments.labels == "arrow" && (arguments.kind == "finetune" || time_axis() < 0))
+      throw Error(arguments.kind == "finetune" ? "--labels arrow works on frozen features"
+                                               : "--labels arrow needs data with a time axis",
+                  "", arguments.kind == "finetune" ? "choose another --kind" : "probe a network of video or audio");
+  }
+
+  const std::vector<std::string>& names() const { return names_; }
+  std::int64_t classes() const { return static_cast<std::int64_t>(names_.size()); }
+
+  Outcome run(std::uint64_t seed) {
+    if (arguments_.kind == "finetune") return tune(seed);
+    const bool tokens = arguments_.kind == "attentive";
+    if (features_train_.size() == 0) {
+      features_train_ = features(train_, tokens);
+      features_test_ = features(test_, tokens);
+    }
+    const Features train =
+        arguments_.low_shot > 0.0 ? low_shot(features_train_, arguments_.low_shot, seed) : features_train_;
+    Outcome outcome;
+    outcome.truth = features_test_.y;
+    outcome.facts = {{"train", train.size()}, {"width", width_}};
+    if (arguments_.kind == "linear") {
+      const LinearProbeResult r = linear_probe(train, features_test_, classes(), {.seed = seed});
+      outcome.guess = r.guess;
+      outcome.facts["c"] = r.c;
+    } else if (arguments_.kind == "knn") {
+      KnnOptions options{arguments_.neighbours > 0 ? arguments_.neighbours : run_.experiment.evaluate.neighbours};
+      outcome.guess = knn_classify(train.x, train.y, features_test_.x, classes(), options);
+      outcome.facts["neighbours"] = options.neighbours;
+    } else {
+      const AttentiveProbeResult r = attentive_probe(train, features_test_, width_, classes(), attentive(seed));
+      outcome.guess = r.guess;
+      outcome.facts.update({{"lr", r.lr}, {"weight_decay", r.weight_decay}, {"blocks", arguments_.blocks}});
+    }
+    return outcome;
+  }
+
+ private:
+  struct Part {
+    std::unique_ptr<SampleSource> source;
+    std::vector<std::int64_t> chosen;
+  };
+
+  Part open(Split split, std::int64_t asked, std::int64_t usual) const {
+    Part part;
+    part.source = modality_.open(split, Purpose::evaluate);
+    if (!part.source || part.source->size() == 0)
+      throw Error(fmt::format("the data has no {} part", split == Split::train ? "training" : "test"), "",
+                  "name data with train/ and val/ or test/ beneath: --data PATH");
+    part.chosen = choose_samples(part.source->size(), asked > 0 ? asked : usual, run_.experiment.seed,
+                                 static_cast<std::uint64_t>(split));
+    return part;
+  }
+
+  int time_axis() const {
+    const auto axes = modality_.tokenizer().axes;
+    const auto found = std::find(axes.begin(), axes.end(), Axis::time);
+    return found == axes.end() ? -1 : static_cast<int>(found - axes.begin());
+  }
+
+  Embed embed(bool tokens) {
+    Branch& branch = run_.branch();
+    const Embed plain = [this, &branch, tokens](const View& view) {
+      if (!tokens) return branch.embed(view);
+      return branch.encoder().encode(view, {}).tokens.flatten(1);
+    };
+    if (arguments_.cache == "none") return plain;
+    if (digest_.empty()) digest_ = weights_digest(branch);
+    const auto folder = arguments_.cache.empty() ? run_.folder / "features" : std::filesystem::path(arguments_.cache);
+    return cached_embed(plain, digest_ + run_.parts->encoder_type + (tokens ? " tokens" : " pooled"), folder);
+  }
+
+  Features features(const Part& part, bool tokens) {
+    width_ = run_.branch().encoder().width();
+    const EvaluateSettings& settings = run_.experiment.evaluate;
+    const std::int64_t workers = run_.experiment.train.workers;
+    SampleReader reader(modality_, *part.source, part.chosen, settings.batch_size, run_.experiment.seed);
+    Features all;
+    if (arguments_.labels == "arrow") {
+      all = both_ways(reader, embed(tokens), workers);
+    } else {
+      all = labelled(reader.collect(embed(tokens), device_, workers));
+    }
+    if (all.size() == 0) throw Error("no labelled sample could be read", "", "check modality.path, or --data");
+    if (!tokens) width_ = all.x.size(1);
+    return all;
+  }
+
+  /// Every sample as it is, label 1, and backwards in time, label 0.
+  Features both_ways(SampleReader& reader, const Embed& embed, std::int64_t workers) const {
+    const at::NoGradGuard no_grad;
+    Features out;
+    std::vector<at::Tensor> rows, labels;
+    out.unreadable = reader.visit(device_, workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
+      View reversed = batch.views.front();
+      reversed.data = reversed.data.flip(2 + time_axis());
+      for (const bool forward : {true, false}) {
+        rows.push_back(embed(forward ? batch.views.front() : reversed).to(at::kCPU, at::kFloat));
+        labels.push_back(at::full({batch.size()}, forward ? 1 : 0, at::kLong));
+        out.index.insert(out.index.end(), index.begin(), index.end());
+      }
+    });
+    if (rows.empty()) return out;
+    out.x = at::cat(rows);
+    out.y = at::cat(labels);
+    return out;
+  }
+
+  AttentiveProbeOptions attentive(std::uint64_t seed) const {
+    AttentiveProbeOptions options;
+    options.blocks = arguments_.blocks;
+    if (arguments_.epochs > 0) options.epochs = arguments_.epochs;
+    if (!arguments_.lrs.empty()) options.lrs = arguments_.lrs;
+    if (!arguments_.weight_decays.empty()) options.weight_decays = arguments_.weight_decays;
+    options.seed = seed;
+    options.device = device_;
+    return options;
+  }
+
+  /// Fine-tunes a copy of the weights, so that every seed starts from the checkpoint.
+  Outcome tune(std::uint64_t seed) {
+    load_weights(run_.checkpoint, *run_.parts);
+    std::vector<std::int64_t> chosen = train_.chosen;
+    if (arguments_.low_shot > 0.0) {
+      SampleReader reader(modality_, *train_.source, chosen, run_.experiment.evaluate.batch_size, run_.experiment.seed);
+      const Embed nothing = [](const View& view) { return at::zeros({view.data.size(0), 1}); };
+      chosen =
+          low_shot(labelled(reader.collect(nothing, device_, run_.experiment.train.workers)), arguments_.low_shot, seed)
+              .index;
+    }
+    FinetuneOptions options;
+    if (arguments_.epochs > 0) options.epochs = arguments_.epochs;
+    if (!arguments_.lrs.empty()) options.lr = arguments_.lrs.front();
+    if (!arguments_.weight_decays.empty()) options.weight_decay = arguments_.weight_decays.front();
+    options.seed = seed;
+    options.workers = run_.experiment.train.workers;
+    options.device = device_;
+    const FinetuneResult r = finetune(modality_, run_.branch(), chosen, test_.chosen, classes(), options);
+    return {r.guess,
+            r.truth,
+            {{"train", chosen.size()},
+             {"epochs", options.epochs},
+             {"lr", options.lr},
+             {"weight_decay", options.weight_decay}}};
+  }
+
+  const Arguments& arguments_;
+  const OpenedRun& run_;
+  at::Device device_;
+  const Modality& modality_;
+  Part train_, test_;
+  std::vector<std::string> names_;
+  std::string digest_;
+  std::int64_t width_ = 0;
+  Features features_train_, features_test_;
+};
+
+/// Over the seeds: Student's interval; with one seed the bootstrap over the test samples.
+Interval interval(const std::vector<Outcome>& outcomes) {
+  if (outcomes.size() == 1) return bootstrap_share(outcomes[0].right(), outcomes[0].truth.numel(), /*seed=*/0);
+  std::vector<double> shares;
+  for (const Outcome& outcome : outcomes) shares.push_back(outcome.accuracy());
+  return mean_interval(shares);
+}
+
+int probe(const Arguments& arguments, const Session& session) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::string> sets = arguments.sets;
+  if (!arguments.data.empty()) sets.push_back("modality.path=" + Value(arguments.data).text());
+  PluginLoader loader = session.loader();
+  const at::Device device = choose_device(arguments.device);
+  const OpenedRun run = open_run(arguments.source, sets, loader, device);
+  use_threads(run.experiment.train.threads);
+  Probing probing(arguments, run, device);
+  std::vector<Outcome> outcomes;
+  for (std::int64_t seed = 0; seed < arguments.seeds; ++seed)
+    outcomes.push_back(probing.run(static_cast<std::uint64_t>(seed)));
+
+  const Interval share = interval(outcomes);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::int64_t test = outcomes.front().truth.numel();
+  if (!arguments.json) {
+    std::cout << fmt::format("{} probe of {}: {:.1f} % (95 % interval {:.1f} to {:.1f}, {}); chance {:.1f} %\n",
+                             arguments.kind, run.checkpoint.string(), 100.0 * share.value, 100.0 * share.low,
+                             100.0 * share.high,
+                             arguments.seeds > 1 ? fmt::format("{} seeds", arguments.seeds) : "bootstrap",
+                             100.0 / static_cast<double>(probing.classes()))
+              << fmt::format("{} classes, {} test samples; {}; {}\n", probing.classes(), test,
+                             outcomes.front().facts.dump(), duration_text(seconds));
+    return kDone;
+  }
+  Json out = {{"source", arguments.source},
+              {"checkpoint", run.checkpoint.string()},
+              {"kind", arguments.kind},
+              {"labels", arguments.labels},
+              {"classes", probing.names()},
+              {"test", test},
+              {"accuracy", {{"value", share.value}, {"low", share.low}, {"high", share.high}}},
+              {"interval", arguments.seeds > 1 ? "student over seeds" : "bootstrap over test samples"},
+              {"seconds", seconds},
+              {"seeds", Json::array()}};
+  for (const Outcome& outcome : outcomes) {
+    Json facts = {{"accuracy", outcome.accuracy()}};
+    facts.update(outcome.facts);
+    out["seeds"].push_back(std::move(facts));
+  }
+  std::cout << out.dump(2) << '\n';
+  return kDone;
+}
+
+}  // namespace
+
+void add_probe(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand("probe", "Measures what a trained encoder's features are good for");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("source", arguments->source, "a run folder, or a checkpoint in it")
+      ->required()
+      ->type_name("RUN|CHECKPOINT");
+  command
+      ->add_option("--kind", arguments->kind,
+                   "linear: logistic regression on pooled features; knn: nearest neighbours; attentive: a learned "
+                   "query over the tokens (V-JEPA); finetune: the whole encoder is trained")
+      ->check(CLI::IsMember({"linear", "knn", "attentive", "finetune"}))
+      ->capture_default_str();
+  command->add_option("--data", arguments->data, "labelled data instead of the run's own: modality.path")
+      ->type_name("PATH");
+  command->add_option("--set", arguments->sets, "override one setting of the run's experiment; may be given again")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command->add_option("--labels", arguments->labels, "classes of the data, or arrow: does the clip run forward?")
+      ->check(CLI::IsMember({"classes", "arrow"}))
+      ->capture_default_str();
+  command
+      ->add_option("--low-shot", arguments->low_shot,
+                   "learn from this many samples a class (1 or more), or this share of each class (less than 1)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--seeds", arguments->seeds, "repeat with this many seeds")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--train-samples", arguments->train_samples, "instead of evaluate.final_train_samples")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--test-samples", arguments->test_samples, "instead of evaluate.final_test_samples")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--neighbours", arguments->neighbours, "k of knn, instead of evaluate.neighbours")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--epochs", arguments->epochs, "of attentive (20) and finetune (10)")->check(CLI::PositiveNumber);
+  command
+      ->add_option("--blocks", arguments->blocks,
+                   "self-attention blocks before the query of attentive: 0 (V-JEPA), 3 (V-JEPA 2)")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  command->add_option("--lr", arguments->lrs, "learning rates of attentive, one head each; of finetune, the first")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--weight-decay", arguments->weight_decays,
+                   "weight decays of attentive, one head each; of finetune, the first")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--cache", arguments->cache,
+                   "folder of frozen features, found again by content; default: features/ in the "
+                   "run; none: keep nothing")
+      ->type_name("FOLDER|none");
+  command->add_option("--device", arguments->device, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command->add_flag("--json", arguments->json, "print facts as JSON");
+  command->callback([arguments, &session] { session.action = [=, &session] { return probe(*arguments, session); }; });
+}
+
+}  // namespace cairn::cli

@@ -1,0 +1,102 @@
+#include "cli/suite.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+#include <memory>
+#include <set>
+
+#include "cairn/error.h"
+#include "config/load.h"
+
+namespace cairn {
+namespace {
+
+void check_unique(const char* table, const std::vector<std::string>& names) {
+  std::set<std::string> seen;
+  for (const std::string& name : names)
+    if (!seen.insert(folder_name(name)).second)
+      throw ConfigError(fmt::format("{}.name", table), fmt::format("two of [[{}]] are called '{}'", table, name),
+                        "the names are folders and rows of the table: give each its own");
+}
+
+template <class T>
+std::vector<std::string> names_of(const std::vector<T>& items) {
+  std::vector<std::string> names;
+  for (const T& item : items) names.push_back(item.name);
+  return names;
+}
+
+}  // namespace
+
+Schema<SuiteMethod> SuiteMethod::schema() {
+  Schema<SuiteMethod> s("One method of a suite");
+  s.option("name", &SuiteMethod::name, "what tables and reports call it").required();
+  s.option("experiment", &SuiteMethod::experiment, "its experiment, relative to the suite").required();
+  s.option("set", &SuiteMethod::set, "overrides, as for --set");
+  return s;
+}
+
+Schema<SuiteData> SuiteData::schema() {
+  Schema<SuiteData> s("One data set of a suite");
+  s.option("name", &SuiteData::name, "what tables and reports call it").required();
+  s.option("set", &SuiteData::set, "overrides that lead to it, as for --set");
+  return s;
+}
+
+Schema<Suite> Suite::schema() {
+  Schema<Suite> s("A comparison: methods × data × seeds under one budget");
+  s.option("name", &Suite::name, "what the report calls the suite; the file's name without its ending if empty");
+  s.option("seeds", &Suite::seeds, "seeds that every method is trained with").at_least(0);
+  s.option("budget", &Suite::budget,
+           "what every run may spend: optimizer steps, training samples, seconds of training on this machine, or "
+           "teraflops (10^12 operations of products, convolutions and attention)")
+      .choices({"steps", "samples", "seconds", "teraflops"});
+  s.option("amount", &Suite::amount, "how much of it").required().at_least(1);
+  s.option("parallel", &Suite::parallel, "runs at a time").range(1, 1024);
+  s.option("measure", &Suite::measure, "the probe that ranks").choices({"linear", "knn"});
+  s.option("set", &Suite::set, "overrides of every run, as for --set");
+  s.option("data", &Suite::data, "data sets; without any, each method's own");
+  s.option("method", &Suite::method, "what is compared").required();
+  return s;
+}
+
+std::string Suite::budget_text() const {
+  return fmt::format("{} {} a run, {} seed{}", amount, budget == "seconds" ? "seconds of training" : budget,
+                     seeds.size(), seeds.size() == 1 ? "" : "s");
+}
+
+Suite load_suite(const std::filesystem::path& file) {
+  const auto schema = std::make_shared<Schema<Suite>>(Suite::schema());
+  Suite suite = schema->parse(load_settings(file, schema));
+  if (suite.name.empty()) suite.name = file.stem().string();
+  if (suite.method.empty()) throw ConfigError("method", "the suite compares nothing", "add a [[method]] table");
+  if (suite.seeds.empty()) throw ConfigError("seeds", "the suite has no seed", "write seeds = [0, 1, 2]");
+  check_unique("method", names_of(suite.method));
+  check_unique("data", names_of(suite.data));
+  return suite;
+}
+
+std::vector<SuiteRun> plan_suite(const Suite& suite, const std::filesystem::path& from) {
+  std::vector<SuiteRun> runs;
+  const std::vector<SuiteData> data = suite.data.empty() ? std::vector<SuiteData>{{}} : suite.data;
+  for (const std::int64_t seed : suite.seeds)
+    for (const SuiteData& set : data)
+      for (const SuiteMethod& method : suite.method) {
+        SuiteRun run{method.name, set.name, seed, {}, (from / method.experiment).lexically_normal(), suite.set};
+        for (const auto* more : {&set.set, &method.set}) run.set.insert(run.set.end(), more->begin(), more->end());
+        run.set.push_back(fmt::format("seed={}", seed));
+        run.folder = folder_name(method.name) + (set.name.empty() ? "" : "-" + folder_name(set.name)) +
+                     fmt::format("-seed{}", seed);
+        runs.push_back(std::move(run));
+      }
+  return runs;
+}
+
+std::string folder_name(const std::string& name) {
+  std::string out;
+  for (const char c : name) out += std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' ? c : '_';
+  return out;
+}
+
+}  // namespace cairn

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+
+#include "cairn/export.h"
+#include "report/comparison.h"
+
+namespace cairn {
+
+/// A run as a report shows it.
+struct ReportedRun {
+  std::string label;
+  std::filesystem::path folder;
+  nlohmann::ordered_json views = nullptr;  // what the trained model sees, from run_views(); null without
+};
+
+/// Writes one self-contained HTML page about runs, readable without a network: curves, probes, costs, the keys in which
+/// their configurations differ. `comparison` may be null. DataError if a folder holds no run.
+CAIRN_API void write_report(const std::filesystem::path& path, const std::string& title,
+                            std::span<const ReportedRun> runs, const Comparison* comparison);
+
+}  // namespace cairn

@@ -1,0 +1,89 @@
+"""A suite of two methods and two seeds: ranked, resumable after an interruption, no finished run made again."""
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+from program import TINY, command, folders, require, require_in, run
+
+SUITE = f"""
+seeds = [0, 1]
+budget = "samples"
+amount = 800
+set = ["evaluate.every=0", "evaluate.lidar_samples=8", "log.tensorboard=false", "train.threads=1"]
+
+[[method]]
+name = "plain"
+experiment = "{TINY}"
+
+[[method]]
+name = "wide predictor"
+experiment = "{TINY}"
+set = ["predictor.width=24"]
+"""
+
+
+def result(folder):
+    """What the comparison says, without what a clock decides."""
+    found = json.loads((folder / "comparison.json").read_text())
+    for row in found["methods"] + found["runs"]:
+        for key in ("wall_seconds", "samples_per_second", "peak_memory_bytes", "folder"):
+            row.pop(key, None)
+    return found
+
+
+def stamps(folder):
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("*/run.json")
+            if json.loads(path.read_text())["status"] == "done"}
+
+
+with folders() as name:
+    base = pathlib.Path(name)
+    suite = base / "suite.toml"
+    suite.write_text(SUITE)
+    text = run("compare", suite, "--out", base / "whole")
+    require_in("800 samples a run, 2 seeds", text)
+    require_in("paired t-test", text)
+    whole = result(base / "whole")
+    require(sorted(m["method"] for m in whole["methods"]) == ["plain", "wide predictor"], "a method is missing")
+    require(all(m["steps"] == 100 and m["runs"] == 2 and m["failed"] == 0 for m in whole["methods"]), "runs are missing")
+    require(whole["methods"][0]["score"]["value"] >= whole["methods"][1]["score"]["value"], "the best is not first")
+    for file in ("table.md", "table.csv", "report.html"):
+        require((base / "whole" / file).stat().st_size > 100, f"{file} is missing")
+    require((base / "whole/table.csv").read_text().count("\n") == 5, "the CSV has not one line a run")
+
+    before = stamps(base / "whole")
+    run("compare", suite, "--out", base / "whole", "--parallel", 2)
+    require(stamps(base / "whole") == before, "a finished run was made again")
+
+    # Interrupted in the middle of the second run, killed in the middle of a later one, then let run to its end.
+    for sign, ended, at in ((signal.SIGINT, 130, 1), (signal.SIGKILL, -9, 2)):
+        process = subprocess.Popen(command("compare", suite, "--out", base / "halves"), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        while len(stamps(base / "halves")) < at and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(sign)
+        require(process.wait(60) == ended, f"a comparison that got {sign.name} ended with {process.returncode}")
+    before = stamps(base / "halves")
+    run("compare", suite, "--out", base / "halves")
+    after = stamps(base / "halves")
+    require(all(after[key] == before[key] for key in before), "a finished run was made again after an interruption")
+    require(result(base / "halves") == whole, "an interrupted comparison ends with another table")
+
+    suite.write_text(SUITE.replace("amount = 800", "amount = 1600"))
+    require_in("trained with other settings", run("compare", suite, "--out", base / "whole", code=1))
+    suite.write_text(SUITE.replace("[[method]]", "[[methode]]", 1))
+    text = run("compare", suite, "--out", base / "x", code=2)
+    require_in("unknown key 'methode' in the top level", text)
+    require_in("did you mean 'method'?", text)
+    suite.write_text(SUITE.replace("budget = \"samples\"", "budget = \"sample\""))
+    require_in("did you mean 'samples'?", run("compare", suite, "--out", base / "x", code=2))
+    suite.write_text(SUITE.replace('name = "wide predictor"', 'name = "plain"'))
+    require_in("two of [[method]] are called 'plain'", run("compare", suite, "--out", base / "x", code=2))
+    suite.write_text(SUITE.replace("predictor.width=24", "predictor.widht=24"))
+    shutil.rmtree(base / "x", ignore_errors=True)
+    text = run("compare", suite, "--out", base / "x", code=2)
+    require_in("did you mean 'width'?", text)
+print("compare: passed")

@@ -1,0 +1,40 @@
+"""cairn probe: every kind on a trained run, its figures, its cache, and what it refuses."""
+import json
+import pathlib
+
+from program import folders, require, require_in, run, train
+
+with folders() as name:
+    base = pathlib.Path(name)
+    train(base / "run")
+    facts = json.loads((base / "run/run.json").read_text())
+    trained = facts["results"][0]
+
+    def probe(*words, source=base / "run"):
+        return json.loads(run("probe", source, "--json", "--device", "cpu", *words))
+
+    linear = probe("--kind", "linear")
+    require(linear["accuracy"]["value"] == trained["linear"], f"linear: {linear}, the run says {trained}")
+    require(linear["accuracy"]["low"] <= linear["accuracy"]["value"] <= linear["accuracy"]["high"], "no interval")
+    require(linear["test"] == trained["test"], "the test part is another one")
+    files = sorted((base / "run/features").iterdir())
+    require(len(files) > 0, "nothing was cached")
+    require(probe("--kind", "knn")["accuracy"]["value"] == trained["knn"], "kNN differs from the run's")
+    require(sorted((base / "run/features").iterdir()) == files, "kNN did not find the cached features")
+
+    checkpoints = sorted((base / "run/checkpoints").iterdir())
+    older = probe("--kind", "knn", "--cache", "none", source=checkpoints[0])
+    require(older["checkpoint"] == str(checkpoints[0]), "another checkpoint was probed")
+    few = probe("--kind", "linear", "--low-shot", 2, "--seeds", 3)
+    require(len(few["seeds"]) == 3 and few["seeds"][0]["train"] <= 16, f"low-shot: {few}")
+    attentive = probe("--kind", "attentive", "--epochs", 2, "--blocks", 1, "--lr", 1e-3, "--weight-decay", 0.01)
+    require(0.0 <= attentive["accuracy"]["value"] <= 1.0 and attentive["seeds"][0]["lr"] == 1e-3, f"{attentive}")
+    tuned = probe("--kind", "finetune", "--epochs", 2)
+    require(tuned["test"] == linear["test"], f"{tuned}")
+    require(probe("--kind", "linear")["accuracy"] == linear["accuracy"], "probing changed the run")
+    require_in("bootstrap", run("probe", base / "run", "--kind", "linear"))
+
+    require_in("neither a run nor a checkpoint", run("probe", base, code=1))
+    require_in("finetune", run("probe", base / "run", "--kind", "magic", code=2))
+    require_in("time axis", run("probe", base / "run", "--kind", "knn", "--labels", "arrow", code=1))
+print("probe: passed")

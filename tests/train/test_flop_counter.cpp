@@ -1,0 +1,37 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include "train/flop_counter.h"
+
+using cairn::FlopCounter;
+
+TEST_CASE("products, attention and convolutions are counted, forward and backward") {
+  const at::Tensor a = at::randn({3, 5}).requires_grad_(), b = at::randn({5, 7}).requires_grad_();
+  {
+    const FlopCounter counter;
+    const at::Tensor c = at::mm(a, b);
+    CHECK(counter.total() == 2.0 * 3 * 5 * 7);
+    c.sum().backward();
+    CHECK(counter.total() == 3.0 * 2.0 * 3 * 5 * 7);
+  }
+  {
+    const FlopCounter counter;
+    at::linear(at::randn({4, 6, 5}), at::randn({7, 5}), at::randn({7}));
+    CHECK(counter.total() == 2.0 * 4 * 6 * 5 * 7);
+  }
+  {
+    const FlopCounter counter;
+    const at::Tensor q = at::randn({2, 3, 8, 16}), k = at::randn({2, 3, 10, 16});
+    at::scaled_dot_product_attention(q, k, k);
+    CHECK(counter.total() == 2.0 * 2.0 * 2 * 3 * 8 * 10 * 16);
+  }
+  {
+    const FlopCounter counter;
+    at::conv2d(at::randn({2, 3, 8, 8}), at::randn({4, 3, 3, 3}), {}, 2, 1);
+    CHECK(counter.total() == 2.0 * 2 * 4 * 4 * 4 * 3 * 3 * 3);
+  }
+  at::mm(a, b);
+  const FlopCounter idle;
+  CHECK(idle.total() == 0.0);
+}
