@@ -204,7 +204,8 @@ bool Trainer::passes(const Learned& learned, Watcher& watcher) {
   const bool is_bad = guards ? guard_.is_bad(is_finite ? loss : std::numeric_limits<double>::quiet_NaN()) : !is_finite;
   if (!is_bad) return true;
 
-  const std::string first = is_finite ? "" : first_non_finite(parts_, learned.batch, learned.plans.back(), learned.passes.back());
+  const std::string first =
+      is_finite ? "" : first_non_finite(parts_, learned.batch, learned.plans.back(), learned.passes.back());
   const std::string what =
       is_finite
           ? fmt::format("the loss leapt to {:.4g} from a median of {:.4g} at step {}", loss, median, point_.step + 1)

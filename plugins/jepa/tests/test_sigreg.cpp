@@ -90,9 +90,9 @@ TEST_CASE("variance and covariance of the contexts, pooled or of all tokens") {
 
 TEST_CASE("latent regression can do without a teacher") {
   jepa::LatentRegressionOptions options;
-  options.source = jepa::TargetSource::student;
+  options.source = Source::student;
   CHECK(jepa::LatentRegression(options, {}).target().source == Source::student);
-  options.source = jepa::TargetSource::student_detached;
+  options.source = Source::student_detached;
   CHECK(jepa::LatentRegression(options, {}).target().source == Source::student_detached);
 }
 
