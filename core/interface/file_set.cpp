@@ -20,8 +20,18 @@ constexpr std::string_view kTestFolders[] = {"val", "test", "valid", "validation
 /// The visible entries of one folder, sorted by name.
 struct Listing {
   std::vector<std::string> files, folders;
+  std::int64_t frames = 0;
   std::int64_t ignored = 0;
+
+  /// Whether the folder as a whole is one sample.
+  bool is_sample() const { return frames > 0 && files.empty() && folders.empty(); }
 };
+
+bool has_extension(const fs::path& name, const std::vector<std::string>& extensions) {
+  std::string lower = name.extension().string();
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::find(extensions.begin(), extensions.end(), lower) != extensions.end();
+}
 
 Listing list_folder(const FileFilter& filter, const fs::path& folder) {
   Listing listing;
@@ -36,7 +46,7 @@ Listing list_folder(const FileFilter& filter, const fs::path& folder) {
     } else if (filter.matches(it->path())) {
       listing.files.push_back(std::move(name));
     } else {
-      ++listing.ignored;
+      ++(filter.is_frame(it->path()) ? listing.frames : listing.ignored);
     }
   }
   if (error) throw DataError("cannot be listed (" + error.message() + ")", folder.string(), "check its permissions");
@@ -45,7 +55,7 @@ Listing list_folder(const FileFilter& filter, const fs::path& folder) {
   return listing;
 }
 
-/// Walks folders and hands every file's path, relative to the root, to a function.
+/// Walks folders and hands every sample's path, relative to the root, to a function.
 class Walk {
  public:
   Walk(const FileFilter& filter, fs::path root) : filter_(filter), root_(std::move(root)) {}
@@ -57,9 +67,10 @@ class Walk {
     // A symlink may lead back to a folder that we are in.
     const std::string real = fs::canonical(folder, error).string();
     if (std::find(inside_.begin(), inside_.end(), real) != inside_.end()) return;
-    inside_.push_back(real);
     const Listing listing = list_folder(filter_, folder);
-    ignored += listing.ignored;
+    if (listing.is_sample()) return take(relative);
+    inside_.push_back(real);
+    ignored += listing.ignored + listing.frames;
     folders += static_cast<std::int64_t>(listing.folders.size());
     const std::string prefix = relative.empty() ? "" : relative + "/";
     for (const std::string& file : listing.files) take(prefix + file);
@@ -101,17 +112,25 @@ struct FolderLayout {
   std::vector<std::string> classes;
 };
 
-std::optional<FolderLayout> find_part(const FileFilter& filter, const fs::path& path, Split split) {
-  if (!fs::is_directory(path / "train")) return FolderLayout{path, false, list_folder(filter, path).folders};
+/// Sub-folders, but for those that are samples themselves.
+std::vector<std::string> class_folders(const FileFilter& filter, const fs::path& folder) {
+  std::vector<std::string> folders = list_folder(filter, folder).folders;
+  if (!filter.frames.empty())
+    std::erase_if(folders, [&](const std::string& name) { return list_folder(filter, folder / name).is_sample(); });
+  return folders;
+}
+
+FolderLayout find_part(const FileFilter& filter, const fs::path& path, Split split) {
+  if (!fs::is_directory(path / "train")) return {path, false, class_folders(filter, path)};
   const auto* test = std::find_if(std::begin(kTestFolders), std::end(kTestFolders),
                                   [&](std::string_view name) { return fs::is_directory(path / name); });
-  std::vector<std::string> classes = list_folder(filter, path / "train").folders;
-  if (test == std::end(kTestFolders)) return FolderLayout{path / "train", false, classes};
-  const auto more = list_folder(filter, path / *test).folders;
+  std::vector<std::string> classes = class_folders(filter, path / "train");
+  if (test == std::end(kTestFolders)) return {path / "train", false, classes};
+  const auto more = class_folders(filter, path / *test);
   classes.insert(classes.end(), more.begin(), more.end());
   std::sort(classes.begin(), classes.end());
   classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
-  return FolderLayout{split == Split::train ? path / "train" : path / *test, true, classes};
+  return {split == Split::train ? path / "train" : path / *test, true, classes};
 }
 
 std::unique_ptr<FileSet> open_single(const fs::path& path, Split split) {
@@ -126,15 +145,25 @@ struct Entry {
   std::string path, label;
 };
 
-/// A tab parts path and label; without one the last space does, if what stands before it ends like a file of this kind.
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// A tab or two colons part path and label; without them the last space does, if what stands before it ends like a
+/// sample of this kind, or may be a folder of frames with a number behind it.
 Entry parse_entry(const FileFilter& filter, std::string_view line) {
-  std::size_t gap = line.rfind('\t');
-  if (gap == std::string_view::npos) {
-    gap = line.rfind(' ');
-    if (gap != std::string_view::npos && !filter.matches(line.substr(0, gap))) gap = std::string_view::npos;
-  }
+  for (const std::string_view mark : {"\t", "::"})
+    if (const std::size_t at = line.rfind(mark); at != std::string_view::npos)
+      return {std::string(line.substr(0, at)), std::string(line.substr(at + mark.size()))};
+  const std::size_t gap = line.rfind(' ');
   if (gap == std::string_view::npos) return {std::string(line), ""};
-  return {std::string(line.substr(0, gap)), std::string(line.substr(gap + 1))};
+  const std::string_view before = line.substr(0, gap), behind = line.substr(gap + 1);
+  const bool is_folder = !filter.frames.empty() && whole_number(behind);
+  if (!filter.matches(before) && !filter.is_frame(before) && !is_folder) return {std::string(line), ""};
+  return {std::string(before), std::string(behind)};
 }
 
 std::vector<Entry> read_list(const FileFilter& filter, const fs::path& path) {
@@ -152,21 +181,14 @@ std::vector<Entry> read_list(const FileFilter& filter, const fs::path& path) {
   return entries;
 }
 
-std::optional<std::int64_t> whole_number(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 /// From the labels of a list to class indices: numbers count themselves, names are sorted.
 class Labels {
  public:
-  explicit Labels(const fs::path& path, const std::vector<const std::vector<Entry>*>& lists) {
+  Labels(const fs::path& path, const std::vector<std::vector<Entry>>& lists) {
     std::set<std::string> names;
     std::int64_t highest = -1;
-    for (const auto* list : lists)
-      for (const Entry& entry : *list) {
+    for (const auto& list : lists)
+      for (const Entry& entry : list) {
         if (entry.label.empty()) continue;
         names.insert(entry.label);
         if (const auto number = whole_number(entry.label)) highest = std::max(highest, *number);
@@ -194,13 +216,25 @@ class Labels {
   std::vector<std::string> names_;
 };
 
+/// The entries of a list that belong to a part; nullptr if there are none.
+std::unique_ptr<FileSet> part_of(const std::vector<Entry>& entries, const Labels& labels, const fs::path& root,
+                                 Split split, double test_share) {
+  auto set = std::make_unique<FileSet>(root);
+  Divider divider(test_share);
+  for (const Entry& entry : entries) {
+    const std::int64_t label = labels.of(entry.label);
+    if (label < 0 ? split == Split::train : divider.takes(split, label)) set->add(entry.path, label);
+  }
+  set->set_classes(labels.names());
+  set->release_spare_memory();
+  if (set->size() == 0) return nullptr;
+  return set;
+}
+
 }  // namespace
 
-bool FileFilter::matches(const fs::path& name) const {
-  std::string lower = name.extension().string();
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::find(extensions.begin(), extensions.end(), lower) != extensions.end();
-}
+bool FileFilter::matches(const fs::path& name) const { return has_extension(name, extensions); }
+bool FileFilter::is_frame(const fs::path& name) const { return has_extension(name, frames); }
 
 void FileSet::add(std::string_view relative, std::int64_t label) {
   starts_.push_back(paths_.size());
@@ -227,33 +261,32 @@ bool Divider::takes(Split split, std::int64_t label) {
 
 std::unique_ptr<FileSet> open_folder(const FileFilter& filter, const fs::path& path, Split split, double test_share) {
   require_exists(path);
-  if (!fs::is_directory(path)) return open_single(path, split);
-  const auto part = find_part(filter, path, split);
-  auto set = std::make_unique<FileSet>(part->root);
-  Divider divider(part->divided ? 0 : test_share);
-  const Split wanted = part->divided ? Split::train : split;
-
-  Walk walk(filter, part->root);
-  const Listing top = list_folder(filter, part->root);
+  if (!fs::is_directory(path) || list_folder(filter, path).is_sample()) return open_single(path, split);
+  const FolderLayout part = find_part(filter, path, split);
+  auto set = std::make_unique<FileSet>(part.root);
+  Divider divider(part.divided ? 0 : test_share);
+  const Split wanted = part.divided ? Split::train : split;
   std::int64_t found = 0;
-  // Files outside class folders carry no label, so none of them is needed for testing.
-  for (const std::string& file : top.files) {
-    ++found;
-    if (wanted == Split::train) set->add(file, -1);
-  }
   bool labelled = false;
+  const auto add = [&](const std::string& file, std::int64_t label) {
+    ++found;
+    labelled |= label >= 0;
+    // Samples outside class folders carry no label, so none of them is needed for testing.
+    if (label < 0 ? wanted == Split::train : divider.takes(wanted, label)) set->add(file, label);
+  };
+
+  Walk walk(filter, part.root);
+  const Listing top = list_folder(filter, part.root);
+  for (const std::string& file : top.files) add(file, -1);
   for (const std::string& folder : top.folders) {
-    const auto label = std::lower_bound(part->classes.begin(), part->classes.end(), folder) - part->classes.begin();
-    walk.below(folder, [&](const std::string& file) {
-      ++found;
-      labelled = true;
-      if (divider.takes(wanted, label)) set->add(file, label);
-    });
+    const auto known = std::lower_bound(part.classes.begin(), part.classes.end(), folder);
+    const bool is_class = known != part.classes.end() && *known == folder;
+    walk.below(folder, [&](const std::string& file) { add(file, is_class ? known - part.classes.begin() : -1); });
   }
   if (found == 0)
-    fail_empty(filter, part->root, walk.folders + static_cast<std::int64_t>(top.folders.size()),
-               walk.ignored + top.ignored);
-  if (labelled) set->set_classes(part->classes);
+    fail_empty(filter, part.root, walk.folders + static_cast<std::int64_t>(top.folders.size()),
+               walk.ignored + top.ignored + top.frames);
+  if (labelled) set->set_classes(part.classes);
   set->release_spare_memory();
   if (set->size() == 0) return nullptr;
   return set;
@@ -261,22 +294,26 @@ std::unique_ptr<FileSet> open_folder(const FileFilter& filter, const fs::path& p
 
 std::unique_ptr<FileSet> open_list(const FileFilter& filter, const fs::path& path, const fs::path& test_path,
                                    Split split, double test_share) {
-  const std::vector<Entry> train = read_list(filter, path);
-  const std::vector<Entry> test = test_path.empty() ? std::vector<Entry>{} : read_list(filter, test_path);
-  const Labels labels(path, {&train, &test});
-  const bool from_test = split == Split::test && !test_path.empty();
-  auto set = std::make_unique<FileSet>((from_test ? test_path : path).parent_path());
-  Divider divider(test_path.empty() ? test_share : 0);
-  for (const Entry& entry : from_test ? test : train) {
-    const std::int64_t label = labels.of(entry.label);
-    const bool taken =
-        label < 0 ? split == Split::train || from_test : divider.takes(from_test ? Split::train : split, label);
-    if (taken) set->add(entry.path, label);
+  return std::move(open_lists(filter, {path}, test_path, split, test_share).front());
+}
+
+std::vector<std::unique_ptr<FileSet>> open_lists(const FileFilter& filter, const std::vector<fs::path>& paths,
+                                                 const fs::path& test_path, Split split, double test_share) {
+  std::vector<std::vector<Entry>> lists;
+  for (const fs::path& path : paths) lists.push_back(read_list(filter, path));
+  if (!test_path.empty()) lists.push_back(read_list(filter, test_path));
+  const Labels labels(paths.front(), lists);
+  std::vector<std::unique_ptr<FileSet>> sets;
+  if (!test_path.empty() && split == Split::test) {
+    auto set = std::make_unique<FileSet>(test_path.parent_path());
+    for (const Entry& entry : lists.back()) set->add(entry.path, labels.of(entry.label));
+    set->set_classes(labels.names());
+    sets.push_back(std::move(set));
+    return sets;
   }
-  set->set_classes(labels.names());
-  set->release_spare_memory();
-  if (set->size() == 0) return nullptr;
-  return set;
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    sets.push_back(part_of(lists[i], labels, paths[i].parent_path(), split, test_path.empty() ? test_share : 0));
+  return sets;
 }
 
 }  // namespace cairn

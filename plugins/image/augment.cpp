@@ -12,16 +12,6 @@ float luminance(const std::uint8_t* p) {
   return 0.299f * static_cast<float>(p[0]) + 0.587f * static_cast<float>(p[1]) + 0.114f * static_cast<float>(p[2]);
 }
 
-/// The largest central rectangle whose aspect lies in [low, high].
-Box central_crop(Extent picture, double low, double high) {
-  double width = picture.width, height = picture.height;
-  const double ratio = width / height;
-  if (ratio < low) height = std::round(width / low);
-  if (ratio > high) width = std::round(height * high);
-  const double left = std::floor((picture.width - width) / 2), top = std::floor((picture.height - height) / 2);
-  return {left, top, left + width, top + height};
-}
-
 void jitter(Picture& picture, const std::array<double, 4>& strength, Rng& rng) {
   std::array<std::int64_t, 4> order = {0, 1, 2, 3};
   rng.shuffle(order);
@@ -46,22 +36,6 @@ float hue_channel(float hue, float offset, float saturation, float value) {
 }
 
 }  // namespace
-
-Box draw_crop(Extent picture, const ViewRecipe& recipe, Rng& rng) {
-  const double area = static_cast<double>(picture.width) * picture.height;
-  const double low = std::log(recipe.crop_ratio[0]), high = std::log(recipe.crop_ratio[1]);
-  for (int attempt = 0; attempt < 10; ++attempt) {
-    const double target = area * rng.uniform(recipe.crop_scale[0], recipe.crop_scale[1]);
-    const double ratio = std::exp(rng.uniform(low, high));
-    const auto width = static_cast<int>(std::round(std::sqrt(target * ratio)));
-    const auto height = static_cast<int>(std::round(std::sqrt(target / ratio)));
-    if (width < 1 || height < 1 || width > picture.width || height > picture.height) continue;
-    const auto top = static_cast<double>(rng.integer(0, picture.height - height));
-    const auto left = static_cast<double>(rng.integer(0, picture.width - width));
-    return {left, top, left + width, top + height};
-  }
-  return central_crop(picture, recipe.crop_ratio[0], recipe.crop_ratio[1]);
-}
 
 void augment(Picture& picture, const ViewRecipe& recipe, Rng& rng) {
   if (recipe.flip > 0 && rng.chance(recipe.flip)) flip(picture);

@@ -4,10 +4,14 @@
 #include <vector>
 
 #include "cairn/rng.h"
-#include "picture.h"
-#include "resample.h"
+#include "media/resample.h"
 
 namespace cairn::image {
+
+using media::Box;
+using media::Extent;
+using media::Interpolation;
+using media::Picture;
 
 /// What may happen to a view of a picture.
 struct Augmentation {
@@ -33,10 +37,6 @@ struct ViewRecipe : Augmentation {
   /// Whether anything but the whole picture is asked for.
   bool crops() const { return crop_scale[0] < 1; }
 };
-
-/// The rectangle of a random resized crop: a share of the area uniform in crop_scale, an aspect log-uniform in
-/// crop_ratio, ten tries, then the largest central rectangle of an allowed aspect, as in torchvision. Whole pixels.
-Box draw_crop(Extent picture, const ViewRecipe& recipe, Rng& rng);
 
 /// Flip, colour jitter in random order, grey, blur, solarise: what follows the crop, in place.
 void augment(Picture& picture, const ViewRecipe& recipe, Rng& rng);

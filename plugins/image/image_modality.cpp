@@ -6,7 +6,8 @@
 #include <utility>
 
 #include "cairn/error.h"
-#include "decode.h"
+#include "media/crop.h"
+#include "media/decode.h"
 
 namespace cairn::image {
 namespace {
@@ -20,10 +21,10 @@ class Subject {
       extent_ = std::get<Picture>(content_).extent();
       return;
     }
-    header_ = read_header(bytes(), name_);
+    header_ = media::read_header(bytes(), name_);
     extent_ = header_.extent;
     if (exif_ && header_.orientation >= 5) std::swap(extent_.width, extent_.height);
-    if (header_.kind != FileKind::jpeg) {
+    if (header_.kind != media::FileKind::jpeg) {
       decoded_ = decode(bytes(), header_, 1, exif_, name_);
       extent_ = decoded_.extent();
     }
@@ -34,7 +35,7 @@ class Subject {
   /// The pixels, at a fraction of the size that leaves at least `reduction` source pixels for each that is needed.
   const Picture& pixels(double reduction) {
     if (const auto* picture = std::get_if<Picture>(&content_)) return *picture;
-    if (header_.kind == FileKind::jpeg) {
+    if (header_.kind == media::FileKind::jpeg) {
       const int shrink = reduction >= 8 ? 8 : reduction >= 4 ? 4 : reduction >= 2 ? 2 : 1;
       decoded_ = decode(bytes(), header_, shrink, exif_, name_);
     }
@@ -47,7 +48,7 @@ class Subject {
   const Content& content_;
   bool exif_;
   std::string name_;
-  Header header_;
+  media::Header header_;
   Extent extent_;
   Picture decoded_;
 };
@@ -57,22 +58,10 @@ Box scaled(const Box& box, Extent from, Extent to) {
   return {box.left * x, box.top * y, box.right * x, box.bottom * y};
 }
 
-/// uint8 [C,H,W]; one channel is the luminance (ITU-R 601, as Pillow rounds it).
+/// uint8 [C,H,W].
 at::Tensor to_tensor(const Picture& picture, std::int64_t channels) {
   at::Tensor tensor = at::empty({channels, picture.height, picture.width}, at::kByte);
-  auto* out = tensor.mutable_data_ptr<std::uint8_t>();
-  const std::size_t area = picture.rgb.size() / 3;
-  const std::uint8_t* in = picture.rgb.data();
-  if (channels == 1) {
-    for (std::size_t i = 0; i < area; ++i, in += 3)
-      out[i] = static_cast<std::uint8_t>((in[0] * 19595 + in[1] * 38470 + in[2] * 7471 + 0x8000) >> 16);
-    return tensor;
-  }
-  for (std::size_t i = 0; i < area; ++i, in += 3) {
-    out[i] = in[0];
-    out[area + i] = in[1];
-    out[2 * area + i] = in[2];
-  }
+  media::copy_planes(picture, channels, tensor.mutable_data_ptr<std::uint8_t>(), picture.rgb.size() / 3);
   return tensor;
 }
 
@@ -113,7 +102,9 @@ class ImageSource : public SampleSource {
     for (std::size_t v = 0; v < recipes_.size(); ++v) {
       draws.push_back(rng.fork(v));
       const ViewRecipe& recipe = recipes_[v];
-      boxes.push_back(recipe.crops() ? draw_crop(subject.extent(), recipe, draws.back()) : Box{});
+      boxes.push_back(recipe.crops()
+                          ? media::draw_crop(subject.extent(), recipe.crop_scale, recipe.crop_ratio, draws.back())
+                          : Box{});
       const double side = recipe.crops()
                               ? std::min(boxes.back().right - boxes.back().left, boxes.back().bottom - boxes.back().top)
                               : std::min(subject.extent().width, subject.extent().height);
@@ -169,20 +160,6 @@ void require_order(const char* key, const std::array<double, 2>& range) {
   if (range[0] > range[1]) throw ConfigError(key, "the first number is the lower one", "swap the two numbers");
 }
 
-/// The numbers of `given`, or the defaults, one for each channel.
-std::vector<double> per_channel(const char* key, const std::vector<double>& given, std::vector<double> fallback,
-                                std::int64_t channels) {
-  if (given.empty()) {
-    if (channels == 1) return {(fallback[0] + fallback[1] + fallback[2]) / 3};
-    return fallback;
-  }
-  if (static_cast<std::int64_t>(given.size()) != channels)
-    throw ConfigError(key,
-                      "has " + std::to_string(given.size()) + " numbers for " + std::to_string(channels) + " channels",
-                      "give one number for each channel");
-  return given;
-}
-
 void check(const ImageOptions& options) {
   require_order("crop_scale", options.crop_scale);
   require_order("crop_ratio", options.crop_ratio);
@@ -199,9 +176,6 @@ void check(const ImageOptions& options) {
   if (options.evaluate_resize != 0 && options.evaluate_resize < options.size)
     throw ConfigError("evaluate_resize", "is smaller than size, so that no square of that size can be cut out",
                       "set it to at least size, or leave it at 0 for size itself");
-  if (options.normalise == Normalise::standardise && !(options.mean.empty() && options.std.empty()))
-    throw ConfigError(options.mean.empty() ? "std" : "mean", "has no meaning with normalise = \"standardise\"",
-                      "remove it or choose another normalise");
 }
 
 /// The published side of local views is 96 of 224; 98 where patches of 14 make it up.
@@ -365,15 +339,11 @@ ShapesDifficulty ShapesOptions::difficulty() const {
 }
 
 ImageModality::ImageModality(const ImageOptions& options, Opener opener)
-    : options_(options), opener_(std::move(opener)) {
-  check(options_);
+    : options_(options),
+      opener_(std::move(opener)),
+      normaliser_((check(options), options.normalise), options.mean, options.std, options.channels) {
   if (options_.evaluate_resize == 0) options_.evaluate_resize = options_.size;
   tokenizer().grid({options_.size, options_.size});
-  const bool plain = options_.normalise == Normalise::none;
-  mean_ = per_channel("mean", options_.mean, plain ? std::vector{0.0, 0.0, 0.0} : std::vector{0.485, 0.456, 0.406},
-                      options_.channels);
-  std_ = per_channel("std", options_.std, plain ? std::vector{1.0, 1.0, 1.0} : std::vector{0.229, 0.224, 0.225},
-                     options_.channels);
   recipes_ = view_recipes(options_);
   for (const ViewRecipe& recipe : recipes_) tokenizer().grid({recipe.size, recipe.size});
 }
@@ -398,34 +368,11 @@ std::vector<ViewLayout> ImageModality::views(Purpose purpose) const {
 }
 
 void ImageModality::prepare(Batch& batch, Purpose, Rng&) const {
-  for (View& view : batch.views) view.data = normalised(view.data);
-}
-
-at::Tensor ImageModality::normalised(const at::Tensor& bytes) const {
-  at::Tensor values = bytes.to(at::kFloat);
-  if (options_.normalise == Normalise::standardise) {
-    values.sub_(values.mean({2, 3}, true));
-    // A flat picture must not be blown up to noise: the deviation is at least a quarter of a level.
-    const at::Tensor deviation = values.square().mean({1, 2, 3}, true).sqrt_().clamp_min_(0.25);
-    return values.div_(deviation);
-  }
-  std::vector<float> scale, shift;
-  for (std::size_t c = 0; c < mean_.size(); ++c) {
-    scale.push_back(static_cast<float>(1 / (255 * std_[c])));
-    shift.push_back(static_cast<float>(mean_[c] / std_[c]));
-  }
-  const auto channel = [&](const std::vector<float>& numbers) {
-    return at::tensor(numbers).view({1, -1, 1, 1}).to(bytes.device());
-  };
-  return values.mul_(channel(scale)).sub_(channel(shift));
+  for (View& view : batch.views) view.data = normaliser_.apply(view.data);
 }
 
 at::Tensor ImageModality::display(const View& view) const {
-  if (options_.normalise == Normalise::standardise) return Modality::display(view);
-  const auto channel = [&](const std::vector<double>& numbers) {
-    return at::tensor(numbers).to(view.data.options().dtype(at::kFloat)).view({1, -1, 1, 1});
-  };
-  return (view.data.detach().to(at::kFloat) * channel(std_) + channel(mean_)).clamp(0, 1);
+  return options_.normalise == Normalise::standardise ? Modality::display(view) : normaliser_.restore(view.data);
 }
 
 FolderModality::FolderModality(const FolderOptions& options)

@@ -11,12 +11,13 @@
 #include "cairn/modality.h"
 #include "cairn/options.h"
 #include "image_set.h"
+#include "media/tensors.h"
 #include "recipes.h"
 #include "shapes.h"
 
 namespace cairn::image {
 
-enum class Normalise : std::uint8_t { imagenet, none, standardise };
+using media::Normalise;
 
 /// What every image modality understands.
 struct ImageOptions : Augmentation {
@@ -88,12 +89,10 @@ class ImageModality : public Modality {
   at::Tensor display(const View& view) const override;
 
  private:
-  at::Tensor normalised(const at::Tensor& bytes) const;
-
   ImageOptions options_;
   Opener opener_;
+  media::Normaliser normaliser_;
   std::vector<ViewRecipe> recipes_;  // one for each view of pretraining
-  std::vector<double> mean_, std_;
 };
 
 class FolderModality : public ImageModality {

@@ -10,9 +10,11 @@
 
 #include "cairn/file_set.h"
 #include "cairn/modality.h"
-#include "picture.h"
+#include "media/picture.h"
 
 namespace cairn::image {
+
+using media::Picture;
 
 /// A sample before any transform: the bytes of a file, or pixels.
 using Content = std::variant<std::vector<std::uint8_t>, Picture>;

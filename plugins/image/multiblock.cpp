@@ -5,15 +5,18 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/error.h"
+#include "media/token_rows.h"
 
 namespace cairn::image {
 namespace {
 
-using Ids = std::vector<std::int64_t>;
-using Mask = std::vector<std::uint8_t>;  // one value a token, row-major
+using media::Ids;
+using media::ids_of;
+using media::Mask;
 
 constexpr int kTries = 20;
 
@@ -62,13 +65,6 @@ Mask place_block(const Grid& grid, const Size& size, bool exclusive, Rng& rng) {
   for (std::int64_t y = top; y < top + size.height; ++y)
     std::fill_n(mask.begin() + y * grid.width + left, size.width, std::uint8_t{1});
   return mask;
-}
-
-Ids ids_of(const Mask& mask) {
-  Ids ids;
-  for (std::size_t i = 0; i < mask.size(); ++i)
-    if (mask[i]) ids.push_back(static_cast<std::int64_t>(i));
-  return ids;
 }
 
 void subtract(Mask& mask, const Mask& other) {
@@ -146,31 +142,6 @@ Draft draft_disjointly(const Grid& grid, const Sizes& sizes, const MultiblockOpt
   return best;
 }
 
-/// Cuts a list to `count` ids: the first ones as published, else random ones in ascending order.
-void cut(Ids& ids, std::size_t count, bool first_ones, Rng& rng) {
-  if (ids.size() > count && !first_ones) {
-    for (std::size_t i = 0; i < count; ++i)
-      std::swap(ids[i], ids[static_cast<std::size_t>(
-                            rng.integer(static_cast<std::int64_t>(i), static_cast<std::int64_t>(ids.size()) - 1))]);
-  }
-  ids.resize(count);
-  std::sort(ids.begin(), ids.end());
-}
-
-/// One list for each row, cut to the shortest: int64 [B,K].
-TokenSet stack(std::vector<Ids> rows, bool first_ones, Rng& rng) {
-  std::size_t shortest = rows.front().size();
-  for (const Ids& row : rows) shortest = std::min(shortest, row.size());
-  at::Tensor index =
-      at::empty({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(shortest)}, at::kLong);
-  auto* out = index.mutable_data_ptr<std::int64_t>();
-  for (Ids& row : rows) {
-    cut(row, shortest, first_ones, rng);
-    out = std::copy(row.begin(), row.end(), out);
-  }
-  return {index};
-}
-
 std::string grid_text(const Grid& grid) {
   return "a grid of " + std::to_string(grid.height) + " x " + std::to_string(grid.width);
 }
@@ -199,19 +170,23 @@ void require_order(const char* key, const std::array<double, 2>& range) {
   if (range[0] > range[1]) throw ConfigError(key, "the first number is the lower one", "swap the two numbers");
 }
 
+TokenSet stack(std::vector<Ids> rows, const MultiblockOptions& options, Rng& rng) {
+  return media::stack_rows(std::move(rows), 0, options.faithful ? media::Cut::last : media::Cut::random, &rng);
+}
+
 Plan assemble(const std::vector<Draft>& drafts, const MultiblockOptions& options, Rng& rng) {
   Plan plan;
   for (std::size_t c = 0; c < static_cast<std::size_t>(options.contexts); ++c) {
     std::vector<Ids> rows;
     for (const Draft& draft : drafts) rows.push_back(draft.contexts[c]);
-    plan.contexts.push_back({0, stack(std::move(rows), options.faithful, rng), {}});
+    plan.contexts.push_back({0, stack(std::move(rows), options, rng), {}});
   }
   std::vector<TokenSet> blocks;
   for (std::size_t t = 0; t < (options.joint ? 1 : static_cast<std::size_t>(options.targets)); ++t) {
     std::vector<Ids> rows;
     for (const Draft& draft : drafts)
       rows.push_back(ids_of(options.joint ? union_of(draft.targets) : draft.targets[t]));
-    blocks.push_back(stack(std::move(rows), options.faithful, rng));
+    blocks.push_back(stack(std::move(rows), options, rng));
   }
   for (int c = 0; c < static_cast<int>(options.contexts); ++c)
     for (const TokenSet& block : blocks) plan.queries.push_back({c, 0, block, Level::tokens, 0});

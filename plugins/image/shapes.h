@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "picture.h"
+#include "media/picture.h"
 
 namespace cairn::image {
+
+using media::Picture;
 
 /// How hard the procedural pictures are: shares of the picture's area, pieces of clutter, noise and grating strength.
 struct ShapesDifficulty {

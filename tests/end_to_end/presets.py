@@ -6,7 +6,7 @@ from program import SHARED, SOURCE, command, folders, require_in, run, train
 
 FEW = dict(train__steps=3, train__batch_size=8, evaluate__every=0, evaluate__final_train_samples=40,
            evaluate__final_test_samples=40, evaluate__baselines="false")
-LARGE = ("vith", "vitg", "huge", "large")
+LARGE = ("vitl", "vith", "vitg", "huge", "large")
 SETS = {"photos10": "photos10", "scenes15": "scenes15", "sign_digits": "sign_digits", "cifar10": "cifar10_small",
         "mnist": "mnist_idx"}
 

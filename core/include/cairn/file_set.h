@@ -16,9 +16,12 @@ namespace cairn {
 struct CAIRN_API FileFilter {
   std::string noun;
   std::vector<std::string> extensions;
+  std::vector<std::string> frames = {};  // a folder of nothing but files with these extensions is one sample
 
   /// Whether the name ends like such a file, in upper or lower case.
   bool matches(const std::filesystem::path& name) const;
+  /// Whether the name ends like a frame.
+  bool is_frame(const std::filesystem::path& name) const;
 };
 
 /// The files of one part of a data set, with their labels. Paths lie in one string, since there may be millions.
@@ -67,9 +70,16 @@ class CAIRN_API Divider {
 CAIRN_API std::unique_ptr<FileSet> open_folder(const FileFilter& filter, const std::filesystem::path& path, Split split,
                                                double test_share);
 
-/// Opens a list file with lines "path[<tab or space>label]", paths relative to its folder. `test_path` (may be empty)
-/// lists the test part. nullptr where there is no such part. DataError if a list cannot be read or is empty.
+/// Opens a list file with lines "path[<tab, two colons or space>label]", paths relative to its folder. `test_path` (may
+/// be empty) lists the test part. nullptr where there is no such part. DataError if a list cannot be read or is empty.
 CAIRN_API std::unique_ptr<FileSet> open_list(const FileFilter& filter, const std::filesystem::path& path,
                                              const std::filesystem::path& test_path, Split split, double test_share);
+
+/// Opens several lists whose labels count together: one set for each list, nullptr for a list without such a part; of
+/// the test part one set only where `test_path` names it.
+CAIRN_API std::vector<std::unique_ptr<FileSet>> open_lists(const FileFilter& filter,
+                                                           const std::vector<std::filesystem::path>& paths,
+                                                           const std::filesystem::path& test_path, Split split,
+                                                           double test_share);
 
 }  // namespace cairn

@@ -11,8 +11,9 @@
 #include "augment.h"
 #include "cairn/error.h"
 #include "checkpoint/safetensors.h"
-#include "decode.h"
 #include "image_modality.h"
+#include "media/crop.h"
+#include "media/decode.h"
 #include "support/golden.h"
 #include "support/temporary_folder.h"
 
@@ -29,6 +30,7 @@ using cairn::ViewRole;
 using cairn::test::TemporaryFolder;
 using cairn::test::write_text;
 using namespace cairn::image;
+using namespace cairn::media;
 using Catch::Contains;
 
 namespace {
@@ -383,7 +385,7 @@ TEST_CASE("image: random crops keep their share and aspect") {
     double smallest = 1, largest = 0;
     for (std::uint64_t i = 0; i < 2000; ++i) {
       Rng rng = any_rng(i);
-      const Box box = draw_crop(extent, recipe, rng);
+      const Box box = draw_crop(extent, recipe.crop_scale, recipe.crop_ratio, rng);
       REQUIRE((box.left >= 0 && box.top >= 0 && box.right <= extent.width && box.bottom <= extent.height));
       const double width = box.right - box.left, height = box.bottom - box.top;
       const double share = width * height / (static_cast<double>(extent.width) * extent.height);

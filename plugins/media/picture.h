@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace cairn::image {
+namespace cairn::media {
 
 /// Width and height in pixels.
 struct Extent {
@@ -33,4 +33,4 @@ struct Picture {
 /// The largest picture that is decoded, as in Pillow: beyond it a file is taken for a decompression bomb.
 inline constexpr std::int64_t kMaxPixels = 178'956'970;
 
-}  // namespace cairn::image
+}  // namespace cairn::media

@@ -1,4 +1,4 @@
-#include "ffmpeg.h"
+#include "media/ffmpeg.h"
 
 extern "C" {
 #include <libavutil/imgutils.h>
@@ -12,7 +12,7 @@ extern "C" {
 
 #include "cairn/error.h"
 
-namespace cairn::image {
+namespace cairn::media {
 namespace {
 
 /// What FFmpeg last complained about on this thread.
@@ -28,20 +28,6 @@ void note_complaint(void*, int level, const char* format, va_list arguments) {
   last_complaint() = line.data();
   while (!last_complaint().empty() && (last_complaint().back() == '\n' || last_complaint().back() == '.'))
     last_complaint().pop_back();
-}
-
-/// FFmpeg's complaints belong into our errors, not onto the terminal.
-void silence_ffmpeg() {
-  static std::once_flag once;
-  std::call_once(once, [] { av_log_set_callback(note_complaint); });
-  last_complaint().clear();
-}
-
-[[noreturn]] void fail(const std::string& name, int code) {
-  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-  av_strerror(code, text.data(), text.size());
-  const std::string reason = last_complaint().empty() ? text.data() : last_complaint();
-  throw DataError("cannot be decoded (" + reason + ")", name, "replace or remove the file");
 }
 
 /// Where red, green and blue lie in one pixel of a packed format: `step` bytes a pixel, one byte of each is taken.
@@ -107,20 +93,6 @@ void convert(const AVFrame& frame, Picture& out, const std::string& name) {
                 out.row(y));
 }
 
-Picture to_picture(const AVFrame& frame, const std::string& name) {
-  Picture out(frame.width, frame.height);
-  const auto* packed = std::find_if(std::begin(kPackedFormats), std::end(kPackedFormats),
-                                    [&](const PackedFormat& p) { return p.format == frame.format; });
-  if (packed != std::end(kPackedFormats)) {
-    unpack(frame, *packed, out);
-  } else if (frame.format == AV_PIX_FMT_PAL8) {
-    look_up(frame, out);
-  } else {
-    convert(frame, out, name);
-  }
-  return out;
-}
-
 CodecContextPtr open_decoder(AVCodecID id, const AVCodecParameters* parameters, const std::string& name) {
   const AVCodec* codec = avcodec_find_decoder(id);
   if (!codec)
@@ -132,21 +104,21 @@ CodecContextPtr open_decoder(AVCodecID id, const AVCodecParameters* parameters, 
   context->max_pixels = kMaxPixels;
   // Damage is an error; but the TIFF decoder counts every tag it does not know as damage.
   if (id != AV_CODEC_ID_TIFF) context->err_recognition = AV_EF_EXPLODE;
-  if (const int code = avcodec_open2(context.get(), codec, nullptr); code < 0) fail(name, code);
+  if (const int code = avcodec_open2(context.get(), codec, nullptr); code < 0) fail_ffmpeg(name, code);
   return context;
 }
 
 /// Sends one packet and takes the picture it makes.
 Picture decode_packet(AVCodecContext& context, const AVPacket& packet, const std::string& name) {
   int code = avcodec_send_packet(&context, &packet);
-  if (code < 0) fail(name, code);
+  if (code < 0) fail_ffmpeg(name, code);
   const FramePtr frame(av_frame_alloc());
   code = avcodec_receive_frame(&context, frame.get());
   if (code == AVERROR(EAGAIN)) {
     avcodec_send_packet(&context, nullptr);
     code = avcodec_receive_frame(&context, frame.get());
   }
-  if (code < 0) fail(name, code);
+  if (code < 0) fail_ffmpeg(name, code);
   if (frame->decode_error_flags != 0) throw DataError("is damaged or truncated", name, "replace or remove the file");
   return to_picture(*frame, name);
 }
@@ -177,11 +149,38 @@ struct Memory {
 
 }  // namespace
 
+void silence_ffmpeg() {
+  static std::once_flag once;
+  std::call_once(once, [] { av_log_set_callback(note_complaint); });
+  last_complaint().clear();
+}
+
+void fail_ffmpeg(const std::string& name, int code) {
+  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
+  av_strerror(code, text.data(), text.size());
+  const std::string reason = last_complaint().empty() ? text.data() : last_complaint();
+  throw DataError("cannot be decoded (" + reason + ")", name, "replace or remove the file");
+}
+
+Picture to_picture(const AVFrame& frame, const std::string& name) {
+  Picture out(frame.width, frame.height);
+  const auto* packed = std::find_if(std::begin(kPackedFormats), std::end(kPackedFormats),
+                                    [&](const PackedFormat& p) { return p.format == frame.format; });
+  if (packed != std::end(kPackedFormats)) {
+    unpack(frame, *packed, out);
+  } else if (frame.format == AV_PIX_FMT_PAL8) {
+    look_up(frame, out);
+  } else {
+    convert(frame, out, name);
+  }
+  return out;
+}
+
 Picture decode_still(std::span<const std::uint8_t> bytes, AVCodecID codec, const std::string& name) {
   silence_ffmpeg();
   const CodecContextPtr context = open_decoder(codec, nullptr, name);
   const PacketPtr packet(av_packet_alloc());
-  if (const int code = av_new_packet(packet.get(), static_cast<int>(bytes.size())); code < 0) fail(name, code);
+  if (const int code = av_new_packet(packet.get(), static_cast<int>(bytes.size())); code < 0) fail_ffmpeg(name, code);
   std::memcpy(packet->data, bytes.data(), bytes.size());
   packet->flags |= AV_PKT_FLAG_KEY;
   return decode_packet(*context, *packet, name);
@@ -197,7 +196,7 @@ Picture decode_avif(std::span<const std::uint8_t> bytes, const std::string& name
   opened->pb = io.get();
   // Frees `opened` when it fails.
   if (const int code = avformat_open_input(&opened, nullptr, av_find_input_format("mov"), nullptr); code < 0)
-    fail(name, code);
+    fail_ffmpeg(name, code);
   const FormatContextPtr format(opened);
   const int stream = av_find_best_stream(format.get(), AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   if (stream < 0) throw DataError("holds no picture that can be read", name, "convert the file to JPEG or PNG");
@@ -209,8 +208,8 @@ Picture decode_avif(std::span<const std::uint8_t> bytes, const std::string& name
     av_packet_unref(packet.get());
     code = av_read_frame(format.get(), packet.get());
   }
-  if (code < 0) fail(name, code);
+  if (code < 0) fail_ffmpeg(name, code);
   return decode_packet(*context, *packet, name);
 }
 
-}  // namespace cairn::image
+}  // namespace cairn::media

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
-#include "picture.h"
+#include "media/picture.h"
 
-namespace cairn::image {
+namespace cairn::media {
 
 /// What a file is, by its first bytes.
 enum class FileKind : std::uint8_t { unknown, jpeg, png, gif, bmp, webp, tiff, pnm, qoi, avif, targa, jpeg2000 };
@@ -17,6 +19,9 @@ struct Header {
   Extent extent;        // as stored, not turned; zero where only decoding tells
   int orientation = 1;  // as EXIF counts, 1 to 8
 };
+
+/// The bytes of a regular file below 1 GiB. DataError if it cannot be read.
+std::vector<std::uint8_t> read_file(const std::filesystem::path& path);
 
 /// Reads the header of an encoded picture. DataError, naming `name`, if it is no picture or claims absurd dimensions.
 Header read_header(std::span<const std::uint8_t> bytes, const std::string& name);
@@ -30,4 +35,4 @@ Picture decode(std::span<const std::uint8_t> bytes, const Header& header, int sh
 /// Turns a picture upright as EXIF's `orientation` (1 to 8) says.
 Picture turn(Picture picture, int orientation);
 
-}  // namespace cairn::image
+}  // namespace cairn::media

@@ -1,21 +1,24 @@
-#include "decode.h"
+#include "media/decode.h"
 
 #include <turbojpeg.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <memory>
-#include <optional>
 #include <string_view>
 
 #include "cairn/error.h"
-#include "ffmpeg.h"
+#include "media/ffmpeg.h"
 
-namespace cairn::image {
+namespace cairn::media {
 namespace {
 
 using Bytes = std::span<const std::uint8_t>;
+
+constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 30;
 
 bool begins(Bytes bytes, std::string_view text, std::size_t at = 0) {
   return bytes.size() >= at + text.size() && std::memcmp(bytes.data() + at, text.data(), text.size()) == 0;
@@ -205,6 +208,18 @@ Picture decode_jpeg(Bytes bytes, int shrink, const std::string& name) {
 
 }  // namespace
 
+std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) throw DataError(std::string("cannot be opened (") + std::strerror(errno) + ")", path.string());
+  const std::streamoff size = file.tellg();
+  if (size < 0 || size > kMaxFileBytes) throw DataError("is no regular file below 1 GiB", path.string());
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
+  file.seekg(0);
+  if (size > 0 && !file.read(reinterpret_cast<char*>(bytes.data()), size))
+    throw DataError("cannot be read", path.string(), "check that it is a readable file");
+  return bytes;
+}
+
 Header read_header(Bytes bytes, const std::string& name) {
   if (bytes.empty()) throw DataError("is empty", name, "replace or remove the file");
   Header header{sniff(bytes), {}, 1};
@@ -254,4 +269,4 @@ Picture turn(Picture picture, int orientation) {
   return out;
 }
 
-}  // namespace cairn::image
+}  // namespace cairn::media

@@ -11,9 +11,9 @@ extern "C" {
 #include <span>
 #include <string>
 
-#include "picture.h"
+#include "media/picture.h"
 
-namespace cairn::image {
+namespace cairn::media {
 
 /// Frees what FFmpeg allocated, by the function that belongs to it.
 struct FfmpegDeleter {
@@ -35,6 +35,16 @@ using FormatContextPtr = std::unique_ptr<AVFormatContext, FfmpegDeleter>;
 using SwsContextPtr = std::unique_ptr<SwsContext, FfmpegDeleter>;
 using AvioContextPtr = std::unique_ptr<AVIOContext, FfmpegDeleter>;
 
+/// Keeps FFmpeg's complaints for fail_ffmpeg(), off the terminal. To be called before anything that may fail.
+void silence_ffmpeg();
+
+/// Throws what FFmpeg last complained about on this thread, or the text of `code`, as a DataError naming `name`.
+[[noreturn]] void fail_ffmpeg(const std::string& name, int code);
+
+/// Any frame as RGB: alpha dropped, 16 bits keep the upper 8, matrix and range as the frame says. DataError, naming
+/// `name`, for pixel formats that cannot be turned into RGB.
+Picture to_picture(const AVFrame& frame, const std::string& name);
+
 /// Decodes a whole still-picture file, handed to the decoder as one packet. Alpha is dropped, 16 bits keep the upper 8.
 /// DataError, naming `name`, if that fails.
 Picture decode_still(std::span<const std::uint8_t> bytes, AVCodecID codec, const std::string& name);
@@ -42,4 +52,4 @@ Picture decode_still(std::span<const std::uint8_t> bytes, AVCodecID codec, const
 /// The first picture of an ISO base media file (AVIF). DataError if there is none.
 Picture decode_avif(std::span<const std::uint8_t> bytes, const std::string& name);
 
-}  // namespace cairn::image
+}  // namespace cairn::media

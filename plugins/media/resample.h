@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "media/picture.h"
+
+namespace cairn::media {
+
+enum class Interpolation : std::uint8_t { bilinear, bicubic };
+
+/// A rectangle of a picture in pixels; edges may lie between pixels.
+struct Box {
+  double left = 0;
+  double top = 0;
+  double right = 0;
+  double bottom = 0;
+};
+
+/// Part of a resampled picture: only these output pixels are computed.
+struct Window {
+  int left = 0;
+  int top = 0;
+  int width = 0;
+  int height = 0;
+};
+
+/// Scales a rectangle of pictures of one size to another size, the weights computed once. The filter widens with the
+/// reduction (antialiasing), bicubic has a = -0.5, weights have 22 fractional bits and the horizontal pass is rounded
+/// to 8 bits, all as Pillow's resize does. Filter taps may reach beyond the box, never beyond the picture.
+class Resampler {
+ public:
+  /// `box` of a picture of `source` is scaled to `target`, of which `window` is computed.
+  Resampler(Extent source, const Box& box, Extent target, const Window& window, Interpolation filter);
+
+  /// The pixels of the source that the result depends on.
+  const Window& area() const { return area_; }
+  /// `part` holds at least area(); its first pixel lies at (left, top) of the source.
+  Picture apply(const Picture& part, int left, int top) const;
+
+ private:
+  /// The taps of one output sample: `count` weights from `weights[offset]`, for inputs from `first` on.
+  struct Tap {
+    int first = 0;
+    int count = 0;
+    std::size_t offset = 0;
+  };
+  struct Taps {
+    std::vector<Tap> of;
+    std::vector<std::int32_t> weights;
+
+    int first() const { return of.front().first; }
+    int last() const { return of.back().first + of.back().count; }
+  };
+
+  static Taps make_taps(int input, double low, double high, int output, int from, int count, Interpolation filter);
+  static void resample_row(const std::uint8_t* in, const Taps& taps, std::uint8_t* out);
+
+  Taps across_, down_;
+  Window area_;
+};
+
+/// The evaluation transform: short side to `resize` (long side truncated to whole pixels), then the central square of
+/// `crop` pixels, its offset rounded half to even, as torchvision's Resize and CenterCrop on Pillow pictures.
+Resampler centre_crop_resampler(Extent source, int resize, int crop, Interpolation filter);
+
+/// Scales `box` of `source` to `target`.
+Picture resample(const Picture& source, const Box& box, Extent target, Interpolation filter);
+
+/// centre_crop_resampler() on one picture.
+Picture resize_and_centre_crop(const Picture& source, int resize, int crop, Interpolation filter);
+
+/// The pixels of a rectangle that lies in the picture.
+Picture cut(const Picture& source, const Window& area);
+
+}  // namespace cairn::media

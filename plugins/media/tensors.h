@@ -1,0 +1,36 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "media/picture.h"
+
+namespace cairn::media {
+
+/// Writes a picture's channels to planes of `stride` values each; one channel is the luminance (ITU-R 601, as Pillow
+/// rounds it). `mirrored` swaps left and right.
+void copy_planes(const Picture& picture, std::int64_t channels, std::uint8_t* out, std::size_t stride,
+                 bool mirrored = false);
+
+enum class Normalise : std::uint8_t { imagenet, none, standardise };
+
+/// Turns bytes into what a network sees. `imagenet` and `none` give (value / 255 - mean) / std with fixed numbers;
+/// `standardise` takes each sample's channel means and divides by one deviation over all its values.
+class Normaliser {
+ public:
+  /// Empty `mean` and `std`: as `kind` says. ConfigError if their length is not `channels`, or they have no meaning.
+  Normaliser(Normalise kind, const std::vector<double>& mean, const std::vector<double>& std, std::int64_t channels);
+
+  /// uint8 [B,C,...] to float of the same shape.
+  at::Tensor apply(const at::Tensor& bytes) const;
+  /// What apply() made of the values, back in 0 .. 1. Not for `standardise`, whose levels are gone.
+  at::Tensor restore(const at::Tensor& values) const;
+
+ private:
+  Normalise kind_;
+  std::vector<double> mean_, std_;
+};
+
+}  // namespace cairn::media

@@ -1,0 +1,42 @@
+#include "media/token_rows.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::media {
+namespace {
+
+/// Moves a random choice of `count` ids to the front.
+void choose(Ids& ids, std::size_t count, Rng& rng) {
+  const auto last = static_cast<std::int64_t>(ids.size()) - 1;
+  for (std::size_t i = 0; i < count; ++i)
+    std::swap(ids[i], ids[static_cast<std::size_t>(rng.integer(static_cast<std::int64_t>(i), last))]);
+}
+
+}  // namespace
+
+Ids ids_of(const Mask& mask) {
+  Ids ids;
+  for (std::size_t i = 0; i < mask.size(); ++i)
+    if (mask[i]) ids.push_back(static_cast<std::int64_t>(i));
+  return ids;
+}
+
+TokenSet stack_rows(std::vector<Ids> rows, std::size_t most, Cut cut, Rng* rng) {
+  std::size_t count = rows.front().size();
+  for (const Ids& row : rows) count = std::min(count, row.size());
+  if (most > 0) count = std::min(count, most);
+  at::Tensor index = at::empty({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(count)}, at::kLong);
+  auto* out = index.mutable_data_ptr<std::int64_t>();
+  for (Ids& row : rows) {
+    if (cut == Cut::random && row.size() > count) choose(row, count, *rng);
+    row.resize(count);
+    std::sort(row.begin(), row.end());
+    out = std::copy(row.begin(), row.end(), out);
+  }
+  return {index};
+}
+
+}  // namespace cairn::media

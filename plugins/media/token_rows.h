@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "cairn/plan.h"
+#include "cairn/rng.h"
+
+namespace cairn::media {
+
+using Ids = std::vector<std::int64_t>;
+using Mask = std::vector<std::uint8_t>;  // one value a token, row-major
+
+/// The tokens whose value is not 0, ascending.
+Ids ids_of(const Mask& mask);
+
+/// What is left out of a row that is too long: its last ids, or random ones.
+enum class Cut : std::uint8_t { last, random };
+
+/// One row for each sample, ascending, cut to the shortest and to `most` (0: any number): int64 [B,K]. Random cuts draw
+/// from `rng`.
+TokenSet stack_rows(std::vector<Ids> rows, std::size_t most, Cut cut = Cut::last, Rng* rng = nullptr);
+
+}  // namespace cairn::media

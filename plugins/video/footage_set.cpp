@@ -1,0 +1,134 @@
+#include "footage_set.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <utility>
+
+#include "cairn/error.h"
+#include "media/decode.h"
+
+namespace cairn::video {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kIndexBytes = std::size_t{256} << 20;
+constexpr double kFramesPerSecond = 25;  // of folders of pictures, which do not say
+
+PictureFrame read_picture(const fs::path& path) {
+  const std::vector<std::uint8_t> bytes = media::read_file(path);
+  return PictureFrame(media::decode(bytes, media::read_header(bytes, path.string()), 1, true, path.string()));
+}
+
+/// Pictures as frames: the files of a folder by name, or one picture as a video of one frame.
+class PictureFootage : public Footage {
+ public:
+  explicit PictureFootage(const fs::path& path) {
+    if (!fs::is_directory(path)) {
+      files_.push_back(path);
+      return;
+    }
+    for (const auto& entry : fs::directory_iterator(path))
+      if (video_files().is_frame(entry.path()) && !entry.path().filename().string().starts_with('.'))
+        files_.push_back(entry.path());
+    if (files_.empty()) throw DataError("holds no pictures", path.string(), "remove the folder");
+    std::sort(files_.begin(), files_.end(), by_number);
+  }
+
+  std::int64_t frames() const override { return static_cast<std::int64_t>(files_.size()); }
+  double time(std::int64_t index) const override { return static_cast<double>(index) / kFramesPerSecond; }
+  void read(std::span<const std::int64_t> wanted, const Take& take) override {
+    for (std::size_t slot = 0; slot < wanted.size(); ++slot)
+      take(slot, read_picture(files_.at(static_cast<std::size_t>(wanted[slot]))));
+  }
+
+ private:
+  /// frame_2 before frame_10: shorter names first among those that differ in digits only.
+  static bool by_number(const fs::path& a, const fs::path& b) {
+    const auto letters = [](const fs::path& path) {
+      std::string text = path.filename().string();
+      std::erase_if(text, [](unsigned char c) { return std::isdigit(c); });
+      return text;
+    };
+    const std::string one = a.filename().string(), other = b.filename().string();
+    if (one.size() != other.size() && letters(a) == letters(b)) return one.size() < other.size();
+    return one < other;
+  }
+
+  std::vector<fs::path> files_;
+};
+
+}  // namespace
+
+const FileFilter& video_files() {
+  static const FileFilter filter{"video",
+                                 {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts",
+                                  ".3gp", ".flv", ".wmv", ".ogv", ".264", ".h264", ".gif", ".webp"},
+                                 {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}};
+  return filter;
+}
+
+std::shared_ptr<const VideoIndex> IndexCache::find(std::int64_t sample) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(sample);
+  return found == known_.end() ? nullptr : found->second;
+}
+
+void IndexCache::store(std::int64_t sample, std::shared_ptr<const VideoIndex> index) {
+  const std::lock_guard lock(mutex_);
+  bytes_ += index->bytes();
+  if (!known_.emplace(sample, std::move(index)).second) return;
+  order_.push_back(sample);
+  while (bytes_ > most_bytes_ && oldest_ + 1 < order_.size()) {
+    const auto out = known_.find(order_[oldest_++]);
+    bytes_ -= out->second->bytes();
+    known_.erase(out);
+  }
+}
+
+FileFootage::FileFootage(FileSet files, const ReadLimits& limits)
+    : files_(std::move(files)), limits_(limits), cache_(kIndexBytes) {}
+
+std::unique_ptr<Footage> FileFootage::open(std::int64_t index) const {
+  const fs::path path = files_.path(index);
+  std::error_code error;
+  if (video_files().is_frame(path) || fs::is_directory(path, error)) return std::make_unique<PictureFootage>(path);
+  const std::shared_ptr<const VideoIndex> known = cache_.find(index);
+  auto file = std::make_unique<VideoFile>(path, limits_, known);
+  if (!known) cache_.store(index, file->index());
+  return file;
+}
+
+MixedFootage::MixedFootage(std::vector<std::unique_ptr<FootageSet>> sets, const std::vector<double>& weights)
+    : sets_(std::move(sets)) {
+  // The set that is largest for its weight comes once; the others as often as their weights ask.
+  double longest = 0;
+  for (std::size_t i = 0; i < sets_.size(); ++i)
+    longest = std::max(longest, static_cast<double>(sets_[i]->size()) / weights[i]);
+  starts_.push_back(0);
+  for (const double weight : weights) starts_.push_back(starts_.back() + std::llround(longest * weight));
+}
+
+MixedFootage::Place MixedFootage::place(std::int64_t index) const {
+  const auto next = std::upper_bound(starts_.begin(), starts_.end(), index);
+  const FootageSet* set = sets_.at(static_cast<std::size_t>(next - starts_.begin() - 1)).get();
+  return {set, (index - *(next - 1)) % set->size()};
+}
+
+std::int64_t MixedFootage::label(std::int64_t index) const {
+  const Place at = place(index);
+  return at.set->label(at.index);
+}
+
+std::string MixedFootage::name(std::int64_t index) const {
+  const Place at = place(index);
+  return at.set->name(at.index);
+}
+
+std::unique_ptr<Footage> MixedFootage::open(std::int64_t index) const {
+  const Place at = place(index);
+  return at.set->open(at.index);
+}
+
+}  // namespace cairn::video

@@ -1,0 +1,59 @@
+"""Fuzzes the reader: builds fuzz_reader.cpp with libFuzzer and the sanitisers, and feeds it broken videos.
+
+    python fuzz.py SOURCE BUILD LIBTORCH [SECONDS]     exit 77 where clang++ is missing
+"""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SOURCES = ("video/video_file", "video/yuv", "media/ffmpeg", "media/resample", "media/decode", "video/tests/fuzz_reader")
+SANITISERS = "address,undefined"
+LIBRARIES = ("libavformat", "libavcodec", "libavutil", "libswscale", "libturbojpeg")
+
+
+def seeds(source, corpus):
+    """Small videos of the shared folder, the starting points; returns how many."""
+    shared = source.parent / "shared"
+    files = [*shared.glob("data/zoo/video/*"), *shared.glob("golden/frontends/video_*/input.*")]
+    small = [path for path in files if path.is_file() and path.stat().st_size < 60_000 and path.suffix != ".tsv"]
+    for number, path in enumerate(small):
+        shutil.copy(path, corpus / f"{number}{path.suffix}")
+    return len(small)
+
+
+def build(compiler, source, build_folder, torch, work):
+    plugins = source / "plugins"
+    includes = [f"-I{plugins}/video", f"-I{plugins}", f"-I{source}/core/include", "-isystem", f"{torch}/include",
+                "-isystem", f"{torch}/include/torch/csrc/api/include"]
+    objects = []
+    for name in SOURCES:
+        objects.append(work / (name.replace("/", "_") + ".o"))
+        subprocess.run([compiler, "-std=c++20", "-g1", "-O1", f"-fsanitize=fuzzer-no-link,{SANITISERS}", *includes, "-c",
+                        f"{plugins}/{name}.cpp", "-o", objects[-1]], check=True)
+    libraries = subprocess.run(["pkg-config", "--libs", *LIBRARIES], check=True, capture_output=True, text=True)
+    subprocess.run([compiler, f"-fsanitize=fuzzer,{SANITISERS}", *objects, "-o", work / "fuzz", f"-L{build_folder}/lib",
+                    "-lcairn_core", f"-L{torch}/lib", "-lc10", "-ltorch_cpu", f"-Wl,-rpath,{build_folder}/lib:{torch}/lib",
+                    "-Wl,--allow-shlib-undefined", *libraries.stdout.split()], check=True)
+
+
+def main():
+    source, build_folder, torch = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
+    seconds = sys.argv[4] if len(sys.argv) > 4 else "600"
+    compiler = shutil.which("clang++-14") or shutil.which("clang++")
+    if compiler is None:
+        print("skipped: clang++ is not installed")
+        return 77
+    with tempfile.TemporaryDirectory() as folder:
+        work, corpus = pathlib.Path(folder), pathlib.Path(folder) / "corpus"
+        corpus.mkdir()
+        print(f"{seeds(source, corpus)} files to begin with")
+        build(compiler, source, build_folder, torch, work)
+        # FFmpeg itself is not instrumented; what it leaks counts all the same.
+        return subprocess.run([work / "fuzz", corpus, f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=6000",
+                               "-max_len=60000", f"-artifact_prefix={work}/", "-verbosity=1"]).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

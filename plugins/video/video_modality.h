@@ -1,0 +1,133 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cairn/modality.h"
+#include "cairn/options.h"
+#include "clip.h"
+#include "footage.h"
+#include "media/tensors.h"
+
+namespace cairn::video {
+
+using media::Interpolation;
+using media::Normalise;
+
+/// What every video modality understands.
+struct VideoOptions {
+  std::int64_t size = 224;
+  std::int64_t patch = 16;
+  std::int64_t tubelet = 2;
+  std::int64_t channels = 3;
+  std::int64_t frames = 16;
+  std::int64_t frame_step = 4;
+  double fps = 0;
+  std::int64_t start = -1;
+  Normalise normalise = Normalise::imagenet;
+  std::vector<double> mean, std;
+  double max_bad_share = 0.05;
+  std::int64_t views = 1;
+  std::array<double, 2> crop_scale = {0.3, 1.0};
+  std::array<double, 2> crop_ratio = {0.75, 1.35};
+  Interpolation interpolation = Interpolation::bilinear;
+  double flip = 0.5;
+  std::int64_t evaluate_resize = 0;
+};
+
+/// video.clips and video.list: files.
+struct FileOptions : VideoOptions {
+  double test_share = 0.2;
+  double time_limit = 60;
+  std::int64_t decoder_threads = 1;
+};
+
+struct ClipsOptions : FileOptions {
+  std::string path;
+  static Schema<ClipsOptions> schema();
+};
+
+struct ListOptions : FileOptions {
+  std::string path;
+  std::vector<std::string> more_paths;
+  std::vector<double> weights;
+  std::string test_path;
+  static Schema<ListOptions> schema();
+};
+
+struct MovingShapesOptions : VideoOptions {
+  std::int64_t train_samples = 8000;
+  std::int64_t test_samples = 2000;
+  std::int64_t data_seed = 0;
+  std::int64_t film_frames = 16;
+  std::array<double, 2> speed = {0.5, 1.0};
+  std::array<double, 2> radius = {0.1, 0.18};
+  double noise = 0.02;
+
+  MovingShapesOptions();
+  static Schema<MovingShapesOptions> schema();
+};
+
+/// What a published video processor is told.
+struct PreprocessedOptions {
+  std::string path;
+  std::int64_t frames = 16;
+  std::int64_t frame_step = 4;
+  std::int64_t start = 0;
+  std::int64_t resize = 256;
+  std::int64_t crop = 224;
+  Interpolation interpolation = Interpolation::bilinear;
+  std::vector<double> mean, std;
+  double time_limit = 60;
+  static Schema<PreprocessedOptions> schema();
+};
+
+/// Clips of videos, cut into tubelets. Where the videos come from is a function; everything else is the same for all
+/// sources.
+class VideoModality : public Modality {
+ public:
+  using Opener = std::function<std::unique_ptr<FootageSet>(Split, Purpose)>;
+
+  /// ConfigError if the options contradict each other.
+  VideoModality(const VideoOptions& options, Opener opener);
+
+  std::unique_ptr<SampleSource> open(Split split, Purpose purpose) const override;
+  TokenizerSpec tokenizer() const override;
+  std::vector<ViewLayout> views(Purpose purpose) const override;
+  /// uint8 [B,C,T,H,W] to normalised float.
+  void prepare(Batch& batch, Purpose purpose, Rng& rng) const override;
+  at::Tensor display(const View& view) const override;
+
+ private:
+  VideoOptions options_;
+  Opener opener_;
+  media::Normaliser normaliser_;
+};
+
+class ClipsModality : public VideoModality {
+ public:
+  explicit ClipsModality(const ClipsOptions& options);
+};
+class ListModality : public VideoModality {
+ public:
+  /// ConfigError if there is not one positive weight for each list.
+  explicit ListModality(const ListOptions& options);
+};
+class MovingShapesModality : public VideoModality {
+ public:
+  explicit MovingShapesModality(const MovingShapesOptions& options);
+};
+
+/// One video as published processors prepare it for a trained model: the whole view is one token. For feature
+/// extraction and golden cases, not for training.
+class PreprocessedModality : public VideoModality {
+ public:
+  /// ConfigError if the crop is larger than what the short side is resized to.
+  explicit PreprocessedModality(const PreprocessedOptions& options);
+};
+
+}  // namespace cairn::video
