@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <functional>
 #include <string>
 
 #include "cairn/error.h"
@@ -49,6 +51,15 @@ Schema<LatentRegressionOptions> LatentRegressionOptions::schema() {
            {{"none", BlockNorm::none}, {"layer", BlockNorm::layer}, {"instance", BlockNorm::instance}},
            "norm of each of target_blocks before their mean: over its features, or of each channel over the sample's "
            "tokens as in data2vec 2.0");
+  s.option("levels", &O::levels,
+           "blocks, from 0, whose layer-normed outputs are predicted side by side, as in V-JEPA 2.1; empty: the output")
+      .range(0, 255);
+  s.option("seen_from_group", &O::seen_from_group,
+           "questions of this group and later ones are about seen tokens (V-JEPA 2.1's dense loss); 0: none is")
+      .range(0, 1024);
+  s.option("seen_weight", &O::seen_weight, "weight of the questions about seen tokens").range(0, 1e6);
+  s.option("seen_ramp", &O::seen_ramp, "steps between which seen_weight rises from 0; [0, 0]: there from the start")
+      .at_least(0);
   s.option("variance", &O::variance, "weight of V-JEPA's variance term, which keeps predictions from collapsing")
       .range(0, 1e6);
   return s;
@@ -61,12 +72,26 @@ LatentRegression::LatentRegression(const LatentRegressionOptions& options, const
                       "the mean of the last " + std::to_string(options.target_blocks) + " blocks of an encoder of " +
                           std::to_string(setting.encoder_depth),
                       "ask for at most as many blocks as the encoder has");
+  if (!options.levels.empty() && options.target_blocks > 0)
+    throw ConfigError("levels", "cannot go with target_blocks: outputs are predicted side by side, or their mean is",
+                      "set one of them");
+  if (!std::is_sorted(options.levels.begin(), options.levels.end(), std::less_equal<>()) ||
+      (!options.levels.empty() && options.levels.back() >= setting.encoder_depth))
+    throw ConfigError("levels",
+                      "must ascend and lie below the encoder's depth of " + std::to_string(setting.encoder_depth),
+                      "number the blocks from 0");
+  if (options.seen_ramp[0] > options.seen_ramp[1])
+    throw ConfigError("seen_ramp", "the first number is the lower one", "swap the two numbers");
 }
 
 TargetSpec LatentRegression::target() const {
   TargetSpec spec;
   spec.source = options_.source;
   for (std::int64_t back = options_.target_blocks; back > 0; --back) spec.taps.push_back(setting_.encoder_depth - back);
+  if (!options_.levels.empty()) {
+    spec.taps = options_.levels;
+    spec.width = static_cast<std::int64_t>(options_.levels.size()) * setting_.prediction_width;
+  }
   return spec;
 }
 
@@ -74,7 +99,10 @@ at::Tensor LatentRegression::refine(const at::Tensor& target) {
   at::Tensor h = target.to(at::kFloat);
   if (options_.target_blocks > 0 && h.size(-1) == options_.target_blocks * setting_.prediction_width)
     h = mean_of_blocks(h.unflatten(-1, {options_.target_blocks, setting_.prediction_width}));
+  // Each level on its own.
+  if (!options_.levels.empty()) h = h.unflatten(-1, {-1, setting_.prediction_width});
   if (options_.target_norm == TargetNorm::layer) h = at::layer_norm(h, {h.size(-1)}, {}, {}, kNormEpsilon);
+  if (!options_.levels.empty()) h = h.flatten(-2);
   if (options_.centre_position) h = h - h.mean(0, /*keepdim=*/true);
   if (options_.centre_sample) h = h - h.mean(1, /*keepdim=*/true);
   if (options_.scale_channels) h = h / (h.std(at::IntArrayRef{0, 1}, /*unbiased=*/false) + 1e-3);
@@ -100,20 +128,40 @@ at::Tensor LatentRegression::cost(const at::Tensor& prediction, const at::Tensor
   }
 }
 
+bool LatentRegression::is_about_seen(const Pair& pair) const {
+  return options_.seen_from_group > 0 && pair.query != nullptr && pair.query->group >= options_.seen_from_group;
+}
+
+double LatentRegression::seen_weight(const Progress& progress) const {
+  const auto [first, last] = options_.seen_ramp;
+  if (progress.step >= last) return options_.seen_weight;
+  if (progress.step <= first) return 0;
+  return options_.seen_weight * static_cast<double>(progress.step - first) / static_cast<double>(last - first);
+}
+
 LossReport LatentRegression::evaluate(const StepView& step) {
   if (step.pairs.empty())
     throw Error("no query was answered", "objective jepa.latent_regression", "use a masker that asks about tokens");
-  at::Tensor sum;
+  at::Tensor sum, seen_sum;
+  int hidden = 0, seen = 0;
   for (const Pair& pair : step.pairs) {
     if (pair.prediction.sizes() != pair.target.sizes())
       throw Error("a prediction has another shape than its target", "objective jepa.latent_regression",
                   "use a predictor of tokens, such as transformer.narrow");
     const at::Tensor loss = cost(pair.prediction.to(at::kFloat), pair.target.to(at::kFloat));
-    sum = sum.defined() ? sum + loss : loss;
+    at::Tensor& part = is_about_seen(pair) ? (++seen, seen_sum) : (++hidden, sum);
+    part = part.defined() ? part + loss : loss;
   }
+  if (hidden == 0)
+    throw Error("all questions are about seen tokens", "objective jepa.latent_regression", "use another masker");
   LossReport report;
-  report.total = sum / static_cast<double>(step.pairs.size());
+  report.total = sum / static_cast<double>(hidden);
   report.terms.emplace_back("regression", report.total.detach());
+  if (seen > 0) {
+    seen_sum = seen_sum / static_cast<double>(seen);
+    report.terms.emplace_back("regression_seen", seen_sum.detach());
+    report.total = report.total + seen_weight(step.progress) * seen_sum;
+  }
   if (options_.variance > 0.0) {
     const at::Tensor shortfall = variance_shortfall(step.pairs);
     report.terms.emplace_back("variance_shortfall", shortfall.detach());

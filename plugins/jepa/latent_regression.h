@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <vector>
 
 #include "cairn/objective.h"
 #include "cairn/options.h"
@@ -26,6 +28,10 @@ struct LatentRegressionOptions {
   bool centre_sample = false;
   bool scale_channels = false;
   std::int64_t target_blocks = 0;
+  std::vector<std::int64_t> levels;
+  std::int64_t seen_from_group = 0;
+  double seen_weight = 0.5;
+  std::array<std::int64_t, 2> seen_ramp = {0, 0};
   BlockNorm block_norm = BlockNorm::none;
   double variance = 0.0;
   static Schema<LatentRegressionOptions> schema();
@@ -46,6 +52,9 @@ class LatentRegression : public Objective {
   LossReport evaluate(const StepView& step) override;
 
  private:
+  bool is_about_seen(const Pair& pair) const;
+  /// Weight of questions about seen tokens at this point of the run.
+  double seen_weight(const Progress& progress) const;
   at::Tensor mean_of_blocks(const at::Tensor& blocks) const;
   at::Tensor cost(const at::Tensor& prediction, const at::Tensor& target) const;
 

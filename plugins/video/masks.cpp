@@ -145,6 +145,8 @@ Schema<MultiblockOptions> MultiblockOptions::schema() {
   s.option("full_complement", &O::full_complement, "ask about everything that the cut context leaves");
   s.option("pred_full_complement", &O::pred_full_complement, "show everything that the cut targets leave");
   s.option("inverse", &O::inverse, "swap context and targets (inv_block)");
+  s.option("ask_seen", &O::ask_seen,
+           "ask about the seen tokens too, for V-JEPA 2.1's dense loss; their mask tokens follow the others'");
   s.option("shared_mask_token", &O::shared_mask_token,
            "one mask token for both groups, as V-JEPA 2 trained; else one for each, as V-JEPA");
   s.option("faithful", &O::faithful, "cut rows to their first tokens, as published; else random ones are left out");
@@ -165,9 +167,11 @@ Multiblock::Multiblock(const MultiblockOptions& options) : options_(options) {
 
 Plan Multiblock::plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress&, Rng& rng) const {
   const Grid grid = grid_of(views, "video.multiblock");
+  const std::vector<Group> groups = groups_of(options_);
+  const int tokens = options_.shared_mask_token ? 1 : static_cast<int>(groups.size());
   Plan plan;
   int number = 0;
-  for (const Group& group : groups_of(options_)) {
+  for (const Group& group : groups) {
     const Size size = draw_size(grid, group, rng);
     std::vector<Ids> contexts, targets;
     for (std::int64_t b = 0; b < batch; ++b) {
@@ -181,8 +185,13 @@ Plan Multiblock::plan(std::span<const ViewLayout> views, std::int64_t batch, con
     if (options_.full_complement) target = complement(context, grid.count());
     if (options_.pred_full_complement) context = complement(target, grid.count());
     if (options_.inverse) std::swap(context, target);
-    add(plan, std::move(context), std::move(target), options_.shared_mask_token ? 0 : number++);
+    const int token = options_.shared_mask_token ? 0 : number++;
+    add(plan, context, std::move(target), token);
+    const int context_number = static_cast<int>(plan.contexts.size()) - 1;
+    if (options_.ask_seen)
+      plan.queries.push_back({context_number, 0, std::move(context), Level::tokens, tokens + token});
   }
+  plan.may_overlap = options_.ask_seen;
   return plan;
 }
 

@@ -25,6 +25,7 @@ struct MultiblockOptions {
   bool full_complement = false;
   bool pred_full_complement = false;
   bool inverse = false;
+  bool ask_seen = false;
   bool shared_mask_token = false;
   bool faithful = false;
 

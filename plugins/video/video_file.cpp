@@ -26,6 +26,9 @@ using media::Window;
 
 // 8K with room: a header that claims more is taken for damage.
 constexpr std::int64_t kMostPixels = 8192 * 8192;
+constexpr const char* kContainers =
+    "mov,matroska,avi,mpeg,mpegts,mpegvideo,m4v,flv,asf,ogg,h264,hevc,ivf,mjpeg,gif,png_pipe,jpeg_pipe,bmp_pipe,webp_"
+    "pipe";
 constexpr const char* kAdvice = "replace or remove the file";
 
 /// A wanted frame did not come out of the decoder.
@@ -150,7 +153,8 @@ class VideoFile::Demuxer {
     format_->interrupt_callback = {is_late, this};
     AVFormatContext* opened = format_.release();  // avformat_open_input frees it when it fails
     AVDictionary* options = nullptr;
-    // A play list must not reach for the network or for other files.
+    // Play lists and the like would reach for other files, or for the network.
+    av_dict_set(&options, "format_whitelist", kContainers, 0);
     av_dict_set(&options, "protocol_whitelist", "file", 0);
     const int code = avformat_open_input(&opened, name_.c_str(), nullptr, &options);
     av_dict_free(&options);
@@ -320,50 +324,59 @@ void VideoFile::read(std::span<const std::int64_t> wanted, const Take& take) {
   index_->counted ? read_by_counting(wanted, take) : read_by_stamps(wanted, take);
 }
 
+const KeyFrame& VideoFile::key_before(std::int64_t frame) const {
+  const std::int64_t pts = index_->stamps.at(static_cast<std::size_t>(frame));
+  const auto behind = std::upper_bound(index_->keys.begin(), index_->keys.end(), pts,
+                                       [](std::int64_t p, const KeyFrame& key) { return p < key.pts; });
+  return *(behind - 1);
+}
+
 void VideoFile::read_by_stamps(std::span<const std::int64_t> wanted, const Take& take) {
   Decoder decoder(demuxer_->stream(), limits_.threads, index_->delay, name_);
   const media::PacketPtr packet(av_packet_alloc());
-  const auto stamp = [&](std::size_t slot) { return index_->stamps.at(static_cast<std::size_t>(wanted[slot])); };
-  const auto key_of = [&](std::int64_t pts) {
-    return std::upper_bound(index_->keys.begin(), index_->keys.end(), pts,
-                            [](std::int64_t p, const KeyFrame& key) { return p < key.pts; }) -
-           1;
-  };
   if (must_see_start(*demuxer_->stream().codecpar) && demuxer_->seek(index_->keys.front()) && demuxer_->next(*packet)) {
     decoder.decode(packet.get(), false, [](const AVFrame&) { return true; });
     decoder.reset();
   }
-  std::size_t next = 0;  // the next slot to fill
-  while (next < wanted.size()) {
-    const auto key = key_of(stamp(next));
-    std::size_t end = next + 1;  // behind the last slot that is reached from this key frame
-    while (end < wanted.size() && key_of(stamp(end)) == key) ++end;
-    const auto take_frame = [&](const AVFrame& frame) {
-      if (frame.pts < stamp(next)) return true;
-      // What follows damage may depend on where decoding began.
-      if (frame.pts > stamp(next) || frame.decode_error_flags != 0 || decoder.damages() > 0)
-        throw MissingFrame(wanted[next], name_);
-      take(next, DecodedFrame(frame, decoder.orientation(), name_));
-      return ++next < end;
-    };
-    if (!demuxer_->seek(*key)) throw MissingFrame(wanted[next], name_);
-    bool begun = false, going = true;
-    // Once the packets of all wanted frames are in, what is left inside the decoder is all that is needed.
-    for (std::size_t unsent = end - next; going && unsent > 0;) {
-      if (!demuxer_->next(*packet)) break;
-      begun = begun || packet->pts == key->pts;
-      if (!begun && (packet->flags & AV_PKT_FLAG_KEY) != 0 && packet->pts > key->pts)
-        throw MissingFrame(wanted[next], name_);
-      if (!begun) continue;
-      bool is_wanted = false;
-      for (std::size_t slot = next; slot < end && !is_wanted; ++slot) is_wanted = stamp(slot) == packet->pts;
-      if (is_wanted) --unsent;
-      going = decoder.decode(packet.get(), !is_wanted, take_frame);
-    }
-    if (going) decoder.decode(nullptr, false, take_frame);
-    if (next < end) throw MissingFrame(wanted[next], name_);
+  for (std::size_t slot = 0; slot < wanted.size();) {
+    const KeyFrame& key = key_before(wanted[slot]);
+    std::size_t end = slot + 1;  // behind the last slot that is reached from this key frame
+    while (end < wanted.size() && &key_before(wanted[end]) == &key) ++end;
+    read_from(key, wanted.subspan(slot, end - slot), decoder,
+              [&](std::size_t i, const Frame& frame) { take(slot + i, frame); });
     decoder.reset();
+    slot = end;
   }
+}
+
+void VideoFile::read_from(const KeyFrame& key, std::span<const std::int64_t> wanted, Decoder& decoder,
+                          const Take& take) {
+  std::vector<std::int64_t> stamps;
+  for (const std::int64_t frame : wanted) stamps.push_back(index_->stamps.at(static_cast<std::size_t>(frame)));
+  std::size_t next = 0;
+  const auto take_frame = [&](const AVFrame& frame) {
+    if (frame.pts < stamps[next]) return true;
+    // What follows damage may depend on where decoding began.
+    if (frame.pts > stamps[next] || frame.decode_error_flags != 0 || decoder.damages() > 0)
+      throw MissingFrame(wanted[next], name_);
+    take(next, DecodedFrame(frame, decoder.orientation(), name_));
+    return ++next < wanted.size();
+  };
+  if (!demuxer_->seek(key)) throw MissingFrame(wanted[0], name_);
+  const media::PacketPtr packet(av_packet_alloc());
+  bool begun = false, going = true;
+  // Once the packets of all wanted frames are in, what is left inside the decoder is all that is needed.
+  for (std::size_t sent = 0; going && sent < wanted.size() && demuxer_->next(*packet);) {
+    begun = begun || packet->pts == key.pts;
+    if (!begun && (packet->flags & AV_PKT_FLAG_KEY) != 0 && packet->pts > key.pts)
+      throw MissingFrame(wanted[next], name_);
+    if (!begun) continue;
+    const bool is_wanted = std::binary_search(stamps.begin(), stamps.end(), packet->pts);
+    if (is_wanted) ++sent;
+    going = decoder.decode(packet.get(), !is_wanted, take_frame);
+  }
+  if (going) decoder.decode(nullptr, false, take_frame);
+  if (next < wanted.size()) throw MissingFrame(wanted[next], name_);
 }
 
 void VideoFile::read_by_counting(std::span<const std::int64_t> wanted, const Take& take) {

@@ -56,7 +56,11 @@ class VideoFile : public Footage {
 
   std::unique_ptr<Demuxer> open() const;
   std::shared_ptr<const VideoIndex> count_all();
+  /// The last key frame that is shown no later than a frame.
+  const KeyFrame& key_before(std::int64_t frame) const;
   void read_by_stamps(std::span<const std::int64_t> wanted, const Take& take);
+  /// Frames that are all reached from one key frame.
+  void read_from(const KeyFrame& key, std::span<const std::int64_t> wanted, Decoder& decoder, const Take& take);
   void read_by_counting(std::span<const std::int64_t> wanted, const Take& take);
 
   std::string name_;

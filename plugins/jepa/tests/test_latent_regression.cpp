@@ -94,6 +94,47 @@ TEST_CASE("targets from the last blocks") {
   CHECK_THROWS_AS(make(options), ConfigError);
 }
 
+TEST_CASE("levels are normed each on its own and predicted side by side") {
+  LatentRegressionOptions options;
+  options.levels = {1, 3};
+  const TargetSpec spec = make(options).target();
+  CHECK(spec.taps == std::vector<std::int64_t>{1, 3});
+  CHECK(spec.width == 12);
+  const at::Tensor blocks = at::randn({2, 5, 12});
+  const at::Tensor expected = at::cat({at::layer_norm(blocks.narrow(2, 0, 6), {6}, {}, {}, 1e-5),
+                                       at::layer_norm(blocks.narrow(2, 6, 6), {6}, {}, {}, 1e-5)},
+                                      2);
+  CHECK(at::allclose(make(options).refine(blocks), expected, 1e-4, 1e-5));
+  options.levels = {3, 1};
+  CHECK_THROWS_AS(make(options), ConfigError);
+  options.levels = {1, 4};
+  CHECK_THROWS_AS(make(options), ConfigError);
+  options.levels = {1, 3};
+  options.target_blocks = 2;
+  CHECK_THROWS_AS(make(options), ConfigError);
+}
+
+TEST_CASE("questions about seen tokens have a weight of their own, which may rise") {
+  LatentRegressionOptions options;
+  options.loss = Loss::l1;
+  options.seen_from_group = 1;
+  options.seen_weight = 0.5;
+  options.seen_ramp = {100, 200};
+  LatentRegression objective = make(options);
+  const Query hidden{0, 0, {}, Level::tokens, 0}, seen{0, 0, {}, Level::tokens, 1};
+  const at::Tensor zeros = at::zeros({1, 2, 6});
+  const std::vector<Pair> pairs = {{zeros + 1, zeros, &hidden}, {zeros + 4, zeros, &seen}};
+  StepView step;
+  step.pairs = pairs;
+  for (const auto& [at_step, total] :
+       {std::pair{0, 1.0}, std::pair{100, 1.0}, std::pair{150, 2.0}, std::pair{200, 3.0}}) {
+    step.progress.step = at_step;
+    CHECK(objective.evaluate(step).total.item<double>() == Approx(total));
+  }
+  step.pairs = std::span(pairs).subspan(1);
+  CHECK_THROWS_AS(objective.evaluate(step), Error);
+}
+
 TEST_CASE("each block is normed before the mean, over its features or over the sample's tokens") {
   at::manual_seed(35);
   const at::Tensor blocks = at::randn({2, 5, 12}) * 4.0 + 1.0;

@@ -144,6 +144,20 @@ TEST_CASE("video.multiblock: inverse swaps the sides, max_keep bounds the contex
   for (const auto& query : plan(Multiblock(options), grid(4, 8, 8), 3).queries) REQUIRE(query.group == 0);
 }
 
+TEST_CASE("video.multiblock: seen tokens may be asked about as well") {
+  MultiblockOptions options;
+  options.ask_seen = true;
+  const Plan p = plan(Multiblock(options), grid(4, 8, 8), 3);
+  REQUIRE(p.may_overlap);
+  REQUIRE(p.queries.size() == 4);
+  for (const std::size_t g : {0U, 1U}) {
+    REQUIRE(p.queries[2 * g + 1].context == static_cast<int>(g));
+    REQUIRE(p.queries[2 * g + 1].where.index.equal(p.contexts[g].visible.index));
+    REQUIRE(p.queries[2 * g].group == static_cast<int>(g));
+    REQUIRE(p.queries[2 * g + 1].group == static_cast<int>(g + 2));
+  }
+}
+
 TEST_CASE("video.multiblock: with faithful off the end of the clip is seen as often as its start") {
   MultiblockOptions options;
   options.faithful = GENERATE(false, true);
