@@ -12,6 +12,8 @@
 namespace cairn::audio {
 namespace {
 
+constexpr std::int64_t kMargin = 64;  // samples behind an excerpt
+
 /// Waveforms of one length, cut or filled as the options say.
 std::vector<float> fitted(std::vector<float> waveform, std::size_t size, Fit fit, std::size_t least) {
   if (waveform.size() > size && fit != Fit::stretch) waveform.resize(size);
@@ -64,10 +66,10 @@ class AudioSource : public SampleSource {
   std::vector<float> excerpt(std::int64_t index, Rng& rng) const {
     const std::int64_t wanted = front_end_.samples(options_.size);
     Excerpt excerpt;
-    // A sample more than needed, as resampling rounds.
+    // Some samples more than needed, so that resampling knows what comes behind the last one.
     if (options_.fit != Fit::stretch)
-      excerpt.seconds = static_cast<double>(wanted + 1) / static_cast<double>(options_.sample_rate);
-    if (purpose_ == Purpose::pretrain) excerpt.place = rng.uniform();
+      excerpt.seconds = static_cast<double>(wanted + kMargin) / static_cast<double>(options_.sample_rate);
+    excerpt.place = purpose_ == Purpose::pretrain ? rng.uniform() : options_.evaluate_place;
     const Sound sound = set_->fetch(index, excerpt);
     return fitted(resample(sound.samples, sound.rate, options_.sample_rate, options_.resampler),
                   static_cast<std::size_t>(wanted), options_.fit, static_cast<std::size_t>(front_end_.samples(1)));
@@ -159,6 +161,9 @@ void add_view_options(Schema<O>& s) {
       Choices<Fit>{{"silence", Fit::silence}, {"zero", Fit::zero}, {"repeat", Fit::repeat}, {"stretch", Fit::stretch}},
       "short clips get silence behind them, zeros behind their spectrogram (AST), or repeat; stretch brings the "
       "spectrogram of the whole clip to size");
+  option(s, "evaluate_place", &O::evaluate_place,
+         "where the excerpt of a long clip lies when features are evaluated: 0 is the start, 0.5 the middle")
+      .range(0, 1);
   option(s, "compute", &O::compute, Choices<Compute>{{"loader", Compute::loader}, {"device", Compute::device}},
          "who computes spectrograms: the loader's threads, or the device, batch by batch");
   option(s, "normalise", &O::normalise,

@@ -40,6 +40,7 @@ struct AudioOptions : FrontEndOptions {
   std::int64_t raw_channels = 1;
   Resampler resampler = Resampler::sinc;
   Fit fit = Fit::silence;
+  double evaluate_place = 0.5;
   Compute compute = Compute::loader;
   Normalise normalise = Normalise::standardise;
   double mean = 0;

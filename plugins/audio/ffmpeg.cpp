@@ -2,6 +2,7 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/channel_layout.h>
+#include <libavutil/dict.h>
 #include <libavutil/log.h>
 #include <libswresample/swresample.h>
 }
@@ -20,6 +21,10 @@ namespace cairn::audio {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Containers of sound. Left out are those that name other files, such as playlists: a data set must not open them.
+constexpr const char* kFormats =
+    "mov,matroska,webm,aac,mp3,ogg,flac,wav,avi,asf,flv,mpegts,mpeg,ac3,eac3,amr,wv,aiff,caf,w64,au,ape,tta,tak,dsf,rm";
 
 struct Deleter {
   void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
@@ -46,7 +51,12 @@ class Track {
     static std::once_flag once;
     std::call_once(once, [] { av_log_set_level(AV_LOG_QUIET); });
     AVFormatContext* opened = nullptr;
-    if (const int code = avformat_open_input(&opened, path.c_str(), nullptr, nullptr); code < 0) fail(path, code);
+    AVDictionary* settings = nullptr;
+    av_dict_set(&settings, "format_whitelist", kFormats, 0);
+    av_dict_set(&settings, "protocol_whitelist", "file", 0);
+    const int opening = avformat_open_input(&opened, path.c_str(), nullptr, &settings);
+    av_dict_free(&settings);
+    if (opening < 0) fail(path, opening);
     format_.reset(opened);
     if (const int code = avformat_find_stream_info(opened, nullptr); code < 0) fail(path, code);
     const AVCodec* codec = nullptr;

@@ -16,6 +16,7 @@ namespace cairn::audio {
 namespace {
 
 constexpr double kFloor = 1.1920928955078125e-07;  // 2^-23, below which Kaldi's energies do not fall
+constexpr std::int64_t kBlock = 128;  // frames at a time on the CPU, so that what is in work stays in the cache
 constexpr double kPi = std::numbers::pi;
 
 /// A window of `length` samples; `periodic` divides by length, else by length - 1.
@@ -197,19 +198,28 @@ at::Tensor FrontEnd::kaldi(const at::Tensor& waveform, Rng& rng) const {
   const double kept = 1.0 - options_.preemphasis;
   const at::Tensor emphasised = signal.clone();
   emphasised.narrow(1, 1, signal.size(1) - 1).sub_(signal.narrow(1, 0, signal.size(1) - 1), options_.preemphasis);
-  const at::Tensor plain = signal.unfold(1, length_, shift_).narrow(1, 0, count);
-  at::Tensor framed = emphasised.unfold(1, length_, shift_).narrow(1, 0, count) * window;
-  framed.select(2, 0).copy_(plain.select(2, 0) * window[0] * kept);  // the first sample is its own predecessor
-  if (options_.remove_dc_offset) framed.addcmul_(plain.mean(2, true), window, -kept);
-  if (options_.dither != 0.0) {
-    const auto generator = at::detail::createCPUGenerator(rng.bits64());
-    at::Tensor noise = at::randn(framed.sizes(), generator, at::kFloat).mul_(options_.dither);
-    noise.narrow(2, 1, length_ - 1).sub_(noise.narrow(2, 0, length_ - 1).clone(), options_.preemphasis);
-    noise.select(2, 0).mul_(kept);
-    framed.addcmul_(noise.to(framed.device()), window);
+  const at::Tensor plain = signal.unfold(1, length_, shift_), lifted = emphasised.unfold(1, length_, shift_);
+  const std::int64_t block = waveform.device().is_cpu() ? kBlock : count;
+  std::vector<at::Tensor> blocks;
+  for (std::int64_t first = 0; first < count; first += block) {
+    const std::int64_t size = std::min(block, count - first);
+    const at::Tensor own = plain.narrow(1, first, size);
+    at::Tensor framed = lifted.narrow(1, first, size) * window;
+    framed.select(2, 0).copy_(own.select(2, 0) * window[0] * kept);  // the first sample is its own predecessor
+    if (options_.remove_dc_offset) framed.addcmul_(own.mean(2, true), window, -kept);
+    if (options_.dither != 0.0) add_dither(framed, window, rng);
+    blocks.push_back(squared_parts(at::fft_rfft(framed, fft_)).matmul(filters));
   }
-  const at::Tensor parts = squared_parts(at::fft_rfft(framed, fft_));
-  return parts.matmul(filters).clamp_min_(kFloor).log_();
+  return at::cat(blocks, 1).clamp_min_(kFloor).log_();
+}
+
+/// Noise as if it had been added to each frame before pre-emphasis.
+void FrontEnd::add_dither(at::Tensor& framed, const at::Tensor& window, Rng& rng) const {
+  const auto generator = at::detail::createCPUGenerator(rng.bits64());
+  at::Tensor noise = at::randn(framed.sizes(), generator, at::kFloat).mul_(options_.dither);
+  noise.narrow(2, 1, length_ - 1).sub_(noise.narrow(2, 0, length_ - 1).clone(), options_.preemphasis);
+  noise.select(2, 0).mul_(1.0 - options_.preemphasis);
+  framed.addcmul_(noise.to(framed.device()), window);
 }
 
 at::Tensor FrontEnd::mel(const at::Tensor& waveform) const {

@@ -71,6 +71,7 @@ class FrontEnd {
   at::Tensor kaldi(const at::Tensor& waveform, Rng& rng) const;
   at::Tensor mel(const at::Tensor& waveform) const;
   at::Tensor padded(const at::Tensor& waveform) const;
+  void add_dither(at::Tensor& framed, const at::Tensor& window, Rng& rng) const;
 
   FrontEndOptions options_;
   std::int64_t length_ = 0, shift_ = 0, fft_ = 0;  // in samples

@@ -17,6 +17,7 @@ AudioOptions audio_options(const PublishedOptions& options) {
   if (options.published == PublishedFrontEnd::mel_spectrogram) all.frontend = FrontEndKind::mel_spectrogram;
   if (options.size > 0) all.size = options.size;
   all.patch = {all.size, all.n_mels};
+  all.evaluate_place = 0;
   all.compute = Compute::device;
   all.normalise = Normalise::none;
   all.resampler = options.resampler;

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kChunk = 16384;            // values read at a time
 constexpr std::int64_t kHighestRate = 4'000'000;  // samples a second
+constexpr std::int64_t kReserve = 1 << 22;        // values that a header alone may claim
 constexpr float kLoudest = 1e6F;                  // beyond it squares overflow, and nothing is sound
 
 struct SndfileCloser {
@@ -49,6 +50,7 @@ SF_INFO info_of(const fs::path& path, const RawFormat& raw) {
 std::vector<float> read_frames(SNDFILE* file, const SF_INFO& info, std::int64_t most, std::int64_t channel,
                                const fs::path& path) {
   std::vector<float> mono;
+  mono.reserve(static_cast<std::size_t>(std::clamp<std::int64_t>(std::min(most, info.frames), 0, kReserve)));
   std::vector<float> values(static_cast<std::size_t>(std::max<std::int64_t>(kChunk, info.channels)));
   const std::int64_t fit = static_cast<std::int64_t>(values.size()) / info.channels;
   for (std::int64_t left = most; left > 0;) {
@@ -86,7 +88,7 @@ Sound read_with_sndfile(SNDFILE* file, const SF_INFO& info, std::int64_t channel
 void require_sound(const Sound& sound, const fs::path& path) {
   if (sound.samples.empty()) throw DataError("holds no samples", path.string(), "replace or remove the file");
   std::int64_t wrong = 0;
-  for (const float value : sound.samples) wrong += !(std::abs(value) < kLoudest);
+  for (const float value : sound.samples) wrong += std::abs(value) < kLoudest ? 0 : 1;
   if (wrong > 0)
     throw DataError("has " + std::to_string(wrong) + " samples that are no sound (NaN, infinite or beyond 1e6)",
                     path.string(), "replace or remove the file");
