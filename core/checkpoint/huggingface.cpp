@@ -8,81 +8,30 @@
 #include "checkpoint/json_file.h"
 #include "checkpoint/published.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/weight_source.h"
 
 namespace cairn {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// The tensors of a folder, handed out by name; what is missing and what is left over is told at the end.
-class Weights {
- public:
-  explicit Weights(const fs::path& folder) : path_(folder) {
-    const fs::path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
-    if (fs::exists(single) || !fs::exists(index)) {
-      tensors_ = read_safetensors(single).tensors;
-      return;
-    }
-    std::set<std::string> shards;
-    const JsonFile file(index);
-    for (const auto& [name, shard] : file.value("weight_map", std::map<std::string, std::string>()))
-      if (shards.insert(shard).second) read_shard(folder, shard);
-  }
-
-  bool has(const std::string& name) const { return tensors_.contains(name); }
-  /// What the names begin with in models with a head, "ijepa.": where a name ends with `name`.
-  std::string prefix_before(const std::string& name) const {
-    for (const auto& [full, tensor] : tensors_)
-      if (full.ends_with("." + name)) return full.substr(0, full.size() - name.size());
-    return {};
-  }
-  /// The tensor of this name; nothing, and a complaint at the end, where there is none.
-  std::optional<at::Tensor> take(const std::string& name) {
-    auto node = tensors_.extract(name);
-    if (!node.empty()) return node.mapped();
-    complaints_.push_back("missing: " + name);
-    return std::nullopt;
-  }
-  /// Hands `from` over to a network as `to`.
-  void move(const std::string& from, TensorMap& network, const std::string& to) {
-    if (const auto tensor = take(from)) network[to] = *tensor;
-  }
-  /// Hands over the parts of a linear map or a norm.
-  void move_affine(const std::string& from, TensorMap& network, const std::string& to, bool has_bias = true) {
-    move(from + ".weight", network, to + ".weight");
-    if (has_bias) move(from + ".bias", network, to + ".bias");
-  }
-  /// Hands over several tensors as one, stacked along their rows.
-  void move_stacked(const std::vector<std::string>& from, TensorMap& network, const std::string& to) {
-    std::vector<at::Tensor> parts;
-    for (const std::string& name : from)
-      if (const auto tensor = take(name)) parts.push_back(*tensor);
-    if (parts.size() != from.size()) return;
-    for (const at::Tensor& part : parts)
-      if (part.dim() == 0 || part.sizes().slice(1) != parts.front().sizes().slice(1))
-        return complaints_.push_back("of shapes that do not fit together: " + from.front() + " and its neighbours");
-    network[to] = at::cat(parts);
-  }
-  /// What does not fit, a line each.
-  std::vector<std::string> complaints() const {
-    std::vector<std::string> all = complaints_;
-    for (const auto& [name, tensor] : tensors_) all.push_back("left over: " + name);
-    return all;
-  }
-
- private:
-  void read_shard(const fs::path& folder, const std::string& shard) {
+/// The tensors of one file, or of shards with an index.
+TensorMap read_folder(const fs::path& folder) {
+  const fs::path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
+  if (fs::exists(single) || !fs::exists(index)) return read_safetensors(single).tensors;
+  std::set<std::string> shards;
+  for (const auto& [name, shard] : JsonFile(index).value("weight_map", std::map<std::string, std::string>())) {
     if (fs::path(shard).filename() != shard)
       throw DataError("the index names the shard '" + shard + "', which is no plain file name", folder.string());
-    for (auto& [name, tensor] : read_safetensors(folder / shard).tensors)
-      if (!tensors_.emplace(name, tensor).second)
-        throw DataError("several shards have the tensor '" + name + "'", folder.string());
+    shards.insert(shard);
   }
-
-  fs::path path_;
-  TensorMap tensors_;
-  std::vector<std::string> complaints_;
-};
+  TensorMap all;
+  for (const std::string& shard : shards)
+    for (auto& [name, tensor] : read_safetensors(folder / shard).tensors)
+      if (!all.emplace(name, tensor).second)
+        throw DataError("several shards have the tensor '" + name + "'", folder.string());
+  return all;
+}
 
 /// Which of queries, keys and values have biases.
 enum class Biases : std::uint8_t { none, all, query_value };
@@ -120,7 +69,7 @@ struct BlockSetting {
 };
 
 /// DINOv2's SwiGLU keeps both maps in one matrix.
-void move_gated(Weights& weights, const std::string& from, TensorMap& network, const std::string& to) {
+void move_gated(WeightSource& weights, const std::string& from, TensorMap& network, const std::string& to) {
   for (const char* part : {"weight", "bias"}) {
     weights.move(fmt::format("{}.weights_out.{}", from, part), network, fmt::format("{}.fc2.{}", to, part));
     const auto both = weights.take(fmt::format("{}.weights_in.{}", from, part));
@@ -132,15 +81,15 @@ void move_gated(Weights& weights, const std::string& from, TensorMap& network, c
 }
 
 /// VideoMAE's biases lie beside the maps, not in them.
-void move_query_value_biases(Weights& weights, const std::string& from, const BlockNames& names, TensorMap& network,
-                             const std::string& to) {
+void move_query_value_biases(WeightSource& weights, const std::string& from, const BlockNames& names,
+                             TensorMap& network, const std::string& to) {
   const std::string query = from + names.query, parent = query.substr(0, query.rfind('.') + 1);
   const bool is_beside = weights.has(parent + "q_bias");
   weights.move(is_beside ? parent + "q_bias" : query + ".bias", network, to + "attention.query_bias");
   weights.move(is_beside ? parent + "v_bias" : from + names.value + ".bias", network, to + "attention.value_bias");
 }
 
-void move_block(Weights& weights, const BlockSetting& setting, std::int64_t number, TensorMap& network) {
+void move_block(WeightSource& weights, const BlockSetting& setting, std::int64_t number, TensorMap& network) {
   const BlockNames& names = setting.names;
   const std::string from = fmt::format("{}{}.", setting.from, number), to = fmt::format("{}{}.", setting.to, number);
   weights.move_affine(from + names.norm1, network, to + "norm1");
@@ -161,15 +110,8 @@ void move_block(Weights& weights, const BlockSetting& setting, std::int64_t numb
   weights.move_affine(from + names.fc2, network, to + "mlp.fc2");
 }
 
-void move_blocks(Weights& weights, const BlockSetting& setting, TensorMap& network) {
+void move_blocks(WeightSource& weights, const BlockSetting& setting, TensorMap& network) {
   for (std::int64_t i = 0; i < setting.depth; ++i) move_block(weights, setting, i, network);
-}
-
-/// The kernel of a patch embedding as a linear map.
-void move_tokenizer(Weights& weights, const std::string& from, TensorMap& network) {
-  if (const auto kernel = weights.take(from + ".weight"))
-    network["patch_embed.weight"] = kernel->dim() > 1 ? kernel->flatten(1) : *kernel;
-  weights.move(from + ".bias", network, "patch_embed.bias");
 }
 
 void require_gelu(const JsonFile& config) {
@@ -216,7 +158,7 @@ void add(Value::Table& table, std::initializer_list<std::pair<std::string, Value
 Value text(const char* value) { return Value(std::string(value)); }
 
 /// A classifier or pooler behind the encoder, where the weights have one.
-void read_head(Weights& weights, const std::string& prefix, HeadInput input, PublishedModel& model) {
+void read_head(WeightSource& weights, const std::string& prefix, HeadInput input, PublishedModel& model) {
   PublishedHead head;
   if (weights.has(prefix + "pooler.dense.weight")) {
     head.is_pooler = true;
@@ -246,7 +188,7 @@ void read_video_tokenizer(const JsonFile& config, const char* channels, const ch
 }
 
 /// The decoder of MAE: class token and all places in their order, learned positions.
-PublishedNetwork read_mae_decoder(const JsonFile& config, Weights& weights, Biases biases, double epsilon) {
+PublishedNetwork read_mae_decoder(const JsonFile& config, WeightSource& weights, Biases biases, double epsilon) {
   PublishedNetwork decoder;
   TensorMap& network = decoder.weights;
   weights.move_affine("decoder.decoder_embed", network, "embed");
@@ -270,7 +212,7 @@ PublishedNetwork read_mae_decoder(const JsonFile& config, Weights& weights, Bias
 
 /// ViT and its kin: learned positions; class token, registers, LayerScale and SwiGLU where the weights have them; the
 /// decoder of MAE.
-PublishedModel read_vit(const JsonFile& config, Weights& weights, const BlockNames& names, HeadInput head,
+PublishedModel read_vit(const JsonFile& config, WeightSource& weights, const BlockNames& names, HeadInput head,
                         bool has_registers) {
   require_gelu(config);
   const std::int64_t depth = config.size("num_hidden_layers");
@@ -280,7 +222,7 @@ PublishedModel read_vit(const JsonFile& config, Weights& weights, const BlockNam
   read_tokenizer(config, "num_channels", model);
   const std::string prefix = weights.prefix_before("embeddings.position_embeddings");
   TensorMap& network = model.encoder.weights;
-  move_tokenizer(weights, prefix + "embeddings.patch_embeddings.projection", network);
+  weights.move_tokenizer(prefix + "embeddings.patch_embeddings.projection", network);
   weights.move(prefix + "embeddings.position_embeddings", network, "positions");
   model.shows_class_token = weights.has(prefix + "embeddings.cls_token");
   if (model.shows_class_token) weights.move(prefix + "embeddings.cls_token", network, "class_token");
@@ -307,7 +249,7 @@ PublishedModel read_vit(const JsonFile& config, Weights& weights, const BlockNam
 }
 
 /// VideoMAE: positions by running number, and a decoder over seen and asked tokens.
-PublishedModel read_videomae(const JsonFile& config, Weights& weights) {
+PublishedModel read_videomae(const JsonFile& config, WeightSource& weights) {
   require_gelu(config);
   const std::int64_t depth = config.size("num_hidden_layers");
   const Biases biases = config.value("qv_bias", true) ? Biases::query_value : Biases::none;
@@ -316,7 +258,7 @@ PublishedModel read_videomae(const JsonFile& config, Weights& weights) {
   read_video_tokenizer(config, "num_channels", "num_frames", "image_size", model);
   const std::string prefix = weights.prefix_before("embeddings.patch_embeddings.projection.weight");
   TensorMap& network = model.encoder.weights;
-  move_tokenizer(weights, prefix + "embeddings.patch_embeddings.projection", network);
+  weights.move_tokenizer(prefix + "embeddings.patch_embeddings.projection", network);
   move_blocks(weights, {prefix + "encoder.layer.", "blocks.", depth, kVitNames, biases}, network);
   const bool has_norm = !config.value("use_mean_pooling", true);
   if (has_norm) weights.move_affine(prefix + "layernorm", network, "norm");
@@ -347,7 +289,7 @@ PublishedModel read_videomae(const JsonFile& config, Weights& weights) {
 }
 
 /// The attentive pooler and classifier of V-JEPA 2.
-PublishedHead read_attentive_head(const JsonFile& config, Weights& weights, double epsilon) {
+PublishedHead read_attentive_head(const JsonFile& config, WeightSource& weights, double epsilon) {
   PublishedHead head;
   head.input = HeadInput::attentive;
   head.pooler.width = config.size("hidden_size");
@@ -373,7 +315,7 @@ PublishedHead read_attentive_head(const JsonFile& config, Weights& weights, doub
 }
 
 /// V-JEPA 2: rotary positions in the layout it was trained with, numbered on the grid of the configuration.
-PublishedModel read_vjepa2(const JsonFile& config, Weights& weights) {
+PublishedModel read_vjepa2(const JsonFile& config, WeightSource& weights) {
   require_gelu(config);
   const std::int64_t depth = config.size("num_hidden_layers");
   const Biases biases = config.value("qkv_bias", true) ? Biases::all : Biases::none;
@@ -386,7 +328,7 @@ PublishedModel read_vjepa2(const JsonFile& config, Weights& weights) {
         {{"positions", text("rotary")}, {"rotary_layout", text("tiled")}, {"rotary_numbering", text("first")}});
   };
   TensorMap& network = model.encoder.weights;
-  move_tokenizer(weights, prefix + "encoder.embeddings.patch_embeddings.proj", network);
+  weights.move_tokenizer(prefix + "encoder.embeddings.patch_embeddings.proj", network);
   move_blocks(weights, {prefix + "encoder.layer.", "blocks.", depth, kJepaNames, biases}, network);
   weights.move_affine(prefix + "encoder.layernorm", network, "norm");
   model.encoder.options =
@@ -413,7 +355,7 @@ PublishedModel read_vjepa2(const JsonFile& config, Weights& weights) {
   return model;
 }
 
-PublishedModel read_model(const std::string& type, const JsonFile& config, Weights& weights) {
+PublishedModel read_model(const std::string& type, const JsonFile& config, WeightSource& weights) {
   if (type == "ijepa") return read_vit(config, weights, kVitNames, HeadInput::mean, false);
   if (type == "vit" || type == "vit_msn") return read_vit(config, weights, kVitNames, HeadInput::first, false);
   if (type == "dinov2") return read_vit(config, weights, kDinoNames, HeadInput::first_and_mean, false);
@@ -435,16 +377,12 @@ PublishedModel read_model(const std::string& type, const JsonFile& config, Weigh
 
 PublishedModel read_huggingface(const fs::path& folder, bool is_partial) {
   const JsonFile config(folder / "config.json");
-  Weights weights(folder);
+  WeightSource weights(read_folder(folder));
   const auto type = config.value<std::string>("model_type", "");
   PublishedModel model = read_model(type, config, weights);
   model.format = type + " of transformers";
-  model.gaps = weights.complaints();
-  model.is_partial = is_partial;
-  if (model.gaps.empty() || is_partial) return model;
-  std::string list;
-  for (const std::string& gap : model.gaps) list += "\n  " + gap;
-  throw DataError("the weights are not those of this model:" + list, folder.string());
+  settle_complaints(model, weights.complaints(), is_partial, folder.string());
+  return model;
 }
 
 }  // namespace cairn

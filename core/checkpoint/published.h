@@ -59,7 +59,8 @@ struct PublishedModel {
   std::optional<PublishedNetwork> teacher, predictor;
   std::optional<PublishedHead> head;
   std::optional<Reconstruction> reconstruction;
-  /// One sentence for each name that was missing or left over, where a partial load was allowed.
+  /// What was not read: parts without a place in these networks, and with a partial load each name that was missing or
+  /// left over.
   std::vector<std::string> gaps;
   bool is_partial = false;  // parameters without weights keep their initial values
 };
@@ -68,10 +69,6 @@ struct PublishedModel {
 /// types ijepa, vit, vit_msn, dinov2, dinov2_with_registers, vit_mae, videomae and vjepa2. DataError for other models,
 /// and with every name that is missing or left over, unless `is_partial`.
 CAIRN_API PublishedModel read_huggingface(const std::filesystem::path& folder, bool is_partial = false);
-
-/// Reads a published training checkpoint, the only .pth.tar of the folder, with the sizes it does not hold from
-/// architecture.json. DataError if they do not fit.
-CAIRN_API PublishedModel read_original_folder(const std::filesystem::path& folder);
 
 /// A ratio that gives exactly `hidden` when an integer `width` times it is cut to an integer.
 CAIRN_API double exact_ratio(std::int64_t hidden, std::int64_t width);

@@ -1,10 +1,12 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "cairn/error.h"
 #include "cairn/nn/tokens.h"
+#include "checkpoint/original_models.h"
 #include "evaluate/golden_parts.h"
 #include "model/published_network.h"
 
@@ -204,10 +206,15 @@ GoldenOutputs run_huggingface(const PublishedModel& model, const GoldenInputs& i
 
 GoldenOutputs run_golden_checkpoint(const fs::path& folder, const GoldenInputs& inputs, PluginLoader& loader) {
   const at::NoGradGuard no_grad;
-  if (fs::exists(folder / "architecture.json")) return run_original(read_original_folder(folder), inputs, loader);
   if (fs::exists(folder / "config.json")) return run_huggingface(read_huggingface(folder), inputs, loader);
-  throw DataError("there is neither a case.toml nor a checkpoint beside case.safetensors", folder.string(),
-                  "a checkpoint is config.json with model.safetensors, or architecture.json with a .pth.tar");
+  const bool has_file = std::any_of(fs::directory_iterator(folder), fs::directory_iterator(),
+                                    [](const auto& entry) { return is_checkpoint_name(entry.path()); });
+  if (!has_file)
+    throw DataError("there is neither a case.toml nor a checkpoint beside case.safetensors", folder.string(),
+                    "a checkpoint is config.json with model.safetensors, or a .pth, .pth.tar or .pt file");
+  const PublishedModel model = read_original_model(folder);
+  return inputs.inputs.contains("context") ? run_original(model, inputs, loader)
+                                           : run_huggingface(model, inputs, loader);
 }
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 """The golden cases that pass today, and that a case made wrong does not."""
 import json
 import pathlib
+import re
 import shutil
 import struct
 
@@ -26,6 +27,24 @@ def header(folder):
     data = (folder / "case.safetensors").read_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     return {name: value for name, value in json.loads(data[8:8 + size]).items() if name != "__metadata__"}
+
+
+def contents(path):
+    """Name to (entry, bytes) of a safetensors file."""
+    data = path.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    entries = {name: value for name, value in json.loads(data[8:8 + size]).items() if name != "__metadata__"}
+    return {name: (value, data[8 + size + value["data_offsets"][0]:8 + size + value["data_offsets"][1]])
+            for name, value in entries.items()}
+
+
+def store(path, parts):
+    out, data = {}, b""
+    for name, (value, part) in parts.items():
+        out[name] = {**value, "data_offsets": [len(data), len(data) + len(part)]}
+        data += part
+    text = json.dumps(out).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def spoil(folder, name, factor):
@@ -74,27 +93,73 @@ def prefixed_and_sharded(base):
     source = golden("checkpoints/ijepa")
     folder = shutil.copytree(source, base / "sharded")
     (folder / "model.safetensors").unlink()
-    data = (source / "model.safetensors").read_bytes()
-    size = struct.unpack("<Q", data[:8])[0]
-    entries = {name: value for name, value in json.loads(data[8:8 + size]).items() if name != "__metadata__"}
     shards, index = ({}, {}), {}
-    for i, (name, value) in enumerate(sorted(entries.items())):
-        begin, end = value["data_offsets"]
-        shards[i % 2]["ijepa." + name] = (value, data[8 + size + begin:8 + size + end])
+    for i, (name, part) in enumerate(sorted(contents(source / "model.safetensors").items())):
+        shards[i % 2]["ijepa." + name] = part
         index["ijepa." + name] = f"model-{i % 2}.safetensors"
     for number, shard in enumerate(shards):
-        out, parts = {}, b""
-        for name, (value, part) in shard.items():
-            out[name] = {**value, "data_offsets": [len(parts), len(parts) + len(part)]}
-            parts += part
-        text = json.dumps(out).encode()
-        (folder / f"model-{number}.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + parts)
+        store(folder / f"model-{number}.safetensors", shard)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
     verify(folder)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "model-0.safetensors"}}))
     require_in("missing: ", verify(folder, code=1))
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "../x.safetensors"}}))
     require_in("no plain file name", verify(folder, code=1))
+
+
+def in_repository_words(parts, rules):
+    """Names as the papers' repositories have them; queries, keys and values as one map."""
+    renamed = {}
+    for name, part in parts.items():
+        for pattern, replacement in rules:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = part
+    for name in [name for name in renamed if ".attn.query." in name]:
+        three = [renamed.pop(name.replace("query", part)) for part in ("query", "key", "value")]
+        shape = three[0][0]["shape"]
+        renamed[name.replace("query", "qkv")] = ({**three[0][0], "shape": [3 * shape[0], *shape[1:]]},
+                                                 b"".join(part for _, part in three))
+    return renamed
+
+
+BLOCK = [(r"attention\.attention\.|attention\.(?=query|key|value|proj)", "attn."), (r"attention\.output\.dense", "attn.proj"),
+         (r"intermediate\.dense", "mlp.fc1"), (r"(\d)\.output\.dense", r"\1.mlp.fc2"), ("layernorm_before", "norm1"),
+         ("layernorm_after", "norm2"), ("layernorm", "norm"), ("layer_scale(.).lambda1", r"ls\1.gamma")]
+IMAGE = [("decoder.decoder_encoder.layer.", "decoder_blocks."), ("encoder.layer.", "blocks."), ("^vit.", ""),
+         ("^decoder\\.", ""), ("embeddings.patch_embeddings.projection", "patch_embed.proj"), ("embeddings.cls", "cls"),
+         ("embeddings.mask", "mask"), ("embeddings.position_embeddings", "pos_embed")] + BLOCK
+VIDEO = [("^encoder.layer.", "encoder/module.backbone.blocks."), ("^predictor.layer.", "predictor/module.backbone.predictor_blocks."),
+         ("^encoder.embeddings.patch_embeddings", "encoder/module.backbone.patch_embed"),
+         ("^predictor.embeddings.predictor_embeddings", "predictor/module.backbone.predictor_embed"),
+         ("^encoder.layernorm", "encoder/module.backbone.norm"), ("^predictor.layernorm", "predictor/module.backbone.predictor_norm"),
+         ("^predictor.proj", "predictor/module.backbone.predictor_proj")] + BLOCK
+
+
+def repository_layouts(base):
+    """The models of transformers under the names of the papers' repositories give the same."""
+    for name, rules, sizes in (("vit", IMAGE, {}), ("dinov2", IMAGE, {}), ("vit_mae", IMAGE, {"predictor_num_heads": 3, "norm_epsilon": 1e-12}),
+                               ("vjepa2", VIDEO, {"predictor_num_heads": 3, "img_size": 64, "num_frames": 8})):
+        source = golden(f"checkpoints/{name}")
+        parts = in_repository_words(contents(source / "model.safetensors"), rules)
+        parts = {key: part for key, part in parts.items() if not key.startswith("pooler.")}
+        tokens = parts.pop("predictor.embeddings.mask_tokens", None)
+        if tokens:
+            step = len(tokens[1]) // 10
+            for i in range(10):
+                parts[f"predictor/module.backbone.mask_tokens.{i}"] = (
+                    {"dtype": "F32", "shape": tokens[0]["shape"][1:]}, tokens[1][i * step:(i + 1) * step])
+        folder = base / "repository" / name
+        folder.mkdir(parents=True)
+        shutil.copy(source / "case.safetensors", folder)
+        (folder / "architecture.json").write_text(json.dumps({"num_heads": 3, **sizes}))
+        mae = {f"model/{key}": part for key, part in parts.items()} if name == "vit_mae" else parts
+        store(folder / "weights.safetensors", mae)
+        verify(folder)
+        lost = next(key for key in mae if key.endswith("blocks.1.norm2.weight"))
+        store(folder / "weights.safetensors", {key: part for key, part in mae.items() if key != lost})
+        require_in("missing: ", verify(folder, code=1))
+        store(folder / "weights.safetensors", {**mae, lost.replace("norm2", "norm3"): mae[lost]})
+        require_in("left over: ", verify(folder, code=1))
 
 
 def model_faults(base):
@@ -117,6 +182,6 @@ def model_faults(base):
 with folders() as name:
     passing()
     print("passed: passing")
-    for check in (spoiled, options_count, ported, prefixed_and_sharded, model_faults):
+    for check in (spoiled, options_count, ported, prefixed_and_sharded, repository_layouts, model_faults):
         check(pathlib.Path(name))
         print("passed:", check.__name__.replace("_", " "))
