@@ -13,7 +13,7 @@
 namespace cairn {
 
 /// What a model that predicts input values makes of a view, as data [B,C,...] in the units of the view's own, so that
-/// Modality::picture() shows it.
+/// Modality::display() shows it.
 struct Reconstruction {
   int context = 0;
   int view = 0;
