@@ -1,3 +1,5 @@
+#include "checkpoint/huggingface.h"
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -6,6 +8,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/json_file.h"
+#include "checkpoint/preprocessor.h"
 #include "checkpoint/published.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/weight_source.h"
@@ -15,21 +18,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The tensors of one file, or of shards with an index.
-TensorMap read_folder(const fs::path& folder) {
+/// The tensors of one file, or of shards with an index, and what gives their pages back.
+SafetensorsFile read_folder(const fs::path& folder) {
   const fs::path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
-  if (fs::exists(single) || !fs::exists(index)) return read_safetensors(single).tensors;
+  if (fs::exists(single) || !fs::exists(index)) return read_safetensors(single);
   std::set<std::string> shards;
   for (const auto& [name, shard] : JsonFile(index).value("weight_map", std::map<std::string, std::string>())) {
     if (fs::path(shard).filename() != shard)
       throw DataError("the index names the shard '" + shard + "', which is no plain file name", folder.string());
     shards.insert(shard);
   }
-  TensorMap all;
-  for (const std::string& shard : shards)
-    for (auto& [name, tensor] : read_safetensors(folder / shard).tensors)
-      if (!all.emplace(name, tensor).second)
+  SafetensorsFile all;
+  std::vector<std::function<void()>> release;
+  for (const std::string& shard : shards) {
+    SafetensorsFile file = read_safetensors(folder / shard);
+    release.push_back(std::move(file.release_pages));
+    for (auto& [name, tensor] : file.tensors)
+      if (!all.tensors.emplace(name, tensor).second)
         throw DataError("several shards have the tensor '" + name + "'", folder.string());
+  }
+  all.release_pages = [release] {
+    for (const auto& pages : release) pages();
+  };
   return all;
 }
 
@@ -111,6 +121,9 @@ void move_block(WeightSource& weights, const BlockSetting& setting, std::int64_t
 }
 
 void move_blocks(WeightSource& weights, const BlockSetting& setting, TensorMap& network) {
+  constexpr std::int64_t kDeepest = 4096;
+  if (setting.depth > kDeepest)
+    throw DataError(fmt::format("there are to be {} layers '{}'", setting.depth, setting.from));
   for (std::int64_t i = 0; i < setting.depth; ++i) move_block(weights, setting, i, network);
 }
 
@@ -118,19 +131,6 @@ void require_gelu(const JsonFile& config) {
   const auto name = config.value<std::string>("hidden_act", "gelu");
   if (name != "gelu")
     throw DataError("the activation is '" + name + "'; only the exact \"gelu\" is read", config.path().string());
-}
-
-/// Rows and columns of a size that is one number, or two.
-std::vector<std::int64_t> area(const JsonFile& config, const std::string& key) {
-  const auto found = config.json().find(key);
-  if (found == config.json().end() || !found->is_array()) {
-    const std::int64_t side = config.size(key);
-    return {side, side};
-  }
-  const auto both = config.value(key, std::vector<std::int64_t>());
-  if (both.size() != 2 || both[0] < 1 || both[1] < 1)
-    throw DataError("'" + key + "' must be one or two whole numbers of at least 1", config.path().string());
-  return both;
 }
 
 std::int64_t first_size(const TensorMap& network, const std::string& name, std::int64_t fallback) {
@@ -174,13 +174,14 @@ void read_head(WeightSource& weights, const std::string& prefix, HeadInput input
 }
 
 void read_tokenizer(const JsonFile& config, const char* channels, PublishedModel& model) {
-  model.tokenizer = {config.value<std::int64_t>(channels, 3), area(config, "patch_size"), {Axis::height, Axis::width}};
-  model.grid = model.tokenizer.grid(area(config, "image_size"));
+  model.tokenizer = {
+      config.value<std::int64_t>(channels, 3), config.sizes("patch_size", 2), {Axis::height, Axis::width}};
+  model.grid = model.tokenizer.grid(config.sizes("image_size", 2));
 }
 
 void read_video_tokenizer(const JsonFile& config, const char* channels, const char* frames, const char* side,
                           PublishedModel& model) {
-  const auto patch = area(config, "patch_size"), size = area(config, side);
+  const auto patch = config.sizes("patch_size", 2), size = config.sizes(side, 2);
   model.tokenizer = {config.value<std::int64_t>(channels, 3),
                      {config.size("tubelet_size"), patch[0], patch[1]},
                      {Axis::time, Axis::height, Axis::width}};
@@ -377,9 +378,14 @@ PublishedModel read_model(const std::string& type, const JsonFile& config, Weigh
 
 PublishedModel read_huggingface(const fs::path& folder, bool is_partial) {
   const JsonFile config(folder / "config.json");
-  WeightSource weights(read_folder(folder));
+  SafetensorsFile file = read_folder(folder);
+  WeightSource weights(std::move(file.tensors));
   const auto type = config.value<std::string>("model_type", "");
   PublishedModel model = read_model(type, config, weights);
+  // What was stacked is copied: without this its pages would count twice in the peak of memory.
+  file.release_pages();
+  restore_own(config, model);
+  model.data = read_preprocessor(folder);
   model.format = type + " of transformers";
   settle_complaints(model, weights.complaints(), is_partial, folder.string());
   return model;

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "cairn/error.h"
 
@@ -36,6 +38,23 @@ class JsonFile {
     if (found == json_.end() || !found->is_number_integer() || found->get<std::int64_t>() < 1)
       throw DataError("'" + key + "' must be a whole number of at least 1", path_.string());
     return found->get<std::int64_t>();
+  }
+
+  /// Positive whole numbers of a reasonable size, one for each of `count` axes: a list, or one number for all.
+  std::vector<std::int64_t> sizes(const std::string& key, std::size_t count) const {
+    constexpr std::int64_t kLargest = 1 << 20;
+    const auto found = json_.find(key);
+    std::vector<std::int64_t> all;
+    if (found == json_.end() || !found->is_array()) {
+      all.assign(count, size(key));
+    } else {
+      for (const auto& item : *found) all.push_back(item.is_number_integer() ? item.get<std::int64_t>() : 0);
+    }
+    const auto is_wrong = [](std::int64_t n) { return n < 1 || n > kLargest; };
+    if (all.size() != count || std::any_of(all.begin(), all.end(), is_wrong))
+      throw DataError("'" + key + "' must be " + std::to_string(count) + " whole numbers from 1 to 1048576",
+                      path_.string());
+    return all;
   }
 
   const nlohmann::json& json() const { return json_; }

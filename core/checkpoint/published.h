@@ -16,13 +16,20 @@
 
 namespace cairn {
 
-/// A network of a published checkpoint. It names no component: any whose schema takes these options, and whose
-/// parameters have these names and shapes, is this network. Names are those of cairn/nn
+/// A network as its weights and what they belong to. Without a component, any whose schema takes these options, and
+/// whose parameters have these names and shapes, is this network. Names are those of cairn/nn
 /// ("blocks.0.attention.qkv.weight").
 struct PublishedNetwork {
   Value::Table options;
   std::map<std::string, at::Tensor> weights;
   std::int64_t output_width = 0;  // of a predictor; 0: that of its input
+  std::string component;          // "transformer.vit"; empty in formats that know no components
+};
+
+/// The modality that prepares samples for a network. Without a component, any that takes these options.
+struct PublishedData {
+  std::string component;
+  Value::Table options;
 };
 
 /// What a head looks at: one token (the class token, else the first patch), the mean of the patches, both side by
@@ -56,7 +63,8 @@ struct PublishedModel {
   TokenGrid grid;                  // of the views it was made for
   bool shows_class_token = false;  // its output has the class token, and registers, before the patches
   PublishedNetwork encoder;        // the student, where there are two
-  std::optional<PublishedNetwork> teacher, predictor;
+  std::optional<PublishedNetwork> teacher, predictor, projector;
+  std::optional<PublishedData> data;
   std::optional<PublishedHead> head;
   std::optional<Reconstruction> reconstruction;
   /// What was not read: parts without a place in these networks, and with a partial load each name that was missing or

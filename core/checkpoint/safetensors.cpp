@@ -276,33 +276,33 @@ std::string_view type_name(at::ScalarType scalar, const std::string& tensor) {
               ", which a safetensors file written by Cairn cannot hold");
 }
 
+using Shapes = std::map<std::string, TensorShape>;
+
 // Largest items first, so that every tensor is aligned in a mapped file; by name within.
-std::vector<TensorMap::const_iterator> data_order(const TensorMap& tensors) {
-  std::vector<TensorMap::const_iterator> order;
+std::vector<Shapes::const_iterator> data_order(const Shapes& tensors) {
+  std::vector<Shapes::const_iterator> order;
   for (auto item = tensors.begin(); item != tensors.end(); ++item) {
-    if (!item->second.defined() || item->second.layout() != at::kStrided) {
-      throw Error("tensor '" + item->first + "' is undefined or sparse and cannot be written");
-    }
     if (item->first == kMetadataKey) throw Error("a tensor must not be named __metadata__");
     order.push_back(item);
   }
   std::stable_sort(order.begin(), order.end(), [](const auto& left, const auto& right) {
-    return left->second.element_size() > right->second.element_size();
+    return at::elementSize(left->second.type) > at::elementSize(right->second.type);
   });
   return order;
 }
 
-std::string make_header(const std::vector<TensorMap::const_iterator>& order,
+std::string make_header(const std::vector<Shapes::const_iterator>& order,
                         const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
   if (!metadata.empty()) header[std::string(kMetadataKey)] = metadata;
   std::uint64_t position = 0;
   for (const auto& item : order) {
-    const at::Tensor& tensor = item->second;
-    const std::uint64_t end = position + tensor.numel() * tensor.element_size();
-    header[item->first] = {{"dtype", type_name(tensor.scalar_type(), item->first)},
-                           {"shape", tensor.sizes().vec()},
-                           {"data_offsets", {position, end}}};
+    const auto& [type, shape] = item->second;
+    std::uint64_t end = at::elementSize(type);
+    for (const std::int64_t size : shape) end *= static_cast<std::uint64_t>(size);
+    end += position;
+    header[item->first] = {
+        {"dtype", type_name(type, item->first)}, {"shape", shape}, {"data_offsets", {position, end}}};
     position = end;
   }
   try {
@@ -322,6 +322,7 @@ SafetensorsFile read_safetensors(const fs::path& path) {
   SafetensorsFile result;
   for (const Entry& entry : file.entries) result.tensors[entry.name] = view_of(file, entry, path);
   result.metadata = std::move(file.metadata);
+  result.release_pages = [mapping = file.mapping] { mapping->release_until(mapping->bytes().size()); };
   return result;
 }
 
@@ -334,15 +335,28 @@ void visit_safetensors(const fs::path& path,
   }
 }
 
-void write_safetensors(FileWriter& writer, const TensorMap& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+std::vector<std::string> begin_safetensors(FileWriter& writer, const Shapes& tensors,
+                                           const std::map<std::string, std::string>& metadata) {
   const auto order = data_order(tensors);
   const std::string header = make_header(order, metadata);
   const std::uint64_t header_size = header.size();
   writer.write(std::as_bytes(std::span(&header_size, 1)));
   writer.write(header);
-  for (const auto& item : order) {
-    const at::Tensor tensor = item->second.detach().cpu().contiguous();
+  std::vector<std::string> names;
+  for (const auto& item : order) names.push_back(item->first);
+  return names;
+}
+
+void write_safetensors(FileWriter& writer, const TensorMap& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  Shapes shapes;
+  for (const auto& [name, tensor] : tensors) {
+    if (!tensor.defined() || tensor.layout() != at::kStrided)
+      throw Error("tensor '" + name + "' is undefined or sparse and cannot be written");
+    shapes[name] = {tensor.scalar_type(), tensor.sizes().vec()};
+  }
+  for (const std::string& name : begin_safetensors(writer, shapes, metadata)) {
+    const at::Tensor tensor = tensors.at(name).detach().cpu().contiguous();
     writer.write(std::span(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()));
   }
 }

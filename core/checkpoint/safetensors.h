@@ -2,10 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "cairn/export.h"
 
@@ -19,6 +21,15 @@ using TensorMap = std::map<std::string, at::Tensor>;
 struct SafetensorsFile {
   TensorMap tensors;
   std::map<std::string, std::string> metadata;
+  /// Gives the memory of what was read so far back to the system; the tensors are read from the file again when they
+  /// are used. For files whose tensors nobody has written to.
+  std::function<void()> release_pages;
+};
+
+/// A tensor that is yet to be written.
+struct TensorShape {
+  at::ScalarType type;
+  std::vector<std::int64_t> shape;
 };
 
 /// Maps a safetensors file into memory. The tensors are CPU views that keep the mapping alive; writing to one changes
@@ -39,5 +50,11 @@ CAIRN_API void write_safetensors(const std::filesystem::path& path, const Tensor
 /// Same, into an open file; neither syncs nor closes.
 CAIRN_API void write_safetensors(FileWriter& writer, const TensorMap& tensors,
                                  const std::map<std::string, std::string>& metadata = {});
+
+/// Writes the header of a file with these tensors and returns their names in the order in which their bytes, row-major,
+/// must follow.
+CAIRN_API std::vector<std::string> begin_safetensors(FileWriter& writer,
+                                                     const std::map<std::string, TensorShape>& tensors,
+                                                     const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace cairn

@@ -40,6 +40,8 @@ void add_check(CLI::App& app, Session& session);
 void add_config(CLI::App& app, Session& session);
 void add_plugins(CLI::App& app, Session& session);
 void add_inspect(CLI::App& app, Session& session);
+void add_convert(CLI::App& app, Session& session);
+void add_extract(CLI::App& app, Session& session);
 void add_verify(CLI::App& app, Session& session);
 void add_preview(CLI::App& app, Session& session);
 void add_bench(CLI::App& app, Session& session);

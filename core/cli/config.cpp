@@ -2,8 +2,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/json_value.h"
 #include "cli/commands.h"
-#include "cli/json_value.h"
 
 namespace cairn::cli {
 namespace {

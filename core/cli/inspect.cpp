@@ -3,8 +3,8 @@
 
 #include "cairn/error.h"
 #include "cairn/registry.h"
+#include "checkpoint/json_value.h"
 #include "cli/commands.h"
-#include "cli/json_value.h"
 #include "interface/suggest.h"
 
 namespace cairn::cli {
@@ -83,7 +83,7 @@ Json to_json(const SchemaBase& schema) {
   Json out = {{"summary", schema.summary()}, {"options", Json::array()}};
   for (const OptionSpec& spec : schema.options()) {
     Json option = {{"name", spec.name}, {"type", spec.type_text()}, {"required", spec.is_required}};
-    if (!spec.is_required) option["default"] = cli::to_json(spec.fallback);
+    if (!spec.is_required) option["default"] = cairn::to_json(spec.fallback);
     if (spec.low) option["low"] = *spec.low;
     if (spec.high) option["high"] = *spec.high;
     if (spec.multiple) option["multiple_of"] = *spec.multiple;

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "cairn/error.h"
+#include "nn/skip_random_fill.h"
 #include "plugin/guard.h"
 #include "plugin/search.h"
 
@@ -39,11 +40,12 @@ std::vector<std::string> misfits(const Tensors& own, const Tensors& weights) {
   return found;
 }
 
-void copy_fitting(const Tensors& own, const Tensors& weights) {
+/// Makes the weights those of the network, without a copy where their type is the network's.
+void take_over(const Tensors& own, const Tensors& weights) {
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : own)
     if (const auto source = weights.find(name); source != weights.end() && source->second.sizes() == tensor.sizes())
-      at::Tensor(tensor).copy_(source->second);
+      at::Tensor(tensor).set_data(source->second.to(tensor.scalar_type()).contiguous());
 }
 
 std::string option_names(const PublishedNetwork& network) {
@@ -52,25 +54,34 @@ std::string option_names(const PublishedNetwork& network) {
   return text;
 }
 
-template <class Network, class NetworkFactory, class Setting>
-Published<Network> build(ComponentKind kind, const PublishedNetwork& wanted, const Setting& setting,
-                         const PublishedModel& model, PluginLoader& loader) {
-  const auto candidates = search_components(loader, kind, [&](const Component& component) {
+std::vector<const Component*> candidates(ComponentKind kind, const PublishedNetwork& wanted, const std::string& format,
+                                         PluginLoader& loader) {
+  if (!wanted.component.empty()) return {&loader.component(kind, wanted.component)};
+  auto found = search_components(loader, kind, [&](const Component& component) {
     return std::all_of(wanted.options.begin(), wanted.options.end(),
                        [&](const auto& option) { return component.schema->find(option.first) != nullptr; });
   });
-  if (candidates.empty())
-    throw PluginError(fmt::format("no plugin on the path can build the {} of this {}", kind_name(kind), model.format),
-                      "", "its options must be: " + option_names(wanted));
+  if (found.empty())
+    throw PluginError(fmt::format("no plugin on the path can build the {} of this {}", kind_name(kind), format), "",
+                      "its options must be: " + option_names(wanted));
+  return found;
+}
+
+template <class Network, class NetworkFactory, class Setting>
+Published<Network> build(ComponentKind kind, const PublishedNetwork& wanted, const Setting& setting,
+                         const PublishedModel& model, PluginLoader& loader) {
   std::string faults;
-  for (const Component* candidate : candidates) {
+  for (const Component* candidate : candidates(kind, wanted, model.format, loader)) {
     const auto network = call_plugin(candidate->plugin, candidate->full_name(), [&] {
+      // What a partial load leaves out must be as a fresh network has it.
+      std::optional<nn::SkipRandomFill> skip;
+      if (!model.is_partial) skip.emplace();
       return std::get<NetworkFactory>(candidate->factory)(wanted.options, setting);
     });
     const Tensors own = tensors_of(*network);
     const std::vector<std::string> found = misfits(own, wanted.weights);
     if (found.empty() || model.is_partial) {
-      copy_fitting(own, wanted.weights);
+      take_over(own, wanted.weights);
       network->eval();
       return {network, candidate->full_name(), found};
     }
@@ -101,7 +112,7 @@ at::Tensor apply_head(const PublishedHead& head, const Encoded& encoded) {
     const Tensors own = tensors_of(classifier);
     if (const auto found = misfits(own, head.weights); !found.empty())
       throw Error(fmt::format("the weights of the attentive head do not fit:\n  {}", fmt::join(found, "\n  ")));
-    copy_fitting(own, head.weights);
+    take_over(own, head.weights);
     return classifier.forward(encoded.tokens);
   }
   const at::Tensor& leading = encoded.special.defined() ? encoded.special : encoded.tokens;

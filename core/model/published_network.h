@@ -21,9 +21,10 @@ struct Published {
   std::vector<std::string> gaps;  // with a partial load: every name that found no place, or no weights
 };
 
-/// Builds `network` (an encoder of `model`) with the first encoder on the plugin path that takes its options and whose
-/// parameters are its weights. PluginError if no encoder takes the options, Error with every name that does not fit. A
-/// partial model takes the first encoder, and what does not fit is told in `gaps`.
+/// Builds `network` (an encoder of `model`) with its component; without one, with the first encoder on the plugin path
+/// that takes its options and whose parameters are its weights. The network takes weights of its own type over without
+/// a copy. PluginError if no encoder takes the options, Error with every name that does not fit. A partial model takes
+/// the first encoder, and what does not fit is told in `gaps`.
 CAIRN_API Published<Encoder> build_encoder(const PublishedModel& model, const PublishedNetwork& network,
                                            PluginLoader& loader);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cairn/nn/tokens.h"
+#include "nn/skip_random_fill.h"
 
 namespace cairn::nn {
 
@@ -21,6 +22,7 @@ void fill(at::Tensor weight, at::Tensor bias, Init init) {
 }  // namespace
 
 void fill_normal(at::Tensor weight) {
+  if (SkipRandomFill::is_active()) return;
   const at::NoGradGuard no_grad;
   weight.normal_(0.0, 0.02).clamp_(-2.0, 2.0);
 }
@@ -38,6 +40,7 @@ void initialise(const torch::nn::Module& root, Init init) {
 }
 
 void rescale_by_depth(const Blocks& blocks) {
+  if (SkipRandomFill::is_active()) return;
   const at::NoGradGuard no_grad;
   double depth = 0.0;
   for (const auto& block : blocks.all()) {

@@ -1,15 +1,13 @@
 #include "train/checkpoints.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cairn/error.h"
 #include "checkpoint/atomic_folder.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/step_folders.h"
 #include "model/named_state.h"
 
 namespace cairn {
@@ -17,7 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPrefix = "step-";
 constexpr int kFormat = 1;
 
 NamedTensors optimizer_state(const Optimizer& optimizer) {
@@ -33,33 +30,15 @@ nlohmann::json read_state(const fs::path& checkpoint) {
   return state;
 }
 
-/// Steps of the complete checkpoints in a folder, ascending.
-std::vector<std::int64_t> steps_in(const fs::path& folder) {
-  std::vector<std::int64_t> found;
-  if (!fs::is_directory(folder)) return found;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kPrefix) || !fs::exists(entry.path() / "state.json")) continue;
-    std::int64_t step = 0;
-    const char* end = name.data() + name.size();
-    const auto [rest, error] = std::from_chars(name.data() + std::string_view(kPrefix).size(), end, step);
-    if (error == std::errc{} && rest == end) found.push_back(step);
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
 void fill(const fs::path& file, const NamedTensors& target) {
   load_named_state(target, read_safetensors(file).tensors, file.string());
 }
 
-fs::path path_in(const fs::path& folder, std::int64_t step) { return folder / fmt::format("{}{:08d}", kPrefix, step); }
-
 }  // namespace
 
 std::optional<fs::path> newest_checkpoint(const fs::path& folder) {
-  const std::vector<std::int64_t> all = steps_in(folder);
-  return all.empty() ? std::nullopt : std::optional(path_in(folder, all.back()));
+  const std::vector<std::int64_t> all = saved_steps(folder);
+  return all.empty() ? std::nullopt : std::optional(step_folder(folder, all.back()));
 }
 
 void load_weights(const fs::path& checkpoint, const Composition& parts) {
@@ -73,7 +52,7 @@ Checkpoints::Checkpoints(fs::path folder, const CheckpointSettings& settings)
   remove_leftovers(folder_);
 }
 
-fs::path Checkpoints::path_of(std::int64_t step) const { return path_in(folder_, step); }
+fs::path Checkpoints::path_of(std::int64_t step) const { return step_folder(folder_, step); }
 
 fs::path Checkpoints::save(const RunPoint& point, const Composition& parts, const Optimizer& optimizer) {
   AtomicFolder folder(path_of(point.step));
@@ -106,7 +85,7 @@ RunPoint Checkpoints::load(const fs::path& checkpoint, Composition& parts, Optim
 }
 
 void Checkpoints::prune(const std::optional<BestStep>& best) const {
-  const std::vector<std::int64_t> all = steps_in(folder_);
+  const std::vector<std::int64_t> all = saved_steps(folder_);
   const auto kept = static_cast<std::size_t>(settings_.keep);
   for (std::size_t i = 0; i + kept < all.size(); ++i)
     if (!(settings_.best && best && best->step == all[i])) remove_folder(path_of(all[i]));

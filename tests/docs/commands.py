@@ -30,7 +30,7 @@ def absent_data(words):
     """The data a command needs and this machine lacks, or None."""
     for word in words:
         path = word.removeprefix("modality.path=")
-        if path != word and path.startswith("../shared") and not (SHARED / path.removeprefix("../shared/")).exists():
+        if path.startswith("../shared") and not (SHARED / path.removeprefix("../shared/")).exists():
             return path
     return None
 

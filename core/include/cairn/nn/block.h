@@ -32,6 +32,7 @@ struct BlockOptions {
 class CAIRN_API Attention : public torch::nn::Module {
  public:
   explicit Attention(const BlockOptions& options);
+  std::int64_t heads() const { return heads_; }
   ~Attention() override;
 
   /// [B,N,D] to [B,N-from,D]: every token is attended to, only those from `from` on attend. Queries and keys are turned

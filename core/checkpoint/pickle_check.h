@@ -1,0 +1,14 @@
+#pragma once
+
+#include <span>
+
+#include "cairn/export.h"
+
+namespace cairn {
+
+/// Walks a pickle without building anything. DataError, in one sentence, for one that asks for anything but tensors,
+/// numbers, strings, lists, tuples and dictionaries, that is cut off or damaged, or that would unfold to more than such
+/// a file can mean: LibTorch's own reader trusts sizes, numbers of its memo and nesting.
+CAIRN_API void check_pickle(std::span<const char> bytes);
+
+}  // namespace cairn

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cairn/export.h"
+#include "cairn/modality.h"
+#include "model/network_source.h"
+
+namespace cairn {
+
+/// Which data to show a network. What is left out comes from the network: the modality of its training run, or the
+/// sizes and statistics that a published folder names.
+struct DataRequest {
+  std::optional<std::filesystem::path> path;
+  std::string modality;           // "image.folder"; empty: the network's
+  std::vector<std::string> sets;  // "key=value" of the modality's options
+};
+
+/// The modality that prepares this data for the network. ConfigError where the network does not say how its samples are
+/// prepared and `modality` does not either, and for options that do not fit.
+CAIRN_API std::shared_ptr<Modality> open_data(const OpenedNetwork& network, const DataRequest& request,
+                                              PluginLoader& loader);
+
+}  // namespace cairn

@@ -1,0 +1,179 @@
+#include "model/network_source.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "cairn/error.h"
+#include "cairn/nn/block.h"
+#include "checkpoint/cairn_folder.h"
+#include "checkpoint/option_table.h"
+#include "checkpoint/original_models.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/step_folders.h"
+#include "config/load.h"
+#include "model/composition.h"
+#include "model/named_state.h"
+#include "model/published_network.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSources =
+    "a source is a run folder, its checkpoints/step-N, a folder of cairn convert, a Hugging Face folder, or an "
+    "original "
+    ".pth.tar with its architecture.json";
+
+/// The tensors whose names begin with `head`, without it.
+TensorMap below(const TensorMap& all, const std::string& head) {
+  TensorMap found;
+  for (auto it = all.lower_bound(head); it != all.end() && it->first.starts_with(head); ++it)
+    found[it->first.substr(head.size())] = it->second;
+  return found;
+}
+
+WeightsOf choose(const SourceOptions& options, bool has_teacher, const std::string& where) {
+  if (options.weights == WeightsOf::teacher && !has_teacher)
+    throw Error("there is no teacher: its method trains a student alone", where, "leave out --weights, or say student");
+  return options.weights.value_or(has_teacher ? WeightsOf::teacher : WeightsOf::student);
+}
+
+void note_part(const TensorMap& part, const std::string& name, std::vector<std::string>& left_out) {
+  if (!part.empty()) left_out.push_back(fmt::format("{} ({} tensors)", name, part.size()));
+}
+
+/// A training run at one of its checkpoints.
+void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptions& options, PluginLoader& loader,
+              OpenedNetwork& opened) {
+  if (!fs::exists(run / "config.toml"))
+    throw DataError("the checkpoint lies in no run folder, so that its experiment is not known", checkpoint.string(),
+                    "put it back below RUN/checkpoints/, where RUN holds config.toml");
+  const Experiment experiment = load_experiment(run / "config.toml", {}, loader);
+  const FindComponent find = [&](ComponentKind kind, const std::string& type) -> const Component& {
+    return loader.component(kind, type);
+  };
+  const std::shared_ptr<Modality> modality = build_modality(experiment, find);
+  const TensorMap student = read_safetensors(checkpoint / "student.safetensors").tensors;
+  const bool has_teacher = fs::exists(checkpoint / "teacher.safetensors");
+  const WeightsOf chosen = choose(options, has_teacher, checkpoint.string());
+  const TensorMap branch =
+      chosen == WeightsOf::teacher ? read_safetensors(checkpoint / "teacher.safetensors").tensors : student;
+
+  PublishedModel& model = opened.model;
+  model.format = "training run";
+  model.tokenizer = modality->tokenizer();
+  model.grid = modality->views(Purpose::pretrain).front().grid;
+  model.encoder = {experiment.encoder.options, below(branch, "encoder."), 0, experiment.encoder.type};
+  model.shows_class_token = option_or(model.encoder.options, "class_token", false);
+  if (experiment.projector)
+    model.projector =
+        PublishedNetwork{experiment.projector->options, below(branch, "projector."), 0, experiment.projector->type};
+  if (experiment.predictor)
+    model.predictor =
+        PublishedNetwork{experiment.predictor->options, below(student, "predictor."), 0, experiment.predictor->type};
+  model.data = PublishedData{experiment.modality.type, experiment.modality.options};
+  for (std::size_t i = 0; i < experiment.objectives.size(); ++i)
+    note_part(below(student, fmt::format("objective.{}.", i)), experiment.objectives[i].type, opened.left_out);
+  if (has_teacher) opened.left_out.push_back(chosen == WeightsOf::teacher ? "student's encoder" : "teacher");
+  opened.left_out.push_back("optimizer");
+  opened.origin = fmt::format("{} of {}", weights_name(chosen), checkpoint.string());
+  opened.experiment = experiment;
+}
+
+void read_original_source(const fs::path& path, const SourceOptions& options, OpenedNetwork& opened) {
+  opened.model = read_original_model(path, options.partial);
+  const bool has_teacher = opened.model.teacher.has_value();
+  if (!has_teacher) {
+    opened.origin = fmt::format("{} ({})", path.string(), opened.model.format);
+    return;
+  }
+  const WeightsOf chosen = choose(options, has_teacher, path.string());
+  if (chosen == WeightsOf::teacher) std::swap(opened.model.encoder, *opened.model.teacher);
+  opened.model.teacher.reset();
+  opened.left_out.push_back(weights_name(chosen == WeightsOf::teacher ? WeightsOf::student : WeightsOf::teacher));
+  opened.origin = fmt::format("{} of {} ({})", weights_name(chosen), path.string(), opened.model.format);
+}
+
+bool holds_original(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (is_checkpoint_name(entry.path())) return true;
+  return false;
+}
+
+void read_source(const fs::path& source, const SourceOptions& options, PluginLoader& loader, OpenedNetwork& opened) {
+  if (fs::is_regular_file(source) && is_checkpoint_name(source)) return read_original_source(source, options, opened);
+  if (!fs::is_directory(source)) throw Error("there is no such source of weights", source.string(), kSources);
+  if (fs::exists(source / kCairnFile)) {
+    opened.model = read_cairn_folder(source);
+    opened.origin = source.string();
+    return;
+  }
+  if (fs::exists(source / "student.safetensors"))
+    return read_run(fs::absolute(source).lexically_normal().parent_path().parent_path(), source, options, loader,
+                    opened);
+  if (fs::exists(source / "config.toml")) {
+    const auto steps = saved_steps(source / "checkpoints");
+    if (steps.empty()) throw DataError("the run has no checkpoint yet", source.string(), "train it further");
+    return read_run(source, step_folder(source / "checkpoints", steps.back()), options, loader, opened);
+  }
+  if (!fs::exists(source / "config.json")) {
+    if (!holds_original(source)) throw Error("the folder holds no network", source.string(), kSources);
+    return read_original_source(source, options, opened);
+  }
+  opened.model = read_huggingface(source, options.partial);
+  opened.origin = fmt::format("{} ({})", source.string(), opened.model.format);
+}
+
+/// The number of heads, which the weights do not tell and the options may leave to the component.
+void resolve_heads(const Encoder& encoder, Value::Table& options) {
+  if (find_option(options, "heads") == nullptr) return;
+  for (const auto& module : encoder.modules(/*include_self=*/false))
+    if (const auto* attention = module->as<nn::Attention>())
+      return set_option(options, "heads", Value(attention->heads()));
+}
+
+}  // namespace
+
+const char* weights_name(WeightsOf weights) { return weights == WeightsOf::teacher ? "teacher" : "student"; }
+
+std::string OpenedNetwork::report() const {
+  std::int64_t values = 0;
+  for (const auto& [name, tensor] : model.encoder.weights) values += tensor.numel();
+  std::string text = fmt::format("loaded    {} in {:.2f} s\nencoder   {}: {} tensors, {:.2f} M values{}\n", origin,
+                                 seconds, model.encoder.component, model.encoder.weights.size(),
+                                 static_cast<double>(values) / 1e6, not_loaded.empty() ? ", every one of them" : "");
+  for (const std::string& name : not_loaded) text += fmt::format("not loaded: {}\n", name);
+  std::string names;
+  for (const std::string& name : left_out) names += (names.empty() ? "" : ", ") + name;
+  return names.empty() ? text : text + fmt::format("left out  {}\n", names);
+}
+
+View OpenedNetwork::view(const at::Tensor& data) const {
+  return {data, model.tokenizer.grid(data.sizes().slice(2).vec()), ViewRole::global};
+}
+
+OpenedNetwork open_network(const fs::path& source, const SourceOptions& options, PluginLoader& loader) {
+  const auto start = std::chrono::steady_clock::now();
+  OpenedNetwork opened;
+  read_source(source, options, loader, opened);
+  opened.model.is_partial = options.partial;
+  auto built = build_encoder(opened.model, opened.model.encoder, loader);
+  opened.encoder = std::move(built.network);
+  opened.model.encoder.component = built.component;
+  opened.not_loaded = opened.model.gaps;
+  opened.not_loaded.insert(opened.not_loaded.end(), built.gaps.begin(), built.gaps.end());
+  // What a partial load went without is as a fresh network has it.
+  if (!opened.not_loaded.empty()) opened.model.encoder.weights = named_state({{"", opened.encoder}});
+  resolve_heads(*opened.encoder, opened.model.encoder.options);
+  opened.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return opened;
+}
+
+at::Tensor last_hidden_state(const Encoded& encoded) {
+  return encoded.special.defined() ? at::cat({encoded.special, encoded.tokens}, 1) : encoded.tokens;
+}
+
+}  // namespace cairn
