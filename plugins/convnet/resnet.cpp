@@ -64,8 +64,8 @@ Residual::Residual(std::int64_t in, std::int64_t width, std::int64_t stride, boo
 
 void Residual::add(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
   const std::string number = std::to_string(convolutions_.size() + 1);
-  convolutions_.push_back(register_module("conv" + number, convolution(in, out, kernel, stride)));
-  norms_.push_back(register_module("bn" + number, torch::nn::BatchNorm2d(out)));
+  convolutions_.emplace_back(register_module("conv" + number, convolution(in, out, kernel, stride)));
+  norms_.emplace_back(register_module("bn" + number, torch::nn::BatchNorm2d(out)));
 }
 
 at::Tensor Residual::forward(const at::Tensor& x) {
