@@ -128,7 +128,7 @@ BLOCK = [(r"attention\.attention\.|attention\.(?=query|key|value|proj)", "attn."
 IMAGE = [("decoder.decoder_encoder.layer.", "decoder_blocks."), ("encoder.layer.", "blocks."), ("^vit.", ""),
          ("^decoder\\.", ""), ("embeddings.patch_embeddings.projection", "patch_embed.proj"), ("embeddings.cls", "cls"),
          ("embeddings.mask", "mask"), ("embeddings.position_embeddings", "pos_embed")] + BLOCK
-VIDEO = [("^encoder.layer.", "encoder/module.backbone.blocks."), ("^predictor.layer.", "predictor/module.backbone.predictor_blocks."),
+VIDEO = [(r"^encoder\.layer\.", "encoder/module.backbone.blocks."), (r"^predictor\.layer\.", "predictor/module.backbone.predictor_blocks."),
          ("^encoder.embeddings.patch_embeddings", "encoder/module.backbone.patch_embed"),
          ("^predictor.embeddings.predictor_embeddings", "predictor/module.backbone.predictor_embed"),
          ("^encoder.layernorm", "encoder/module.backbone.norm"), ("^predictor.layernorm", "predictor/module.backbone.predictor_norm"),
