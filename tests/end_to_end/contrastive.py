@@ -14,7 +14,7 @@ CONFIGS = SOURCE / "configs/contrastive"
 
 
 def small():
-    found = sorted(path for path in CONFIGS.glob("*.toml") if "cifar10" not in path.name)
+    found = sorted(path for path in CONFIGS.glob("*.toml") if not path.stem.endswith(("-cifar10", "-tones")))
     require(len(found) >= 9, f"only {len(found)} configurations")
     return found
 
