@@ -7,6 +7,7 @@
 #include <boost/archive/iterators/transform_width.hpp>
 
 #include "evaluate/features.h"
+#include "report/picture.h"
 
 namespace cairn::cli {
 namespace {
@@ -78,9 +79,18 @@ at::Tensor principal(const at::Tensor& rows, std::int64_t count) {
   return (scores / (3.0 * scores.std(0, /*unbiased=*/false) + 1e-12)).clamp(-1.0, 1.0);
 }
 
+/// A sample [C,...] (0 .. 1) as the picture whose rows and columns are its last two axes: of more, the middle of the
+/// first.
+at::Tensor picture_of(const at::Tensor& shown, const std::vector<Axis>& axes) {
+  at::Tensor colours = colourise(shown, axes);
+  while (colours.dim() > 3) colours = colours.select(1, colours.size(1) / 2);
+  if (colours.dim() == 2) colours = colours.unsqueeze(1);
+  return colours.permute({1, 2, 0}).mul(255.0).clamp(0, 255).to(at::kByte);
+}
+
 /// What the samples look like and what the encoder makes of them.
 struct Looked {
-  std::vector<at::Tensor> pictures;  // [H,W,3] each; empty where the modality has none
+  std::vector<at::Tensor> pictures;  // [H,W,3] each
   at::Tensor tokens;                 // [kShown,N,D]
   at::Tensor features;               // [M,D]
   at::Tensor labels;                 // [M]
@@ -104,15 +114,13 @@ Looked look(const OpenedRun& run, const SampleSource& source, at::Device device)
     }
     features.push_back(encoded.pooled.to(at::kCPU, at::kFloat));
     labels.push_back(batch.label.cpu());
-    for (std::int64_t row = 0; row < batch.size(); ++row) {
-      const at::Tensor picture = modality.picture(view, row);
-      if (picture.defined()) seen.pictures.push_back(thumbnail(picture.cpu()));
-    }
+    const at::Tensor shown = modality.display(view).to(at::kCPU, at::kFloat);
+    for (std::int64_t row = 0; row < batch.size(); ++row)
+      seen.pictures.push_back(thumbnail(picture_of(shown[row], view.grid.axes)));
   });
   if (features.empty()) return seen;
   seen.features = at::cat(features);
   seen.labels = at::cat(labels);
-  if (static_cast<std::int64_t>(seen.pictures.size()) != seen.features.size(0)) seen.pictures.clear();
   return seen;
 }
 
@@ -130,7 +138,7 @@ Json token_maps(const Looked& seen) {
 /// What a plan of the run's masker shows and asks: seen tokens bright, asked ones orange, the rest dark.
 Json masks(const OpenedRun& run, const Looked& seen) {
   const auto views = run.parts->modality->views(Purpose::pretrain);
-  if (seen.pictures.empty() || views.empty() || views.front().grid.extent != seen.grid.extent) return Json::array();
+  if (views.empty() || views.front().grid.extent != seen.grid.extent) return Json::array();
   const std::int64_t rows = std::min<std::int64_t>(kShown, static_cast<std::int64_t>(seen.pictures.size()));
   Rng rng(run.experiment.seed, Stream::plan);
   const Plan plan = run.parts->masker->plan(views, rows, Progress{}, rng);
@@ -187,7 +195,7 @@ Json run_views(const OpenedRun& run, at::Device device) {
     pictures["seen (bright) and asked about (orange)"] = std::move(hidden);
   if (seen.grid.count() > 1 && seen.tokens.size(1) == seen.grid.count())
     pictures["tokens as colours"] = token_maps(seen);
-  for (std::int64_t query = 0; !seen.pictures.empty() && query < std::min(kQueries, seen.features.size(0)); ++query)
+  for (std::int64_t query = 0; query < std::min(kQueries, seen.features.size(0)); ++query)
     pictures[fmt::format("nearest neighbours of sample {}, with the cosine of the pooled features", query + 1)] =
         neighbours(seen, query);
   const at::Tensor place = principal(seen.features, 2);
