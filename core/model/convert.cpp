@@ -85,6 +85,11 @@ std::optional<Value::Table> processor_options(const OpenedNetwork& network, Plug
                       {"std", Value(rounded(spread.reciprocal()))}};
 }
 
+/// Neither format keeps what a published model has behind its features.
+void note_head(const OpenedNetwork& network, ConvertReport& report) {
+  if (network.model.head) report.left_out.push_back(network.model.head->is_pooler ? "pooler" : "classifier");
+}
+
 void write_config(AtomicFolder& folder, const nlohmann::ordered_json& config) {
   fs::remove(folder.file("config.json"));
   folder.write_file("config.json", config.dump(2) + "\n");
@@ -96,6 +101,7 @@ ConvertReport convert_to_cairn(const OpenedNetwork& network, const fs::path& to,
   AtomicFolder folder(to);
   write_cairn_folder(folder, network.model);
   ConvertReport report{"Cairn", network.left_out};
+  note_head(network, report);
   report.difference = difference(network, folder.file(kCairnFile).parent_path(), /*partial=*/false, loader);
   if (!(report.difference <= kSameFeatures))
     throw Error("the converted network gives other features than its source", to.string(),
@@ -131,6 +137,7 @@ ConvertReport convert_to_huggingface(const OpenedNetwork& network, const fs::pat
   for (const std::string& part : network.left_out) report.left_out.push_back(part);
   if (network.model.projector) report.left_out.push_back("projector");
   if (network.model.predictor) report.left_out.push_back("predictor");
+  note_head(network, report);
   folder.commit();
   return report;
 }
