@@ -85,10 +85,9 @@ Family jepa_family(const Contents& contents, const Sizes& sizes) {
   const auto named = sizes.text("original");
   if (contents.student.contains("norms_block.0.weight")) return Family::vjepa21;
   if (named == "ijepa" || contents.predictor.contains("mask_token")) return Family::ijepa;
-  if (named == "jepa") return Family::jepa;
   // V-JEPA 1 was published with two mask tokens, V-JEPA 2 with ten and positions that it does not use.
-  const bool is_second =
-      named == "vjepa2" || mask_tokens(contents.predictor) > 2 || !contents.student.contains("pos_embed");
+  const bool looks_second = mask_tokens(contents.predictor) > 2 || !contents.student.contains("pos_embed");
+  const bool is_second = named.empty() ? looks_second : named == "vjepa2";
   const auto kernel = contents.student.find("patch_embed.proj.weight");
   const bool is_video = kernel != contents.student.end() && kernel->second.dim() == 5;
   return is_second ? Family::vjepa2 : is_video ? Family::jepa : Family::ijepa;

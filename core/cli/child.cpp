@@ -59,6 +59,7 @@ Child start_self(const std::vector<std::string>& words, const std::filesystem::p
   std::vector<std::string> line = {program};
   line.insert(line.end(), words.begin(), words.end());
   std::vector<char*> arguments;
+  arguments.reserve(line.size() + 1);
   for (std::string& word : line) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   FileActions actions;

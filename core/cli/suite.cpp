@@ -23,6 +23,7 @@ void check_unique(const char* table, const std::vector<std::string>& names) {
 template <class T>
 std::vector<std::string> names_of(const std::vector<T>& items) {
   std::vector<std::string> names;
+  names.reserve(items.size());
   for (const T& item : items) names.push_back(item.name);
   return names;
 }

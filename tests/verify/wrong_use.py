@@ -75,7 +75,7 @@ def broken(base):
     folder = case(base / "cut", objective("latent_regression"), **tensors)
     (folder / "case.safetensors").write_bytes((folder / "case.safetensors").read_bytes()[:-3])
     require_in("truncated", verify(folder, code=1))
-    folder = case(base / "picture", '[component]\nkind = "modality"\nname = "image"\n[input]\nfile = "x.png"\n', **tensors)
+    folder = case(base / "picture", '[component]\nkind = "modality"\nname = "image"\n[input]\nfile = "x.png"\n', expect__view=([1], [0]))
     require_in("x.png", verify(folder, code=1))
     (base / "picture/config.json").write_text("{")
 
