@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cairn/error.h"
+#include "checkpoint/huggingface_names.h"
 #include "checkpoint/json_file.h"
 #include "checkpoint/preprocessor.h"
 #include "checkpoint/published.h"
@@ -42,32 +43,6 @@ SafetensorsFile read_folder(const fs::path& folder) {
   };
   return all;
 }
-
-/// Which of queries, keys and values have biases.
-enum class Biases : std::uint8_t { none, all, query_value };
-
-/// What a family of models calls the parts of a block.
-struct BlockNames {
-  const char *norm1, *norm2;
-  const char *query, *key, *value, *projection;
-  const char *fc1, *fc2;
-};
-
-constexpr BlockNames kVitNames = {
-    "layernorm_before",          "layernorm_after",        "attention.attention.query", "attention.attention.key",
-    "attention.attention.value", "attention.output.dense", "intermediate.dense",        "output.dense"};
-constexpr BlockNames kDinoNames = {"norm1",
-                                   "norm2",
-                                   "attention.attention.query",
-                                   "attention.attention.key",
-                                   "attention.attention.value",
-                                   "attention.output.dense",
-                                   "mlp.fc1",
-                                   "mlp.fc2"};
-constexpr BlockNames kJepaNames = {"norm1",           "norm2",          "attention.query", "attention.key",
-                                   "attention.value", "attention.proj", "mlp.fc1",         "mlp.fc2"};
-constexpr BlockNames kPoolerNames = {"layer_norm1",      "layer_norm2",        "self_attn.q_proj", "self_attn.k_proj",
-                                     "self_attn.v_proj", "self_attn.out_proj", "mlp.fc1",          "mlp.fc2"};
 
 /// The blocks of one transformer.
 struct BlockSetting {

@@ -136,7 +136,7 @@ ConvertReport convert_to_huggingface(const OpenedNetwork& network, const fs::pat
   }
   for (const std::string& part : network.left_out) report.left_out.push_back(part);
   if (network.model.projector) report.left_out.push_back("projector");
-  if (network.model.predictor) report.left_out.push_back("predictor");
+  if (network.model.predictor && !files.has_predictor) report.left_out.push_back("predictor");
   note_head(network, report);
   folder.commit();
   return report;

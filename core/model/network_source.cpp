@@ -45,6 +45,21 @@ void note_part(const TensorMap& part, const std::string& name, std::vector<std::
   if (!part.empty()) left_out.push_back(fmt::format("{} ({} tensors)", name, part.size()));
 }
 
+/// What a masked autoencoder's predictor gives, from the options of its objective and masker; nothing for others.
+std::optional<Reconstruction> reconstruction_of(const Experiment& experiment) {
+  for (const ObjectiveSettings& objective : experiment.objectives) {
+    const auto norm = option_or(objective.options, "patch_norm", std::string());
+    if (norm.empty()) continue;
+    const double seen = option_or(experiment.masker.options, "context_share", 1.0);
+    const double hidden = option_or(experiment.masker.options, "hidden_share", 1.0 - seen);
+    return Reconstruction{norm == "patch"           ? PatchNorm::patch
+                          : norm == "patch_channel" ? PatchNorm::patch_channel
+                                                    : PatchNorm::none,
+                          hidden, false};
+  }
+  return std::nullopt;
+}
+
 /// A training run at one of its checkpoints.
 void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptions& options, PluginLoader& loader,
               OpenedNetwork& opened) {
@@ -75,6 +90,7 @@ void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptio
     model.predictor =
         PublishedNetwork{experiment.predictor->options, below(student, "predictor."), 0, experiment.predictor->type};
   model.data = PublishedData{experiment.modality.type, experiment.modality.options};
+  model.reconstruction = reconstruction_of(experiment);
   for (std::size_t i = 0; i < experiment.objectives.size(); ++i)
     note_part(below(student, fmt::format("objective.{}.", i)), experiment.objectives[i].type, opened.left_out);
   if (has_teacher) opened.left_out.push_back(chosen == WeightsOf::teacher ? "student's encoder" : "teacher");
@@ -128,9 +144,9 @@ void read_source(const fs::path& source, const SourceOptions& options, PluginLoa
 }
 
 /// The number of heads, which the weights do not tell and the options may leave to the component.
-void resolve_heads(const Encoder& encoder, Value::Table& options) {
+void resolve_heads(const torch::nn::Module& network, Value::Table& options) {
   if (find_option(options, "heads") == nullptr) return;
-  for (const auto& module : encoder.modules(/*include_self=*/false))
+  for (const auto& module : network.modules(/*include_self=*/false))
     if (const auto* attention = module->as<nn::Attention>())
       return set_option(options, "heads", Value(attention->heads()));
 }
@@ -168,6 +184,9 @@ OpenedNetwork open_network(const fs::path& source, const SourceOptions& options,
   // What a partial load went without is as a fresh network has it.
   if (!opened.not_loaded.empty()) opened.model.encoder.weights = named_state({{"", opened.encoder}});
   resolve_heads(*opened.encoder, opened.model.encoder.options);
+  if (auto& predictor = opened.model.predictor;
+      predictor && option_or(predictor->options, "heads", std::int64_t{1}) == 0)
+    resolve_heads(*build_predictor(opened.model, opened.encoder->width(), loader).network, predictor->options);
   opened.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return opened;
 }

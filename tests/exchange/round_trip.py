@@ -6,6 +6,7 @@ import shutil
 from program import folders, require, require_in, run, train
 from tensors import difference, noise, raw, values, write
 
+HERE = pathlib.Path(__file__).resolve().parent
 SMALL = {"train__steps": 4, "train__threads": 1, "evaluate__every": 0, "evaluate__baselines": "false",
          "evaluate__final_train_samples": 20, "evaluate__final_test_samples": 20}
 
@@ -38,6 +39,29 @@ def both_ways(base, run_folder):
         require(facts[0] == facts[1], "the options are not the same after Hugging Face and back")
     teacher, student = raw(base / "teacher-own/model.safetensors"), raw(base / "student-own/model.safetensors")
     require(teacher != student, "teacher and student are the same")
+
+
+def with_predictors(base):
+    """The classes that hold encoder and predictor."""
+    for name, kind in (("mae", "ViTMAEForPreTraining"), ("vjepa2", "VJEPA2Model"), ("videomae", "VideoMAEForPreTraining")):
+        run_folder, hub, own, back, again = (base / f"{name}-{part}" for part in ("run", "hub", "own", "back", "again"))
+        train(run_folder, experiment=HERE / f"{name}.toml", **SMALL)
+        text = run("convert", run_folder, hub, "--to", "huggingface")
+        require_in(kind, text)
+        require("not in it predictor" not in text, "the predictor is left out")
+        run("convert", run_folder, own, "--to", "cairn")
+        run("convert", hub, back, "--to", "cairn")
+        run("convert", back, again, "--to", "huggingface")
+        same_tensors(hub / "model.safetensors", again / "model.safetensors")
+        same_tensors(own / "model.safetensors", back / "model.safetensors")
+        facts = [json.loads((folder / "cairn.json").read_text()) for folder in (own, back)]
+        for part in ("encoder", "predictor"):
+            for key in ("component", "options"):
+                before, after = facts[0][part][key], facts[1][part][key]
+                require(before == after, f"the {part}'s {key} differ: {before} {after}")
+    untiled = base / "untiled"
+    train(untiled, "--set", "encoder.rotary_layout=paired", experiment=HERE / "vjepa2.toml", **SMALL)
+    require_in("rotary_layout", run("convert", untiled, base / "u", "--to", "huggingface", code=1))
 
 
 def opens_alone(base, run_folder):
@@ -105,6 +129,7 @@ def main():
         train(run_folder, **SMALL)
         both_ways(base, run_folder)
         opens_alone(base, run_folder)
+        with_predictors(base)
         refused(base, run_folder)
         partial(base)
         other_classes(base)
