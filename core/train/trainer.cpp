@@ -135,34 +135,24 @@ TrainOutcome Trainer::run(Watcher& watcher) {
   while (point_.step < last && !interrupt.requested()) {
     const Progress progress{point_.step, schedule_.total_steps(), point_.step * train.batch_size / source_->size()};
     const StepRates rates = schedule_.at(point_.step);
-    auto counter = outcome.flops_per_step == 0.0 ? std::make_unique<FlopCounter>() : nullptr;
-    const Learned learned = learn(loader, progress);
-    if (counter) outcome.flops_per_step = counter->total();
-    counter.reset();
-    const auto due = [&](std::int64_t every) { return every > 0 && (point_.step + 1) % every == 0; };
-    const bool is_logged = due(experiment_.log.every) || point_.step + 1 == last;
-    const auto part_norms = is_logged ? part_gradient_norms() : std::vector<std::pair<std::string, at::Tensor>>();
-    at::Tensor gradient_norm;
-    if (passes(learned, watcher)) {
-      gradient_norm = optimizer_->step(rates);
-      follow_buffers(parts_, experiment_.ema, rates.momentum);
-      engine_.settle(learned.passes, learned.plans.back(), progress);
-    } else {
-      gradient_norm = student_->gradients().norm();
-      student_->gradients().zero_();
-      optimizer_->set_steps(point_.step + 1);
-    }
-    const bool evaluates = due(experiment_.evaluate.every), saves = due(experiment_.checkpoint.every);
+    const std::int64_t step = point_.step + 1;
+    const auto due = [&](std::int64_t every) { return every > 0 && step % every == 0; };
+    const bool is_logged = due(experiment_.log.every) || step == last;
 
-    ++point_.step;
-    watcher.stepped(point_.step, loader.take_wait());
+    const Learned learned = learn(loader, progress);
+    const PartNorms part_norms = is_logged ? part_gradient_norms() : PartNorms();
+    const at::Tensor gradient_norm = update(learned, progress, rates, watcher);
+
+    point_.step = step;
+    watcher.stepped(step, loader.take_wait());
     for (const BadSample& sample : quarantine_.take_new()) watcher.unreadable(sample);
     if (is_logged) watcher.logged(record(learned, progress, rates, gradient_norm, part_norms));
-    if (evaluates) evaluate(watcher);
-    if (saves) save(watcher);
+    if (due(experiment_.evaluate.every)) evaluate(watcher);
+    if (due(experiment_.checkpoint.every)) save(watcher);
   }
   save(watcher);
   outcome.last_step = point_.step;
+  outcome.flops_per_step = flops_per_step_;
   outcome.interrupted = point_.step < last;
   outcome.unreadable = quarantine_.count();
   outcome.best = point_.best;
@@ -172,6 +162,8 @@ TrainOutcome Trainer::run(Watcher& watcher) {
 
 Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
   const std::int64_t parts = experiment_.train.accumulate;
+  std::optional<FlopCounter> counter;
+  if (flops_per_step_ == 0.0) counter.emplace();
   Learned learned;
   for (std::int64_t part = 0; part < parts; ++part) {
     const auto number = static_cast<std::uint64_t>(progress.step * parts + part);
@@ -190,7 +182,21 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
     learned.plans.push_back(std::move(load.plan));
     learned.batch = std::move(load.batch);
   }
+  if (counter) flops_per_step_ = counter->total();
   return learned;
+}
+
+at::Tensor Trainer::update(const Learned& learned, const Progress& progress, const StepRates& rates, Watcher& watcher) {
+  if (!passes(learned, watcher)) {
+    const at::Tensor gradient_norm = student_->gradients().norm();
+    student_->gradients().zero_();
+    optimizer_->set_steps(point_.step + 1);
+    return gradient_norm;
+  }
+  const at::Tensor gradient_norm = optimizer_->step(rates);
+  follow_buffers(parts_, experiment_.ema, rates.momentum);
+  engine_.settle(learned.passes, learned.plans.back(), progress);
+  return gradient_norm;
 }
 
 bool Trainer::passes(const Learned& learned, Watcher& watcher) {
@@ -230,9 +236,9 @@ bool Trainer::roll_back() {
   return true;
 }
 
-std::vector<std::pair<std::string, at::Tensor>> Trainer::part_gradient_norms() const {
+Trainer::PartNorms Trainer::part_gradient_norms() const {
   const at::NoGradGuard no_grad;
-  std::vector<std::pair<std::string, at::Tensor>> parts;
+  PartNorms parts;
   const std::vector<Segment>& segments = student_->segments();
   const auto part_of = [](const Segment& segment) { return segment.name.substr(0, segment.name.find('.')); };
   for (std::size_t i = 0; i < segments.size();) {
@@ -253,8 +259,7 @@ std::vector<std::pair<std::string, at::Tensor>> Trainer::part_gradient_norms() c
 }
 
 StepRecord Trainer::record(const Learned& learned, const Progress& progress, const StepRates& rates,
-                           const at::Tensor& gradient_norm,
-                           const std::vector<std::pair<std::string, at::Tensor>>& part_norms) const {
+                           const at::Tensor& gradient_norm, const PartNorms& part_norms) const {
   const at::NoGradGuard no_grad;
   const Pass& pass = learned.passes.back();
   const auto& terms = pass.report.terms;

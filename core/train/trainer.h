@@ -73,6 +73,9 @@ class CAIRN_API Trainer {
   TrainOutcome run(Watcher& watcher);
 
  private:
+  /// Gradient norms of encoder, predictor and so on.
+  using PartNorms = std::vector<std::pair<std::string, at::Tensor>>;
+
   struct Learned {
     std::vector<Pass> passes;  // of the parts of the batch
     std::vector<Plan> plans;
@@ -87,10 +90,11 @@ class CAIRN_API Trainer {
   bool passes(const Learned& learned, Watcher& watcher);
   /// Puts weights and moments back to the newest checkpoint, and goes on from this step.
   bool roll_back();
-  std::vector<std::pair<std::string, at::Tensor>> part_gradient_norms() const;
+  /// Applies the gradient, or leaves it out. Returns its norm before clipping.
+  at::Tensor update(const Learned& learned, const Progress& progress, const StepRates& rates, Watcher& watcher);
+  PartNorms part_gradient_norms() const;
   StepRecord record(const Learned& learned, const Progress& progress, const StepRates& rates,
-                    const at::Tensor& gradient_norm,
-                    const std::vector<std::pair<std::string, at::Tensor>>& part_norms) const;
+                    const at::Tensor& gradient_norm, const PartNorms& part_norms) const;
   void save(Watcher& watcher);
   void evaluate(Watcher& watcher);
   LoaderOptions loader_options(std::int64_t last) const;
@@ -108,6 +112,7 @@ class CAIRN_API Trainer {
   RunPoint point_;
   LossGuard guard_;
   std::int64_t saved_step_ = -1;
+  double flops_per_step_ = 0.0;
 };
 
 }  // namespace cairn

@@ -4,7 +4,7 @@ import pathlib
 
 from program import checkpoint, folders, losses, require, require_in, train
 
-SHORT = dict(train__steps=400, train__batch_size=16, log__every=10, evaluate__every=0, evaluate__baselines="false",
+SHORT = dict(train__steps=400, train__threads=1, train__batch_size=16, log__every=10, evaluate__every=0, evaluate__baselines="false",
              checkpoint__every=500)
 # The target is the student's own output, with its gradient, and nothing keeps it from being constant.
 COLLAPSE = {"objective.0.source": "student", "objective.0.target_norm": "none", "ema.momentum": "[0.0, 0.0]"}
@@ -40,7 +40,7 @@ with folders() as name:
         require(figure in last, f"{figure} is not logged")
 
     # Weights grow a thousandfold a step.
-    wild = dict(optim__lr=100, optim__weight_decay=10, schedule__weight_decay_end=-1, schedule__warmup_steps=0)
+    wild = dict(train__threads=1, optim__lr=100, optim__weight_decay=10, schedule__weight_decay_end=-1, schedule__warmup_steps=0)
     text = train(base / "wild", code=1, **wild)
     require_in("not finite first: the ", text)
     require_in("coder", text)
@@ -48,7 +48,7 @@ with folders() as name:
     require(text.count("the update is left out") == 8, "the guard's patience is not eight steps")
 
     # A guard as nervous as can be: it leaves steps out, and a resumed run leaves out the same.
-    nervous = dict(train__on_spike="skip", train__spike_deviations=1, train__steps=80, evaluate__every=0,
+    nervous = dict(train__threads=1, train__on_spike="skip", train__spike_deviations=1, train__steps=80, evaluate__every=0,
                    evaluate__baselines="false", optim__lr=0.3, schedule__warmup_steps=60)
     train(base / "nervous", **nervous)
     records = [json.loads(line) for line in (base / "nervous/metrics.jsonl").read_text().splitlines()]
