@@ -18,12 +18,7 @@ TORCH = pathlib.Path(os.environ["CAIRN_LIBTORCH"])
 SECONDS = os.environ.get("CAIRN_FUZZ_SECONDS", "600")
 SKIPPED = 77
 
-SOURCES = ["tests/fuzz/readers.cpp", "core/checkpoint/atomic_folder.cpp", "core/checkpoint/cairn_folder.cpp",
-           "core/checkpoint/file_writer.cpp", "core/checkpoint/huggingface.cpp", "core/checkpoint/huggingface_write.cpp",
-           "core/checkpoint/key_map.cpp", "core/checkpoint/original.cpp", "core/checkpoint/original_models.cpp",
-           "core/checkpoint/pickle_check.cpp",
-           "core/checkpoint/preprocessor.cpp", "core/checkpoint/published.cpp", "core/checkpoint/safetensors.cpp",
-           "core/checkpoint/weight_source.cpp",
+SOURCES = ["tests/fuzz/readers.cpp", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "core/checkpoint").glob("*.cpp")),
            "core/interface/error.cpp", "core/interface/interfaces.cpp", "core/interface/options.cpp",
            "core/interface/suggest.cpp", "core/nn/positions.cpp", "core/nn/tokens.cpp"]
 
@@ -47,9 +42,17 @@ def flags():
             "-fno-omit-frame-pointer", *include]
 
 
+def require_fuzzer(clang):
+    empty = "extern \"C\" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }"
+    probe = [clang, "-fsanitize=fuzzer,address", "-x", "c++", "-", "-o", BUILD / "probe"]
+    if subprocess.run(probe, input=empty, text=True, stderr=subprocess.DEVNULL).returncode:
+        skip(f"{clang} cannot link a libFuzzer target (Debian: libclang-rt-14-dev)")
+
+
 def build():
     BUILD.mkdir(parents=True, exist_ok=True)
     clang, objects = compiler(), []
+    require_fuzzer(clang)
     for source in SOURCES:
         target = BUILD / (source.replace("/", "_") + ".o")
         objects.append(target)
@@ -63,7 +66,7 @@ def build():
     link = [clang, *flags(), *objects, "-o", program, f"-L{TORCH}/lib", f"-Wl,-rpath,{TORCH}/lib", "-ltorch_cpu", "-lc10",
             "-Wl,--allow-shlib-undefined", "-Wl,--unresolved-symbols=ignore-in-shared-libs"]
     if subprocess.run(link).returncode:
-        skip(f"{clang} cannot link a libFuzzer target (Debian: libclang-rt-14-dev)")
+        sys.exit(f"{program} does not link")
     return program
 
 
