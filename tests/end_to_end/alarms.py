@@ -49,7 +49,7 @@ with folders() as name:
 
     # A guard as nervous as can be: it leaves steps out, and a resumed run leaves out the same.
     nervous = dict(train__threads=1, train__on_spike="skip", train__spike_deviations=1, train__steps=80, evaluate__every=0,
-                   evaluate__baselines="false", optim__lr=0.3, schedule__warmup_steps=60)
+                   evaluate__baselines="false", optim__lr=0.2, schedule__warmup_steps=50)
     train(base / "nervous", **nervous)
     records = [json.loads(line) for line in (base / "nervous/metrics.jsonl").read_text().splitlines()]
     require(any("guard" in record for record in records), "no step was left out")
