@@ -50,4 +50,15 @@ TEST_CASE("a token holds one patch, its values by row and column, channel fastes
   CHECK(at::equal(one, data[0].narrow(1, 2, 2).narrow(2, 2, 2).permute({1, 2, 0})));
 }
 
+TEST_CASE("a view is shown between its extremes, each row by itself") {
+  const Cutter modality({1, {2}, {Axis::time}});
+  const at::Tensor data =
+      at::stack({at::arange(8, at::kFloat), at::full({8}, 5.0)}).unsqueeze(1);  // the second is flat
+  const at::Tensor shown = modality.display({data, modality.tokenizer().grid({8}), ViewRole::global});
+  CHECK(shown.sizes() == data.sizes());
+  CHECK(shown[0].min().item<double>() == 0.0);
+  CHECK(shown[0].max().item<double>() == 1.0);
+  CHECK(shown[1].abs().max().item<double>() == 0.0);
+}
+
 }  // namespace
