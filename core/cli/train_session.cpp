@@ -9,6 +9,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/atomic_folder.h"
+#include "checkpoint/step_folders.h"
 #include "cli/device.h"
 #include "cli/run_folder.h"
 #include "cli/run_watcher.h"
@@ -62,8 +63,8 @@ void finish_facts(RunFacts& facts, const TrainOutcome& outcome, const ProgressBa
   facts.loader_wait_share = bar.throughput().average_wait_share();
   facts.unreadable_samples = outcome.unreadable;
   if (outcome.best)
-    facts.best = BestCheckpoint{outcome.checkpoint.parent_path() / fmt::format("step-{:08d}", outcome.best->step),
-                                outcome.best->step, "linear", outcome.best->score};
+    facts.best = BestCheckpoint{step_folder(outcome.checkpoint.parent_path(), outcome.best->step), outcome.best->step,
+                                "linear", outcome.best->score};
 }
 
 /// Keeps run.json true whatever ends the run.

@@ -16,11 +16,16 @@ Optimizer::Optimizer(FlatParameters& student, FlatParameters* teacher, const Opt
   for (std::size_t i = 0; i < student_.groups().size(); ++i) steps_.push_back(at::zeros({}, options));
 }
 
-at::Tensor Optimizer::step(const StepRates& rates) {
+at::Tensor Optimizer::gradient_norm() {
   const at::NoGradGuard no_grad;
   for (const SegmentGroup& group : student_.groups())
     if (done_ < freeze_steps(group)) student_.gradients().narrow(0, group.begin, group.end - group.begin).zero_();
-  const at::Tensor norm = clip();
+  return student_.gradients().norm();
+}
+
+at::Tensor Optimizer::step(const StepRates& rates, const at::Tensor& gradient_norm) {
+  const at::NoGradGuard no_grad;
+  if (settings_.clip > 0) student_.gradients().mul_((settings_.clip / (gradient_norm + 1e-6)).clamp_max(1.0));
   for (std::size_t g = 0; g < student_.groups().size(); ++g) {
     const SegmentGroup& group = student_.groups()[g];
     if (group.frozen || done_ < freeze_steps(group)) continue;
@@ -39,7 +44,7 @@ at::Tensor Optimizer::step(const StepRates& rates) {
   ++done_;
   student_.gradients().zero_();
   if (teacher_) follow(rates.momentum);
-  return norm;
+  return gradient_norm;
 }
 
 std::int64_t Optimizer::freeze_steps(const SegmentGroup& group) const {
@@ -74,12 +79,6 @@ void Optimizer::scale_by_trust(const SegmentGroup& group, double lr) {
     if (settings_.clip_trust) factor = (factor / lr).clamp_max(1.0);
     update.mul_(at::where(weight.mul(length) > 0.0, factor, at::ones_like(factor)));
   }
-}
-
-at::Tensor Optimizer::clip() {
-  const at::Tensor norm = student_.gradients().norm();
-  if (settings_.clip > 0) student_.gradients().mul_((settings_.clip / (norm + 1e-6)).clamp_max(1.0));
-  return norm;
 }
 
 void Optimizer::follow(double momentum) {

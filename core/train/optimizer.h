@@ -17,8 +17,11 @@ class CAIRN_API Optimizer {
   /// `teacher` may be null. Both outlive the optimizer.
   Optimizer(FlatParameters& student, FlatParameters* teacher, const OptimSettings& settings);
 
-  /// One update at these rates. Returns the gradient's norm before clipping, a scalar on the device.
-  at::Tensor step(const StepRates& rates);
+  /// The gradient's norm, a scalar on the device; parts that a rule freezes at this step are zeroed first.
+  at::Tensor gradient_norm();
+  /// One update at these rates, with the norm just taken, by which the gradient is clipped. Returns that norm.
+  at::Tensor step(const StepRates& rates, const at::Tensor& gradient_norm);
+  at::Tensor step(const StepRates& rates) { return step(rates, gradient_norm()); }
 
   const at::Tensor& first_moment() const { return first_; }
   const at::Tensor& second_moment() const { return second_; }
@@ -26,7 +29,6 @@ class CAIRN_API Optimizer {
   void set_steps(std::int64_t steps);
 
  private:
-  at::Tensor clip();
   void adamw(std::size_t group, double lr, double decay);
   void sgd(const SegmentGroup& group, double lr, double decay);
   void scale_by_trust(const SegmentGroup& group, double lr);

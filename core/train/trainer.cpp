@@ -187,25 +187,25 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
 }
 
 at::Tensor Trainer::update(const Learned& learned, const Progress& progress, const StepRates& rates, Watcher& watcher) {
-  if (!passes(learned, watcher)) {
-    const at::Tensor gradient_norm = student_->gradients().norm();
+  const at::Tensor gradient_norm = optimizer_->gradient_norm();
+  if (!passes(learned, gradient_norm, watcher)) {
     student_->gradients().zero_();
     optimizer_->set_steps(point_.step + 1);
     return gradient_norm;
   }
-  const at::Tensor gradient_norm = optimizer_->step(rates);
+  optimizer_->step(rates, gradient_norm);
   follow_buffers(parts_, experiment_.ema, rates.momentum);
   engine_.settle(learned.passes, learned.plans.back(), progress);
   return gradient_norm;
 }
 
-bool Trainer::passes(const Learned& learned, Watcher& watcher) {
+bool Trainer::passes(const Learned& learned, const at::Tensor& gradient_norm, Watcher& watcher) {
   const std::string& action = experiment_.train.on_spike;
   const bool guards = action != "ignore";
   // On a GPU reading the loss would stop the queue of kernels at every step; without a guard the log does it in time.
   if (device_.is_cuda() && !guards && (point_.step + 1) % experiment_.log.every != 0) return true;
   const double loss = learned.loss.item<double>();
-  const bool is_finite = std::isfinite(loss) && std::isfinite(student_->gradients().norm().item<double>());
+  const bool is_finite = std::isfinite(loss) && std::isfinite(gradient_norm.item<double>());
   const double median = guard_.median();
   const bool is_bad = guards ? guard_.is_bad(is_finite ? loss : std::numeric_limits<double>::quiet_NaN()) : !is_finite;
   if (!is_bad) return true;

@@ -87,7 +87,7 @@ class CAIRN_API Trainer {
   Learned learn(Loader& loader, const Progress& progress);
   /// Looks at loss and gradient before they reach the weights; false when the update is to be left out. Error, naming
   /// what went wrong first, when a step is not finite and no guard is asked for, or the guard's patience has ended.
-  bool passes(const Learned& learned, Watcher& watcher);
+  bool passes(const Learned& learned, const at::Tensor& gradient_norm, Watcher& watcher);
   /// Puts weights and moments back to the newest checkpoint, and goes on from this step.
   bool roll_back();
   /// Applies the gradient, or leaves it out. Returns its norm before clipping.
