@@ -8,6 +8,7 @@
 
 #include "audio_schema.h"
 #include "cairn/error.h"
+#include "cairn/ranges.h"
 
 namespace cairn::audio {
 namespace {
@@ -124,10 +125,6 @@ class TonesSet : public SoundSet {
   double seconds_;
   TonesDifficulty difficulty_;
 };
-
-void require_order(const char* key, const std::array<double, 2>& range) {
-  if (range[0] > range[1]) throw ConfigError(key, "the first number is the lower one", "swap the two numbers");
-}
 
 void check(const AudioOptions& options) {
   require_order("gain_db", options.gain_db);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cairn/error.h"
+#include "cairn/ranges.h"
 
 namespace cairn::audio {
 namespace {
@@ -181,10 +182,6 @@ void plan_random(const Grid& grid, int view, std::int64_t batch, double share, R
   const int number = static_cast<int>(plan.contexts.size());
   plan.contexts.push_back({view, stack(std::move(contexts), rng), {}});
   plan.queries.push_back({number, view, stack(std::move(queries), rng), Level::tokens, 0});
-}
-
-void require_order(const char* key, const std::array<double, 2>& range) {
-  if (range[0] > range[1]) throw ConfigError(key, "the first number is the lower one", "swap the two numbers");
 }
 
 /// The options of the BlockOptions that O inherits through `Base`.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cairn/error.h"
+#include "cairn/ranges.h"
 #include "media/crop.h"
 #include "media/decode.h"
 
@@ -155,10 +156,6 @@ class ShapesSet : public ImageSet {
   int size_;
   ShapesDifficulty difficulty_;
 };
-
-void require_order(const char* key, const std::array<double, 2>& range) {
-  if (range[0] > range[1]) throw ConfigError(key, "the first number is the lower one", "swap the two numbers");
-}
 
 void check(const ImageOptions& options) {
   require_order("crop_scale", options.crop_scale);

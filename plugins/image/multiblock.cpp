@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cairn/error.h"
+#include "cairn/ranges.h"
 #include "media/token_rows.h"
 
 namespace cairn::image {
@@ -164,10 +165,6 @@ Grid planar_grid(std::span<const ViewLayout> views) {
     throw ConfigError("type", "image.multiblock needs views with two axes, such as height x width",
                       "choose a masker that suits the modality");
   return {views.front().grid.extent[0], views.front().grid.extent[1]};
-}
-
-void require_order(const char* key, const std::array<double, 2>& range) {
-  if (range[0] > range[1]) throw ConfigError(key, "the first number is the lower one", "swap the two numbers");
 }
 
 TokenSet stack(std::vector<Ids> rows, const MultiblockOptions& options, Rng& rng) {

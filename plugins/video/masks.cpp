@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cairn/error.h"
+#include "cairn/ranges.h"
 #include "media/token_rows.h"
 
 namespace cairn::video {
@@ -110,10 +111,6 @@ TokenSet complement(const TokenSet& set, std::int64_t count) {
     rows.push_back(media::ids_of(mask));
   }
   return media::stack_rows(std::move(rows), 0);
-}
-
-void require_order(const char* key, const std::array<double, 2>& range) {
-  if (range[0] > range[1]) throw ConfigError(key, "the first number is the lower one", "swap the two numbers");
 }
 
 /// Every context with the query that belongs to it.

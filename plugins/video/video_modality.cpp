@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cairn/error.h"
+#include "cairn/ranges.h"
 #include "footage_set.h"
 #include "moving_shapes.h"
 
@@ -149,10 +150,6 @@ class MovingShapesSet : public FootageSet {
   std::int64_t count_;
   FilmSetting setting_;
 };
-
-void require_order(const char* key, const std::array<double, 2>& range) {
-  if (range[0] > range[1]) throw ConfigError(key, "the first number is the lower one", "swap the two numbers");
-}
 
 const VideoOptions& checked(const VideoOptions& options) {
   require_order("crop_scale", options.crop_scale);
