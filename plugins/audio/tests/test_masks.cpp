@@ -5,6 +5,7 @@
 
 #include "cairn/error.h"
 #include "masks.h"
+#include "support/plans.h"
 
 using cairn::Axis;
 using cairn::ConfigError;
@@ -13,6 +14,9 @@ using cairn::Progress;
 using cairn::Rng;
 using cairn::Stream;
 using cairn::ViewLayout;
+using cairn::test::require_disjoint;
+using cairn::test::require_sound;
+using cairn::test::row_of;
 using namespace cairn::audio;
 
 namespace {
@@ -22,29 +26,6 @@ std::vector<ViewLayout> grid(std::int64_t first, std::int64_t second, bool bands
   const std::vector<Axis> axes =
       bands_first ? std::vector{Axis::frequency, Axis::time} : std::vector{Axis::time, Axis::frequency};
   return {{{{first, second}, axes}, cairn::ViewRole::global}};
-}
-
-std::set<std::int64_t> row_of(const at::Tensor& index, std::int64_t row) {
-  const auto* ids = index[row].data_ptr<std::int64_t>();
-  return {ids, ids + index.size(1)};
-}
-
-void require_sound(const at::Tensor& index, std::int64_t batch, std::int64_t tokens) {
-  REQUIRE(index.size(0) == batch);
-  REQUIRE(index.size(1) > 0);
-  REQUIRE(index.min().item<std::int64_t>() >= 0);
-  REQUIRE(index.max().item<std::int64_t>() < tokens);
-  if (index.size(1) > 1) REQUIRE((index.diff(1, 1) > 0).all().item<bool>());
-}
-
-void require_disjoint(const Plan& plan, std::int64_t batch) {
-  for (const auto& query : plan.queries)
-    for (std::int64_t row = 0; row < batch; ++row) {
-      auto both = row_of(plan.contexts[static_cast<std::size_t>(query.context)].visible.index, row);
-      const std::size_t seen = both.size();
-      both.merge(row_of(query.where.index, row));
-      REQUIRE(both.size() == seen + static_cast<std::size_t>(query.where.index.size(1)));
-    }
 }
 
 /// Share of the grid that one target block covers, over many plans; how often each token is asked about.

@@ -1,10 +1,10 @@
 #include <ATen/ATen.h>
 
 #include <catch2/catch.hpp>
-#include <set>
 
 #include "cairn/error.h"
 #include "multiblock.h"
+#include "support/plans.h"
 
 using cairn::Axis;
 using cairn::ConfigError;
@@ -14,6 +14,8 @@ using cairn::Stream;
 using cairn::ViewLayout;
 using cairn::image::Multiblock;
 using cairn::image::MultiblockOptions;
+using cairn::test::require_disjoint;
+using cairn::test::require_sound;
 
 namespace {
 
@@ -23,29 +25,6 @@ std::vector<ViewLayout> grid(std::int64_t height, std::int64_t width) {
 
 Plan plan(const MultiblockOptions& options, std::int64_t height, std::int64_t width, std::int64_t batch, Rng& rng) {
   return Multiblock(options).plan(grid(height, width), batch, {}, rng);
-}
-
-std::set<std::int64_t> row_of(const at::Tensor& index, std::int64_t row) {
-  const auto* ids = index[row].data_ptr<std::int64_t>();
-  return {ids, ids + index.size(1)};
-}
-
-void require_sound(const at::Tensor& index, std::int64_t batch, std::int64_t tokens) {
-  REQUIRE(index.size(0) == batch);
-  REQUIRE(index.size(1) > 0);
-  REQUIRE(index.min().item<std::int64_t>() >= 0);
-  REQUIRE(index.max().item<std::int64_t>() < tokens);
-  if (index.size(1) > 1) REQUIRE((index.diff(1, 1) > 0).all().item<bool>());
-}
-
-void require_disjoint(const Plan& plan, std::int64_t batch) {
-  for (const auto& query : plan.queries)
-    for (std::int64_t row = 0; row < batch; ++row) {
-      auto both = row_of(plan.contexts[static_cast<std::size_t>(query.context)].visible.index, row);
-      const std::size_t seen = both.size();
-      both.merge(row_of(query.where.index, row));
-      REQUIRE(both.size() == seen + static_cast<std::size_t>(query.where.index.size(1)));
-    }
 }
 
 /// Mean counts over plans: context after the cut, target.

@@ -5,6 +5,7 @@
 
 #include "cairn/error.h"
 #include "masks.h"
+#include "support/plans.h"
 
 using cairn::Axis;
 using cairn::ConfigError;
@@ -13,6 +14,9 @@ using cairn::Plan;
 using cairn::Rng;
 using cairn::Stream;
 using cairn::ViewLayout;
+using cairn::test::require_disjoint;
+using cairn::test::require_sound;
+using cairn::test::row_of;
 using namespace cairn::video;
 
 namespace {
@@ -26,31 +30,12 @@ Plan plan(const Masker& masker, const std::vector<ViewLayout>& views, std::int64
   return masker.plan(views, batch, {}, rng);
 }
 
-std::set<std::int64_t> row_of(const cairn::TokenSet& set, std::int64_t row) {
-  const auto* ids = set.index[row].data_ptr<std::int64_t>();
-  return {ids, ids + set.index.size(1)};
-}
-
-/// Ids in range, ascending and unique; every query apart from its context.
-void require_sound(const Plan& plan, std::int64_t batch, std::int64_t tokens) {
+/// Every context and query sound, and every query apart from its context.
+void require_sound_plan(const Plan& plan, std::int64_t batch, std::int64_t tokens) {
   REQUIRE_FALSE(plan.may_overlap);
-  const auto sound = [&](const at::Tensor& index) {
-    REQUIRE(index.size(0) == batch);
-    REQUIRE(index.size(1) > 0);
-    REQUIRE(index.min().item<std::int64_t>() >= 0);
-    REQUIRE(index.max().item<std::int64_t>() < tokens);
-    if (index.size(1) > 1) REQUIRE((index.diff(1, 1) > 0).all().item<bool>());
-  };
-  for (const auto& context : plan.contexts) sound(context.visible.index);
-  for (const auto& query : plan.queries) {
-    sound(query.where.index);
-    for (std::int64_t row = 0; row < batch; ++row) {
-      auto both = row_of(plan.contexts.at(static_cast<std::size_t>(query.context)).visible, row);
-      const std::size_t seen = both.size();
-      both.merge(row_of(query.where, row));
-      REQUIRE(both.size() == seen + static_cast<std::size_t>(query.where.index.size(1)));
-    }
-  }
+  for (const auto& context : plan.contexts) require_sound(context.visible.index, batch, tokens);
+  for (const auto& query : plan.queries) require_sound(query.where.index, batch, tokens);
+  require_disjoint(plan, batch);
 }
 
 /// Mean shares of the grid over plans: context and target of a group, after the cut.
@@ -83,7 +68,7 @@ TEST_CASE("video.multiblock: two groups, sound and disjoint on every grid") {
     REQUIRE(p.queries.size() == 2);
     REQUIRE(p.queries[0].group == 0);
     REQUIRE(p.queries[1].group == 1);
-    require_sound(p, 5, time * height * width);
+    require_sound_plan(p, 5, time * height * width);
   }
 }
 
@@ -115,7 +100,7 @@ TEST_CASE("video.multiblock: the future beyond max_temporal_keep is never seen, 
   options.full_complement = true;
   const Plan p = plan(Multiblock(options), grid(8, 6, 6), 4);
   for (const auto& context : p.contexts) REQUIRE(context.visible.index.max().item<std::int64_t>() < 4 * 36);
-  require_sound(p, 4, 8 * 36);
+  require_sound_plan(p, 4, 8 * 36);
 }
 
 TEST_CASE("video.multiblock: a complement leaves no token out") {
@@ -124,7 +109,7 @@ TEST_CASE("video.multiblock: a complement leaves no token out") {
   options.pred_full_complement = !options.full_complement;
   options.inverse = GENERATE(false, true);
   const Plan p = plan(Multiblock(options), grid(4, 8, 8), 6);
-  require_sound(p, 6, 256);
+  require_sound_plan(p, 6, 256);
   for (std::size_t g = 0; g < 2; ++g)
     REQUIRE(p.contexts[g].visible.index.size(1) + p.queries[g].where.index.size(1) == 256);
 }
@@ -187,11 +172,11 @@ TEST_CASE("video.multiblock: wrong use") {
 
 TEST_CASE("video.tube: the same places at all times, the published number of them") {
   const Plan p = plan(Tube({}), grid(8, 14, 14), 5);
-  require_sound(p, 5, 8 * 196);
+  require_sound_plan(p, 5, 8 * 196);
   REQUIRE(p.contexts[0].visible.index.size(1) == 8 * 19);  // floor(196 * 0.1)
   for (std::int64_t row = 0; row < 5; ++row) {
     std::set<std::int64_t> places;
-    for (const std::int64_t id : row_of(p.contexts[0].visible, row)) places.insert(id % 196);
+    for (const std::int64_t id : row_of(p.contexts[0].visible.index, row)) places.insert(id % 196);
     REQUIRE(places.size() == 19);
   }
   REQUIRE(p.contexts[0].visible.index.size(1) + p.queries[0].where.index.size(1) == 8 * 196);
@@ -203,7 +188,7 @@ TEST_CASE("video.tube: the same places at all times, the published number of the
 TEST_CASE("video.causal: the past predicts the future") {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     const Plan p = plan(Causal({}), grid(8, 3, 3), 4, seed);
-    require_sound(p, 4, 72);
+    require_sound_plan(p, 4, 72);
     const std::int64_t seen = p.contexts[0].visible.index.size(1) / 9;
     REQUIRE(seen >= 2);
     REQUIRE(seen <= 6);
