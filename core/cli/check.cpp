@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/compose.h"
 #include "config/document.h"
+#include "nn/skip_random_fill.h"
 
 namespace cairn::cli {
 namespace {
@@ -24,6 +25,7 @@ std::vector<std::pair<std::string, std::string>> parts(const Experiment& experim
 int check(const Arguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, loader);
+  const nn::SkipRandomFill shapes_alone;  // no weight is looked at, and a big network has gigabytes of them
   const std::unique_ptr<Composition> composition = compose(experiment, loader);
   if (arguments.json) {
     nlohmann::ordered_json out = {{"experiment", arguments.experiment.file}, {"name", experiment.name}, {"ok", true}};

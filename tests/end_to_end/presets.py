@@ -1,16 +1,11 @@
-"""Every configuration is sound; the small ones take steps on the real sets they are for.
-
-The large ones are only resolved, unless the one argument is "large": then they, and nothing else, are built as well.
-"""
+"""Every configuration is sound; the small ones take steps on the real sets they are for."""
 import pathlib
 import subprocess
-import sys
 
 from program import SHARED, SOURCE, command, folders, require_in, run, train
 
 FEW = dict(train__steps=3, train__batch_size=8, evaluate__every=0, evaluate__final_train_samples=40,
            evaluate__final_test_samples=40, evaluate__baselines="false")
-LARGE = ("vitl", "vith", "vitg", "huge", "large")
 SETS = {"photos10": "photos10", "scenes15": "scenes15", "sign_digits": "sign_digits", "cifar10": "cifar10_small",
         "mnist": "mnist_idx"}
 
@@ -20,15 +15,12 @@ def needs_a_path(path):
     return "'modality.path' (" in done.stderr
 
 
-def every_configuration(large):
+def every_configuration():
     for path in sorted((SOURCE / "configs").rglob("*.toml")):
-        if path.parent.name in ("base", "compare") or (large and not any(word in path.name for word in LARGE)):
+        if path.parent.name in ("base", "compare"):
             continue
         settings = {"modality__path": "somewhere"} if needs_a_path(path) else {}
-        if not large and any(word in path.name for word in LARGE):
-            run("config", path, **settings)
-        else:
-            require_in("no problem found", run("check", path, **settings))
+        require_in("no problem found", run("check", path, **settings))
 
 
 def real_sets(base):
@@ -53,11 +45,8 @@ def real_clips(base):
         require_in("trained teacher", text)
 
 
-if sys.argv[1:] == ["large"]:
-    every_configuration(large=True)
-else:
-    with folders() as name:
-        real_sets(pathlib.Path(name))
-        real_clips(pathlib.Path(name))
-    every_configuration(large=False)
+with folders() as name:
+    real_sets(pathlib.Path(name))
+    real_clips(pathlib.Path(name))
+every_configuration()
 print("presets: passed")
