@@ -56,8 +56,8 @@ at::Tensor put(const at::Tensor& patches, const TokenSet& where, const at::Tenso
 
 }  // namespace
 
-std::vector<Reconstruction> reconstruct(Composition& parts, const Batch& batch, const Plan& plan,
-                                        const Progress& progress) {
+std::vector<FilledView> reconstruct(Composition& parts, const Batch& batch, const Plan& plan,
+                                    const Progress& progress) {
   if (parts.target.source != Source::input)
     throw Error("there is nothing to reconstruct: the targets of this experiment are features, not the input",
                 parts.objectives.front().type);
@@ -65,12 +65,12 @@ std::vector<Reconstruction> reconstruct(Composition& parts, const Batch& batch, 
   const EvaluationMode mode(parts);
   const Pass pass = Engine(parts).run(batch, plan, progress);
   const Objective& objective = *parts.objectives.front().objective;
-  std::vector<Reconstruction> made;
+  std::vector<FilledView> made;
   for (std::size_t q = 0; q < plan.queries.size(); ++q) {
     const Query& query = plan.queries[q];
     const View& view = batch.views[static_cast<std::size_t>(query.view)];
     const at::Tensor patches = parts.modality->patches(view);
-    auto entry = std::find_if(made.begin(), made.end(), [&](const Reconstruction& known) {
+    auto entry = std::find_if(made.begin(), made.end(), [&](const FilledView& known) {
       return known.context == query.context && known.view == query.view;
     });
     if (entry == made.end()) {
@@ -84,7 +84,7 @@ std::vector<Reconstruction> reconstruct(Composition& parts, const Batch& batch, 
         put(entry->filled, query.where,
             objective.restore(prediction, nn::gather_tokens(patches, query.where)).to(patches.scalar_type()));
   }
-  for (Reconstruction& one : made) {
+  for (FilledView& one : made) {
     const TokenGrid& grid = batch.views[static_cast<std::size_t>(one.view)].grid;
     one.seen = parts.modality->unpatch(one.seen, grid);
     one.filled = parts.modality->unpatch(one.filled, grid);

@@ -14,7 +14,7 @@ namespace cairn {
 
 /// What a model that predicts input values makes of a view, as data [B,C,...] in the units of the view's own, so that
 /// Modality::display() shows it.
-struct Reconstruction {
+struct FilledView {
   int context = 0;
   int view = 0;
   at::Tensor seen;    // what the context shows of the view; the rest blank: each sample's mean of each channel
@@ -24,7 +24,7 @@ struct Reconstruction {
 /// Answers the queries of a plan about a prepared batch and puts the answers back where they belong: one reconstruction
 /// for each context and view it is asked about, in the order of the queries. Runs in evaluation mode, without gradient.
 /// Error unless the experiment's targets are input values.
-CAIRN_API std::vector<Reconstruction> reconstruct(Composition& parts, const Batch& batch, const Plan& plan,
-                                                  const Progress& progress);
+CAIRN_API std::vector<FilledView> reconstruct(Composition& parts, const Batch& batch, const Plan& plan,
+                                              const Progress& progress);
 
 }  // namespace cairn

@@ -16,7 +16,7 @@ using cairn::test::TemporaryFolder;
 
 namespace {
 
-std::string refusal(const std::filesystem::path& folder) {
+std::string lock_refusal(const std::filesystem::path& folder) {
   try {
     const RunLock lock(folder);
   } catch (const cairn::Error& error) {
@@ -31,11 +31,11 @@ TEST_CASE("a run folder has one owner, who is named") {
   const TemporaryFolder folder;
   {
     const RunLock lock(folder.path());
-    const std::string text = refusal(folder.path());
+    const std::string text = lock_refusal(folder.path());
     CHECK(text.find("run folder " + folder.path().string() + " is in use by process ") == 0);
     CHECK(text.find("process " + std::to_string(::getpid()) + " on ") != std::string::npos);
   }
-  CHECK(refusal(folder.path()).empty());
+  CHECK(lock_refusal(folder.path()).empty());
 }
 
 TEST_CASE("a moved lock holds, and ends with its new owner") {
@@ -43,9 +43,9 @@ TEST_CASE("a moved lock holds, and ends with its new owner") {
   {
     RunLock first(folder.path());
     const RunLock second(std::move(first));
-    CHECK_FALSE(refusal(folder.path()).empty());
+    CHECK_FALSE(lock_refusal(folder.path()).empty());
   }
-  CHECK(refusal(folder.path()).empty());
+  CHECK(lock_refusal(folder.path()).empty());
 }
 
 TEST_CASE("a lock ends with kill -9 of its process") {
@@ -61,10 +61,10 @@ TEST_CASE("a lock ends with kill -9 of its process") {
   }
   char byte = 0;
   REQUIRE(::read(ready[0], &byte, 1) == 1);
-  CHECK(refusal(folder.path()).find("process " + std::to_string(child)) != std::string::npos);
+  CHECK(lock_refusal(folder.path()).find("process " + std::to_string(child)) != std::string::npos);
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
-  CHECK(refusal(folder.path()).empty());
+  CHECK(lock_refusal(folder.path()).empty());
   ::close(ready[0]);
   ::close(ready[1]);
 }

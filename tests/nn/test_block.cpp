@@ -8,10 +8,12 @@
 #include "cairn/nn/block.h"
 #include "cairn/nn/initialise.h"
 #include "cairn/nn/tokens.h"
+#include "support/tensors.h"
 
 namespace {
 
 using namespace cairn;
+using test::largest_difference;
 
 nn::BlockOptions options(std::int64_t width = 24, std::int64_t heads = 3) {
   nn::BlockOptions block;
@@ -20,8 +22,6 @@ nn::BlockOptions options(std::int64_t width = 24, std::int64_t heads = 3) {
   block.hidden = 4 * width;
   return block;
 }
-
-double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 TEST_CASE("attention is softmax(q k / sqrt(d)) v, head by head") {
   at::manual_seed(1);

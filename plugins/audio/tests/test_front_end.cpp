@@ -12,16 +12,16 @@
 #include "cairn/error.h"
 #include "front_end.h"
 #include "resample.h"
+#include "support/rng.h"
 
 using cairn::ConfigError;
 using cairn::DataError;
 using cairn::Rng;
 using cairn::Stream;
 using namespace cairn::audio;
+using cairn::test::any_rng;
 
 namespace {
-
-Rng any_rng() { return {11, Stream::load}; }
 
 /// The signal of ../shared/reference/audio-and-baselines.md, one second at 16 kHz: two tones and a chirp.
 at::Tensor signal() {

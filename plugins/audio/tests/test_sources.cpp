@@ -12,6 +12,7 @@
 #include "audio_modality.h"
 #include "cairn/error.h"
 #include "support/golden.h"
+#include "support/rng.h"
 #include "support/temporary_folder.h"
 
 namespace fs = std::filesystem;
@@ -25,11 +26,10 @@ using cairn::Stream;
 using cairn::test::TemporaryFolder;
 using cairn::test::write_text;
 using namespace cairn::audio;
+using cairn::test::any_rng;
 using Catch::Contains;
 
 namespace {
-
-Rng any_rng(std::uint64_t sample = 0) { return {11, Stream::load, 0, sample}; }
 
 /// Writes float samples, channels interleaved, in libsndfile's format.
 void write_sound(const fs::path& path, const std::vector<float>& values, int rate = 8000, int channels = 1,

@@ -15,6 +15,7 @@
 #include "media/crop.h"
 #include "media/decode.h"
 #include "support/golden.h"
+#include "support/rng.h"
 #include "support/temporary_folder.h"
 
 namespace fs = std::filesystem;
@@ -31,11 +32,10 @@ using cairn::test::TemporaryFolder;
 using cairn::test::write_text;
 using namespace cairn::image;
 using namespace cairn::media;
+using cairn::test::any_rng;
 using Catch::Contains;
 
 namespace {
-
-Rng any_rng(std::uint64_t sample = 0) { return {11, Stream::load, 0, sample}; }
 
 template <class O>
 O small(const fs::path& path, std::int64_t size = 32, std::int64_t patch = 8) {

@@ -4,14 +4,16 @@
 
 #include "cairn/error.h"
 #include "narrow.h"
+#include "support/tensors.h"
 
 namespace {
 
 using namespace cairn;
+using test::largest_difference;
 using transformer::Narrow;
 using transformer::NarrowOptions;
 
-NarrowOptions small() {
+NarrowOptions small_narrow() {
   NarrowOptions options;
   options.width = 32;
   options.depth = 2;
@@ -36,10 +38,8 @@ Question question() {
   return q;
 }
 
-double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
-
 TEST_CASE("answers follow the order of the questions, and rows are independent") {
-  Narrow narrow = make(small());
+  Narrow narrow = make(small_narrow());
   Question q = question();
   const at::Tensor answer = narrow.predict(q).detach();
   CHECK(answer.sizes() == at::IntArrayRef({2, 4, 40}));
@@ -56,7 +56,7 @@ TEST_CASE("answers follow the order of the questions, and rows are independent")
 }
 
 TEST_CASE("where tokens stand matters, in which order they come does not") {
-  Narrow narrow = make(small());
+  Narrow narrow = make(small_narrow());
   Question q = question();
   const at::Tensor answer = narrow.predict(q).detach();
   q.seen_at.index = q.seen_at.index.flip(1);
@@ -66,7 +66,7 @@ TEST_CASE("where tokens stand matters, in which order they come does not") {
 }
 
 TEST_CASE("all tokens of another grid can be asked for") {
-  Narrow narrow = make(small());
+  Narrow narrow = make(small_narrow());
   Question q = question();
   q.asked_grid = {{2, 5}, {Axis::height, Axis::width}};
   q.asked_at = {};
@@ -74,7 +74,7 @@ TEST_CASE("all tokens of another grid can be asked for") {
 }
 
 TEST_CASE("each group has a mask token of its own") {
-  NarrowOptions options = small();
+  NarrowOptions options = small_narrow();
   options.groups = 2;
   Narrow narrow = make(options);
   Question q = question();
@@ -90,7 +90,7 @@ TEST_CASE("each group has a mask token of its own") {
 TEST_CASE("a pooled question is refused") {
   Question q = question();
   q.level = Level::pooled;
-  CHECK_THROWS_AS(make(small()).predict(q), Error);
+  CHECK_THROWS_AS(make(small_narrow()).predict(q), Error);
 }
 
 TEST_CASE("heads default to the encoder preset's, where they fit") {
@@ -107,7 +107,7 @@ TEST_CASE("heads default to the encoder preset's, where they fit") {
 }
 
 TEST_CASE("gradients reach every parameter of the predictor") {
-  Narrow narrow = make(small());
+  Narrow narrow = make(small_narrow());
   narrow.predict(question()).pow(2).sum().backward();
   for (const auto& parameter : narrow.named_parameters()) {
     INFO(parameter.key());
@@ -134,7 +134,7 @@ Question led_question() {
 
 TEST_CASE("over the whole grid, asking every hidden place equals asking them jointly") {
   for (const auto form : {transformer::Positions::sincos, transformer::Positions::rotary}) {
-    NarrowOptions options = small();
+    NarrowOptions options = small_narrow();
     options.class_token = true;
     options.positions = form;
     Narrow joint = make(options);
@@ -157,7 +157,7 @@ TEST_CASE("over the whole grid, asking every hidden place equals asking them joi
 }
 
 TEST_CASE("a whole grid must be the one that was seen") {
-  NarrowOptions options = small();
+  NarrowOptions options = small_narrow();
   options.whole_grid = true;
   Question q = question();
   q.asked_grid = {{5, 5}, {Axis::height, Axis::width}};
@@ -167,7 +167,7 @@ TEST_CASE("a whole grid must be the one that was seen") {
 TEST_CASE("places of every form tell the answers apart; the order of the questions does not matter") {
   using transformer::Positions;
   for (const auto form : {Positions::sinusoid, Positions::learned, Positions::rotary}) {
-    NarrowOptions options = small();
+    NarrowOptions options = small_narrow();
     options.positions = form;
     options.embed_bias = false;
     options.last_norm_epsilon = 1e-5;

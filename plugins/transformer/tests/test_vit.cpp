@@ -5,15 +5,17 @@
 
 #include "cairn/error.h"
 #include "cairn/nn/tokens.h"
+#include "support/tensors.h"
 #include "vit.h"
 
 namespace {
 
 using namespace cairn;
+using test::largest_difference;
 using transformer::Vit;
 using transformer::VitOptions;
 
-VitOptions small() {
+VitOptions small_vit() {
   VitOptions options;
   options.preset = "";
   options.width = 48;
@@ -33,8 +35,6 @@ View picture(std::int64_t batch = 2, std::int64_t height = 16, std::int64_t widt
   at::manual_seed(12);
   return {at::randn({batch, 3, height, width}), images().grid({height, width}), ViewRole::global};
 }
-
-double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 std::int64_t parameters(const char* preset, const TokenizerSpec& tokenizer) {
   VitOptions options;
@@ -61,13 +61,13 @@ TEST_CASE("presets have the published numbers of parameters") {
 }
 
 TEST_CASE("a shape left open, or heads that do not divide the width, are refused") {
-  VitOptions options = small();
+  VitOptions options = small_vit();
   options.width = 0;
   CHECK_THROWS_AS(make(options), ConfigError);
-  options = small();
+  options = small_vit();
   options.heads = 5;
   CHECK_THROWS_AS(make(options), ConfigError);
-  options = small();
+  options = small_vit();
   options.pool = transformer::Pool::cls;
   CHECK_THROWS_AS(make(options), ConfigError);
 }
@@ -91,7 +91,7 @@ at::Tensor reference(const Vit& vit, const View& view, const at::Tensor& ids) {
 }
 
 TEST_CASE("a subset is encoded as if the other tokens were dropped after positions were added") {
-  Vit vit = make(small());
+  Vit vit = make(small_vit());
   const View view = picture();
   const at::Tensor ids = at::tensor({0, 5, 11, 2, 7, 10}, at::kLong).view({2, 3});
   const Encoded some = vit.encode(view, {{ids}, {}, {}});
@@ -105,7 +105,7 @@ TEST_CASE("a subset is encoded as if the other tokens were dropped after positio
 }
 
 TEST_CASE("tokens not seen have no influence, seen ones do") {
-  Vit vit = make(small());
+  Vit vit = make(small_vit());
   View view = picture();
   const Look look{{at::tensor({0, 1, 5, 0, 1, 5}, at::kLong).view({2, 3})}, {}, {}};
   const at::Tensor before = vit.encode(view, look).tokens.detach();
@@ -116,7 +116,7 @@ TEST_CASE("tokens not seen have no influence, seen ones do") {
 }
 
 TEST_CASE("equal patches differ by their position, on any grid") {
-  Vit vit = make(small());
+  Vit vit = make(small_vit());
   for (const std::int64_t side : {8, 20}) {
     const View flat{at::ones({1, 3, side, side}), images().grid({side, side}), ViewRole::global};
     const at::Tensor tokens = vit.encode(flat, {}).tokens[0];
@@ -127,16 +127,16 @@ TEST_CASE("equal patches differ by their position, on any grid") {
 
 TEST_CASE("video and waveforms") {
   const TokenizerSpec video{1, {2, 4, 4}, {Axis::time, Axis::height, Axis::width}};
-  Vit vit = make(small(), video);
+  Vit vit = make(small_vit(), video);
   CHECK(vit.encode({at::randn({2, 1, 4, 8, 8}), video.grid({4, 8, 8}), {}}, {}).tokens.sizes() ==
         at::IntArrayRef({2, 8, 48}));
   const TokenizerSpec wave{1, {10}, {Axis::time}};
-  Vit line = make(small(), wave);
+  Vit line = make(small_vit(), wave);
   CHECK(line.encode({at::randn({2, 1, 50}), wave.grid({50}), {}}, {}).tokens.sizes() == at::IntArrayRef({2, 5, 48}));
 }
 
 TEST_CASE("taps come before the final norm, without the class token") {
-  VitOptions options = small();
+  VitOptions options = small_vit();
   options.class_token = true;
   options.pool = transformer::Pool::cls;
   Vit vit = make(options);
@@ -149,8 +149,8 @@ TEST_CASE("taps come before the final norm, without the class token") {
 }
 
 TEST_CASE("masked tokens say nothing of their content") {
-  CHECK_THROWS_AS(make(small()).encode(picture(), {{}, {at::zeros({2, 1}, at::kLong)}, {}}), ConfigError);
-  VitOptions options = small();
+  CHECK_THROWS_AS(make(small_vit()).encode(picture(), {{}, {at::zeros({2, 1}, at::kLong)}, {}}), ConfigError);
+  VitOptions options = small_vit();
   options.mask_token = true;
   Vit vit = make(options);
   View view = picture();
@@ -168,7 +168,7 @@ TEST_CASE("masked tokens say nothing of their content") {
 }
 
 TEST_CASE("gradients reach every parameter") {
-  VitOptions options = small();
+  VitOptions options = small_vit();
   options.class_token = true;
   options.mask_token = true;
   options.layer_scale = 0.1;
@@ -188,7 +188,7 @@ TEST_CASE("gradients reach every parameter") {
 }
 
 TEST_CASE("learned positions belong to the first view's grid, and are resized for others") {
-  VitOptions options = small();
+  VitOptions options = small_vit();
   options.positions = transformer::Positions::learned;
   options.class_token = true;
   options.pool = transformer::Pool::cls;
@@ -217,7 +217,7 @@ TEST_CASE("learned positions belong to the first view's grid, and are resized fo
 }
 
 TEST_CASE("learned positions without a grid, and views with other axes, are refused") {
-  VitOptions options = small();
+  VitOptions options = small_vit();
   options.positions = transformer::Positions::learned;
   CHECK_THROWS_AS(make(options), ConfigError);
   const TokenizerSpec wave{1, {10}, {Axis::time}};
@@ -241,7 +241,7 @@ TEST_CASE("every form of position stays with its token, special tokens or not") 
   const at::Tensor order = at::stack({at::randperm(12), at::randperm(12)});
   for (const auto form : {Positions::sincos, Positions::sinusoid, Positions::learned, Positions::rotary})
     for (const std::int64_t registers : {0, 2}) {
-      VitOptions options = small();
+      VitOptions options = small_vit();
       options.positions = form;
       options.class_token = registers > 0;
       options.register_tokens = registers;
@@ -262,7 +262,7 @@ TEST_CASE("every form of position stays with its token, special tokens or not") 
 }
 
 TEST_CASE("rotary layouts differ, and places are counted on the grid that the options say") {
-  VitOptions options = small();
+  VitOptions options = small_vit();
   options.positions = transformer::Positions::rotary;
   const View first = clip({4, 8, 8}), wide = clip({4, 8, 16});  // 2 x 2 x 2 and 2 x 2 x 4 tokens
   const auto tokens = [&](const View& view) {
@@ -285,7 +285,7 @@ TEST_CASE("rotary layouts differ, and places are counted on the grid that the op
 }
 
 TEST_CASE("without the last norm the tokens are the last block's") {
-  VitOptions options = small();
+  VitOptions options = small_vit();
   options.last_norm = false;
   options.key_bias = false;
   Vit vit = make(options);
@@ -296,7 +296,7 @@ TEST_CASE("without the last norm the tokens are the last block's") {
 }
 
 TEST_CASE("bfloat16 autocast stays close to float32") {
-  Vit vit = make(small());
+  Vit vit = make(small_vit());
   const View view = picture();
   const at::NoGradGuard no_grad;
   const at::Tensor exact = vit.encode(view, {}).tokens;

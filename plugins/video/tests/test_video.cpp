@@ -9,6 +9,7 @@
 #include "footage_set.h"
 #include "moving_shapes.h"
 #include "support/golden.h"
+#include "support/rng.h"
 #include "support/temporary_folder.h"
 #include "video_modality.h"
 
@@ -24,11 +25,10 @@ using cairn::Stream;
 using cairn::test::TemporaryFolder;
 using cairn::test::write_text;
 using namespace cairn::video;
+using cairn::test::any_rng;
 using Catch::Contains;
 
 namespace {
-
-Rng any_rng(std::uint64_t sample = 0) { return {11, Stream::load, 0, sample}; }
 
 /// A frame of one colour as a binary PPM.
 void write_frame(const fs::path& path, int red, int side = 16) {
