@@ -18,6 +18,11 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 add_compile_options(-fPIC)
 
+# A clean build reads LibTorch's headers once for several sources instead of once for each.
+option(CAIRN_UNITY "Compile several sources at a time: a clean build in less time, a changed file in more" OFF)
+set(CMAKE_UNITY_BUILD ${CAIRN_UNITY})
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
+
 # Compilers cannot reuse a precompiled header through ccache without these.
 find_program(CCACHE ccache)
 if(CCACHE)

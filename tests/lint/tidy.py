@@ -10,6 +10,7 @@ A file is checked again only when it, a project header it includes, or .clang-ti
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,15 @@ def without_precompiled_header(entry):
         elif word not in ("-fpch-preprocess", "-Winvalid-pch"):
             kept.append(word)
     return {**entry, "command": " ".join(kept)}
+
+
+def sources_of(entry, build):
+    """The entry for each source it compiles: one, or all that a unity file of the build folder includes."""
+    path = Path(entry["file"])
+    if build not in path.parents:
+        return [entry]
+    members = re.findall(r'^#include "(.+)"$', path.read_text(), re.MULTILINE)
+    return [{**entry, "file": member, "command": entry["command"].replace(str(path), member)} for member in members]
 
 
 def digest(files):
@@ -70,6 +80,7 @@ def main():
     folder = build / "tidy"
     folder.mkdir(exist_ok=True)
     entries = json.loads((build / "compile_commands.json").read_text())
+    entries = [source for e in entries for source in sources_of(e, build.resolve())]
     entries = [e for e in entries if ROOT in Path(e["file"]).parents and build.resolve() not in Path(e["file"]).parents]
     (folder / "compile_commands.json").write_text(json.dumps([without_precompiled_header(e) for e in entries]))
     work = {}
