@@ -35,7 +35,7 @@ const F& factory(const FindComponent& find, ComponentKind kind, const ComponentS
 /// Whether one target serves both; an objective without a target goes with any.
 bool agree(const TargetSpec& a, const TargetSpec& b) {
   if (a.source == Source::none || b.source == Source::none) return true;
-  return a.source == b.source && a.taps == b.taps;
+  return a.source == b.source && a.taps == b.taps && a.asked_only == b.asked_only;
 }
 
 void check_train(const TrainSettings& train) {

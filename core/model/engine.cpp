@@ -45,13 +45,13 @@ std::vector<std::vector<std::size_t>> group_by(std::size_t n, F&& key_of) {
 
 Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress) {
   Pass pass;
-  pass.contexts = encode_contexts(batch, plan);
+  pass.contexts = encode(*parts_.student, batch, plan.contexts, {});
   const std::map<int, Encoded> encoded = encode_targets(batch, plan, pass.contexts);
   RawTargets raw;
   if (parts_.target.source != Source::none)
-    for (const Query& query : plan.queries)
-      if (at::Tensor& target = raw[{query.level, query.view}]; !target.defined())
-        target = raw_target(batch, query.view, query.level, encoded);
+    for (std::size_t q = 0; q < plan.queries.size(); ++q)
+      if (at::Tensor& target = raw[{plan.queries[q].level, slot(plan, q)}]; !target.defined())
+        target = raw_target(batch, plan.queries[q], slot(plan, q), encoded);
   const std::vector<at::Tensor> predictions = predict(batch, plan, pass.contexts);
 
   for (const WeightedObjective& part : parts_.objectives) {
@@ -84,35 +84,41 @@ void Engine::settle(std::span<const Pass> passes, const Plan& plan, const Progre
   }
 }
 
-std::vector<Encoded> Engine::encode_contexts(const Batch& batch, const Plan& plan) {
+std::vector<Encoded> Engine::encode(Branch& branch, const Batch& batch, std::span<const Context> contexts,
+                                    const std::vector<std::int64_t>& taps) {
   const auto view_of = [&](std::size_t i) -> const View& {
-    return batch.views[static_cast<std::size_t>(plan.contexts[i].view)];
+    return batch.views[static_cast<std::size_t>(contexts[i].view)];
   };
   using Key = std::tuple<std::vector<std::int64_t>, std::int64_t, std::int64_t, int>;
-  const auto groups = group_by<Key>(plan.contexts.size(), [&](std::size_t i) {
-    const Context& context = plan.contexts[i];
-    return Key{view_of(i).data.sizes().vec(), columns(context.visible), columns(context.masked), stack_of(context)};
+  const auto groups = group_by<Key>(contexts.size(), [&](std::size_t i) {
+    return Key{view_of(i).data.sizes().vec(), columns(contexts[i].visible), columns(contexts[i].masked),
+               stack_of(contexts[i])};
   });
-  std::vector<Encoded> contexts(plan.contexts.size());
+  std::vector<Encoded> encoded(contexts.size());
   for (const auto& members : groups) {
     std::vector<at::Tensor> data;
     std::vector<const TokenSet*> visible, masked;
     for (const std::size_t i : members) {
       data.push_back(view_of(i).data);
-      visible.push_back(&plan.contexts[i].visible);
-      masked.push_back(&plan.contexts[i].masked);
+      visible.push_back(&contexts[i].visible);
+      masked.push_back(&contexts[i].masked);
     }
     const View& first = view_of(members.front());
     const View joined{join(data), first.grid, first.role};
-    const Look look{join_sets(visible), join_sets(masked), {}};
-    const Encoded all = call_plugin(parts_.encoder_type, [&] { return parts_.student->encode(joined, look); });
-    for (std::size_t m = 0; m < members.size(); ++m)
-      contexts[members[m]] = {rows(all.tokens, m, batch.size()),
-                              rows(all.pooled, m, batch.size()),
-                              {},
-                              all.special.defined() ? rows(all.special, m, batch.size()) : at::Tensor()};
+    const Look look{join_sets(visible), join_sets(masked), taps};
+    const Encoded all = call_plugin(parts_.encoder_type, [&] { return branch.encode(joined, look); });
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      Encoded& own = encoded[members[m]];
+      own = {
+          rows(all.tokens, m, batch.size()), rows(all.pooled, m, batch.size()), {}, rows(all.special, m, batch.size())};
+      for (const at::Tensor& tap : all.taps) own.taps.push_back(rows(tap, m, batch.size()));
+    }
   }
-  return contexts;
+  return encoded;
+}
+
+int Engine::slot(const Plan& plan, std::size_t query) const {
+  return parts_.target.asked_only ? static_cast<int>(query) : plan.queries[query].view;
 }
 
 std::map<int, Encoded> Engine::encode_targets(const Batch& batch, const Plan& plan,
@@ -120,29 +126,38 @@ std::map<int, Encoded> Engine::encode_targets(const Batch& batch, const Plan& pl
   const Source source = parts_.target.source;
   std::map<int, Encoded> encoded;
   if (source == Source::input || source == Source::none) return encoded;
-  const bool own = source != Source::teacher;
   std::optional<at::NoGradGuard> no_grad;
   if (source != Source::student) no_grad.emplace();
-  for (const Query& query : plan.queries) {
-    if (encoded.contains(query.view)) continue;
-    const Encoded* seen = nullptr;  // a student that saw the view whole need not look again
-    for (std::size_t i = 0; own && parts_.target.taps.empty() && i < plan.contexts.size(); ++i)
-      if (plan.contexts[i].view == query.view && plan.contexts[i].visible.all() && plan.contexts[i].masked.all())
-        seen = &contexts[i];
-    Branch& branch = own ? *parts_.student : *parts_.teacher;
-    const View& view = batch.views[static_cast<std::size_t>(query.view)];
-    encoded[query.view] = seen ? *seen : call_plugin(parts_.encoder_type, [&] {
-      return branch.encode(view, {{}, {}, parts_.target.taps});
-    });
+  Branch& branch = source == Source::teacher ? *parts_.teacher : *parts_.student;
+  if (parts_.target.asked_only) {
+    std::vector<Context> asked;
+    for (const Query& query : plan.queries) asked.push_back({query.view, query.where, {}});
+    const std::vector<Encoded> all = encode(branch, batch, asked, parts_.target.taps);
+    for (std::size_t q = 0; q < all.size(); ++q) encoded[static_cast<int>(q)] = all[q];
+    return encoded;
   }
+  for (const Query& query : plan.queries)
+    if (!encoded.contains(query.view)) encoded[query.view] = encode_whole(branch, batch, plan, query.view, contexts);
   return encoded;
 }
 
-at::Tensor Engine::raw_target(const Batch& batch, int view, Level level, const std::map<int, Encoded>& encoded) const {
+Encoded Engine::encode_whole(Branch& branch, const Batch& batch, const Plan& plan, int view,
+                             const std::vector<Encoded>& contexts) const {
+  // A student that saw the view whole need not look again.
+  for (std::size_t i = 0; &branch == parts_.student.get() && parts_.target.taps.empty() && i < contexts.size(); ++i)
+    if (plan.contexts[i].view == view && plan.contexts[i].visible.all() && plan.contexts[i].masked.all())
+      return contexts[i];
+  return call_plugin(parts_.encoder_type, [&] {
+    return branch.encode(batch.views[static_cast<std::size_t>(view)], {{}, {}, parts_.target.taps});
+  });
+}
+
+at::Tensor Engine::raw_target(const Batch& batch, const Query& query, int slot,
+                              const std::map<int, Encoded>& encoded) const {
   if (parts_.target.source == Source::input)
-    return parts_.modality->patches(batch.views[static_cast<std::size_t>(view)]);
-  const Encoded& found = encoded.at(view);
-  at::Tensor target = level == Level::pooled ? found.pooled : found.tokens;
+    return parts_.modality->patches(batch.views[static_cast<std::size_t>(query.view)]);
+  const Encoded& found = encoded.at(slot);
+  at::Tensor target = query.level == Level::pooled ? found.pooled : found.tokens;
   if (!parts_.target.taps.empty()) target = at::cat(found.taps, -1);
   return parts_.target.source == Source::student ? target : target.detach();
 }
@@ -216,8 +231,9 @@ std::vector<Pair> Engine::pair(Level level, const Plan& plan, const std::map<int
     const Query& query = plan.queries[i];
     if (query.level != level) continue;
     at::Tensor target;
-    if (const auto found = refined.find(query.view); found != refined.end())
-      target = query.level == Level::pooled ? found->second : nn::gather_tokens(found->second, query.where);
+    const bool is_gathered = query.level == Level::pooled || parts_.target.asked_only;
+    if (const auto found = refined.find(slot(plan, i)); found != refined.end())
+      target = is_gathered ? found->second : nn::gather_tokens(found->second, query.where);
     if (target.defined() && target.requires_grad() && !differentiable)
       throw Error("a target carries a gradient although its source is not the student");
     pairs.push_back({predictions[i], target, &query});

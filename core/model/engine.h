@@ -33,13 +33,18 @@ class CAIRN_API Engine {
  private:
   /// What contexts must share beside their shape to run as one batch.
   int stack_of(const Context& context) const { return parts_.stack_views ? 0 : context.view; }
-  std::vector<Encoded> encode_contexts(const Batch& batch, const Plan& plan);
+  std::vector<Encoded> encode(Branch& branch, const Batch& batch, std::span<const Context> contexts,
+                              const std::vector<std::int64_t>& taps);
+  /// Where the target of a query is kept: by view; by query where each has a target of its own.
+  int slot(const Plan& plan, std::size_t query) const;
   std::map<int, Encoded> encode_targets(const Batch& batch, const Plan& plan, const std::vector<Encoded>& contexts);
-  at::Tensor raw_target(const Batch& batch, int view, Level level, const std::map<int, Encoded>& encoded) const;
+  Encoded encode_whole(Branch& branch, const Batch& batch, const Plan& plan, int view,
+                       const std::vector<Encoded>& contexts) const;
+  at::Tensor raw_target(const Batch& batch, const Query& query, int slot, const std::map<int, Encoded>& encoded) const;
   std::vector<at::Tensor> predict(const Batch& batch, const Plan& plan, const std::vector<Encoded>& contexts);
-  /// Raw targets by level and view.
+  /// Raw targets by level and slot.
   using RawTargets = std::map<std::pair<Level, int>, at::Tensor>;
-  /// The targets of the objective's own level, by view, as it compares them.
+  /// The targets of the objective's own level, by slot, as it compares them.
   std::map<int, at::Tensor> refine(Objective& objective, const RawTargets& raw) const;
   /// The pairs of the queries at `level`.
   std::vector<Pair> pair(Level level, const Plan& plan, const std::map<int, at::Tensor>& refined,

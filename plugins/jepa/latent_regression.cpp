@@ -32,11 +32,16 @@ at::Tensor variance_shortfall(std::span<const Pair> pairs) {
 Schema<LatentRegressionOptions> LatentRegressionOptions::schema() {
   using O = LatentRegressionOptions;
   Schema<O> s("Regression of the teacher's tokens, the objective of I-JEPA, V-JEPA and A-JEPA");
-  s.option("loss", &O::loss, {{"smooth_l1", Loss::smooth_l1}, {"l1", Loss::l1}, {"l2", Loss::l2}},
-           "what a difference costs: smooth L1 as in I-JEPA, L1 as in V-JEPA, its square as in A-JEPA");
+  s.option(
+      "loss", &O::loss, {{"smooth_l1", Loss::smooth_l1}, {"l1", Loss::l1}, {"l2", Loss::l2}, {"cosine", Loss::cosine}},
+      "what a difference costs: smooth L1 as in I-JEPA, L1 as in V-JEPA, its square as in A-JEPA; cosine: 2 - 2 cos "
+      "of each token as in M2D");
   s.option("source", &O::source,
            {{"teacher", Source::teacher}, {"student_detached", Source::student_detached}, {"student", Source::student}},
            "who makes the targets; \"student\" lets the gradient through and collapses without a term against it");
+  s.option(
+      "asked_only", &O::asked_only,
+      "the source of the targets sees only the tokens that a query asks about, as M2D's teacher; else whole views");
   s.option("beta", &O::beta, "difference at which smooth L1 turns linear").range(1e-6, 1e6);
   s.option("target_norm", &O::target_norm, {{"layer", TargetNorm::layer}, {"none", TargetNorm::none}},
            "layer norm of the targets over features, without scale and shift");
@@ -80,6 +85,9 @@ LatentRegression::LatentRegression(const LatentRegressionOptions& options, const
     throw ConfigError("levels",
                       "must ascend and lie below the encoder's depth of " + std::to_string(setting.encoder_depth),
                       "number the blocks from 0");
+  if (options.asked_only && options.centre_position)
+    throw ConfigError("centre_position", "needs targets of whole views, and with asked_only there are none",
+                      "set one of them to false");
   if (options.seen_ramp[0] > options.seen_ramp[1])
     throw ConfigError("seen_ramp", "the first number is the lower one", "swap the two numbers");
 }
@@ -87,6 +95,7 @@ LatentRegression::LatentRegression(const LatentRegressionOptions& options, const
 TargetSpec LatentRegression::target() const {
   TargetSpec spec;
   spec.source = options_.source;
+  spec.asked_only = options_.asked_only;
   for (std::int64_t back = options_.target_blocks; back > 0; --back) spec.taps.push_back(setting_.encoder_depth - back);
   if (!options_.levels.empty()) {
     spec.taps = options_.levels;
@@ -123,6 +132,8 @@ at::Tensor LatentRegression::cost(const at::Tensor& prediction, const at::Tensor
       return at::l1_loss(prediction, target);
     case Loss::l2:
       return at::mse_loss(prediction, target);
+    case Loss::cosine:
+      return 2 - 2 * at::cosine_similarity(prediction, target, -1).mean();
     default:
       return at::smooth_l1_loss(prediction, target, at::Reduction::Mean, options_.beta);
   }

@@ -10,7 +10,7 @@
 namespace cairn::jepa {
 
 /// What a difference costs.
-enum class Loss : std::uint8_t { smooth_l1, l1, l2 };
+enum class Loss : std::uint8_t { smooth_l1, l1, l2, cosine };
 
 /// What is done to the target's features first.
 enum class TargetNorm : std::uint8_t { layer, none };
@@ -22,6 +22,7 @@ enum class BlockNorm : std::uint8_t { none, layer, instance };
 struct LatentRegressionOptions {
   Loss loss = Loss::smooth_l1;
   Source source = Source::teacher;
+  bool asked_only = false;
   double beta = 1.0;
   TargetNorm target_norm = TargetNorm::layer;
   bool centre_position = false;
@@ -38,7 +39,8 @@ struct LatentRegressionOptions {
 };
 
 /// Regression of the teacher's tokens: I-JEPA (Assran et al. 2023, eq. 1; smooth L1 in its code), V-JEPA (Bardes et al.
-/// 2024, eq. 1; L1), A-JEPA (squared difference). Each query counts alike, whatever its number of tokens.
+/// 2024, eq. 1; L1), A-JEPA (squared difference), M2D (Niizumi et al. 2022, eq. 1; 2 - 2 cos, the teacher sees only
+/// what is asked). Each query counts alike, whatever its number of tokens.
 class LatentRegression : public Objective {
  public:
   LatentRegression(const LatentRegressionOptions& options, const ObjectiveSetting& setting);

@@ -20,6 +20,7 @@ class ToyEncoder : public Encoder {
   ToyEncoder() : map_(register_module("map", torch::nn::Linear(4, kWidth))) {}
   Encoded encode(const View& view, const Look& look) override {
     ++passes;
+    most_seen = std::max(most_seen, look.visible.all() ? view.grid.count() : look.visible.index.size(1));
     at::Tensor tokens = map_(ToyModality().patches(view));
     if (!look.visible.all()) tokens = tokens.gather(1, look.visible.index.unsqueeze(-1).expand({-1, -1, kWidth}));
     return {tokens, tokens.mean(1), {}};
@@ -29,6 +30,7 @@ class ToyEncoder : public Encoder {
   bool can_hide_tokens() const override { return may_hide; }
 
   int passes = 0;
+  std::int64_t most_seen = 0;
   inline static bool may_hide = true;
 
  private:
@@ -203,6 +205,25 @@ TEST_CASE("the target comes from where the objective says, with gradient only fr
     }
     REQUIRE(pass.pairs[0][0].target.defined() == (source != Source::none));
   }
+}
+
+TEST_CASE("a teacher that is shown only what is asked gives the same places, without the rest of the view",
+          "[engine]") {
+  World whole, apart({.asked_only = true});
+  Composition parts = apart.compose(), plain = whole.compose();
+  const Batch batch = toy_batch(4);
+  const Plan plan{{{0, same_ids({0}, 4), {}}},
+                  {{0, 0, same_ids({2, 3}, 4)}, {0, 0, same_ids({3, 1}, 4)}, {0, 0, same_ids({1}, 4)}}};
+  auto& teacher = dynamic_cast<ToyEncoder&>(parts.teacher->encoder());
+  const Pass pass = Engine(parts).run(batch, plan, {}), usual = Engine(plain).run(batch, plan, {});
+  REQUIRE(teacher.passes == 2);  // both questions about two tokens at once, and the one about one
+  REQUIRE(teacher.most_seen == 2);
+  for (std::size_t q = 0; q < plan.queries.size(); ++q) {
+    // The toy encoder looks at each token by itself, so it makes no difference to it.
+    REQUIRE(at::allclose(pass.pairs[0][q].target, usual.pairs[0][q].target));
+    REQUIRE_FALSE(pass.pairs[0][q].target.requires_grad());
+  }
+  REQUIRE(pass.features.sizes() == at::IntArrayRef({4, kWidth}));
 }
 
 TEST_CASE("two whole views that ask about each other are encoded once, and pair crosswise", "[engine]") {

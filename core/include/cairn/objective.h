@@ -25,6 +25,7 @@ struct TargetSpec {
   std::vector<std::int64_t> taps;  // blocks whose outputs are the target, side by side [B,N,T*D]; empty: the output
   std::int64_t width = 0;          // of a refined target; 0: as wide as the source's output
   int views = 1;                   // fewest views a batch must have
+  bool asked_only = false;         // the source sees nothing but the tokens a query asks about, each query apart (M2D)
 };
 
 /// What a loss sees when several processes share a batch. `local`: each process its own rows. `gathered`: the rows of
@@ -61,8 +62,8 @@ class CAIRN_API Objective : public torch::nn::Module {
 
   virtual TargetSpec target() const = 0;
   /// Shapes the targets of one whole view, [B,N,D] (or [B,N,T*D] for T taps, or [B,D] pooled), before the asked places
-  /// are gathered: normalisation belongs here. Runs without gradient unless the source is `student`. Returns it
-  /// unchanged by default.
+  /// are gathered: normalisation belongs here. With `asked_only` these are the asked tokens of one query, [B,Q,D]. Runs
+  /// without gradient unless the source is `student`. Returns it unchanged by default.
   virtual at::Tensor refine(const at::Tensor& target);
   virtual LossReport evaluate(const StepView& step) = 0;
   /// Undoes refine() where targets are input values, so that predictions can be looked at: a prediction [B,N,P] in the

@@ -198,6 +198,24 @@ TEST_CASE("what it logs") {
   }
 }
 
+TEST_CASE("M2D's loss is that of directions, and its targets are the asked tokens alone") {
+  LatentRegressionOptions options{.loss = Loss::cosine};
+  options.asked_only = true;
+  LatentRegression objective = make(options);
+  CHECK(objective.target().asked_only);
+  CHECK_FALSE(make({}).target().asked_only);
+  const at::Tensor target = at::randn({2, 3, 6});
+  CHECK(evaluate(objective, {{target * 7, target}}).total.item<double>() == Approx(0).margin(1e-6));
+  CHECK(evaluate(objective, {{-target, target}}).total.item<double>() == Approx(4));
+  // 2 - 2 cos is the squared distance of unit vectors.
+  const at::Tensor other = at::randn({2, 3, 6});
+  const auto unit = [](const at::Tensor& x) { return x / x.norm(2, {-1}, true); };
+  CHECK(evaluate(objective, {{other, target}}).total.item<double>() ==
+        Approx((unit(other) - unit(target)).square().sum(-1).mean().item<double>()));
+  options.centre_position = true;
+  CHECK_THROWS_AS(make(options), ConfigError);
+}
+
 TEST_CASE("no pairs, and predictions of another shape, are errors") {
   LatentRegression objective = make({});
   CHECK_THROWS_AS(evaluate(objective, {}), Error);
