@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,7 +22,7 @@ torch::nn::LayerNorm layer_norm(std::int64_t width, double epsilon) {
 
 }  // namespace
 
-Attention::Attention(const BlockOptions& options) : heads_(options.heads) {
+Attention::Attention(const BlockOptions& options) : heads_(options.heads), self_mask_(options.self_mask) {
   if (options.width < 1 || heads_ < 1 || options.width % heads_ != 0)
     throw ConfigError("heads",
                       std::to_string(heads_) + " heads do not divide a width of " + std::to_string(options.width),
@@ -45,6 +46,16 @@ at::Tensor Attention::bias() const {
   return at::cat({query_bias, at::zeros_like(query_bias), value_bias});
 }
 
+/// A-JEPA's regularised patch masking (Fei et al. 2023): who may attend to whom, bool [B,1,N-from,N]; a share of the
+/// tokens not to themselves, so that the others must tell what stands there. Undefined: everyone to everyone.
+at::Tensor Attention::allowed(std::int64_t batch, std::int64_t count, std::int64_t from, at::Device device) const {
+  if (self_mask_ == 0.0 || !is_training() || count < 2) return {};
+  const at::Tensor chosen = at::rand({batch, 1, count, 1}, at::device(device)).lt(self_mask_);
+  return chosen.logical_and(at::eye(count, at::device(device).dtype(at::kBool)))
+      .logical_not()
+      .narrow(2, from, count - from);
+}
+
 at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation) {
   const std::int64_t batch = x.size(0), count = x.size(1), width = x.size(2);
   const at::Tensor shift = bias();
@@ -62,7 +73,9 @@ at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rota
     k = heads_first(kv[0]), v = heads_first(kv[1]);
   }
   if (rotation.defined()) q = rotate(q, rotation), k = rotate(k, rotation);
-  const at::Tensor mixed = at::scaled_dot_product_attention(q, k, v);
+  const at::Tensor pairs = allowed(batch, count, from, x.device());
+  const at::Tensor mixed =
+      at::scaled_dot_product_attention(q, k, v, pairs.defined() ? std::optional(pairs) : std::nullopt);
   return projection(mixed.transpose(1, 2).reshape({batch, count - from, width}));
 }
 

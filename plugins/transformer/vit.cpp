@@ -37,6 +37,7 @@ nn::BlockOptions block_options(const VitOptions& options, const VitShape& shape)
   block.gated = options.gated;
   block.layer_scale = options.layer_scale;
   block.drop_path = options.drop_path;
+  block.self_mask = options.self_mask;
   block.epsilon = options.norm_epsilon;
   return block;
 }
@@ -80,6 +81,11 @@ Schema<VitOptions> VitOptions::schema() {
            "the pooled feature: mean of the patch tokens, or the class token");
   s.option("drop_path", &O::drop_path, "probability of skipping a branch, rising from 0 to this over the blocks")
       .range(0, 0.99);
+  s.option(
+       "self_mask", &O::self_mask,
+       "share of the tokens that in each block of a training step cannot attend to themselves: A-JEPA fine-tunes with "
+       "0.1")
+      .range(0, 1);
   s.option("layer_scale", &O::layer_scale, "start of a learned scale on each branch; 0: none").range(0, 10);
   s.option("qkv_bias", &O::qkv_bias, "biases of queries, keys and values");
   s.option("key_bias", &O::key_bias, "with qkv_bias; false: queries and values only, as in BEiT and VideoMAE");

@@ -38,6 +38,7 @@ struct VitOptions {
   bool mask_token = false;
   Pool pool = Pool::mean;
   double drop_path = 0.0;
+  double self_mask = 0.0;
   double layer_scale = 0.0;
   bool qkv_bias = true;
   bool key_bias = true;

@@ -70,6 +70,32 @@ TEST_CASE("taps are the outputs of the blocks asked for") {
   CHECK_THROWS_AS(blocks.forward(x, std::vector<std::int64_t>{3}, taps), Error);
 }
 
+TEST_CASE("a token that may not attend to itself is told by the others; in training only") {
+  at::manual_seed(6);
+  nn::BlockOptions block = options();
+  block.self_mask = 1.0;
+  nn::Attention masked(block);
+  const at::Tensor x = at::randn({2, 5, 24});
+  masked.eval();
+  const at::Tensor plain = masked.forward(x);
+  masked.train();
+  const at::Tensor all = masked.forward(x), last = masked.forward(x, 4);
+  CHECK(largest_difference(all.narrow(1, 4, 1), last) < 1e-5);
+  CHECK(largest_difference(all, plain) > 1e-3);
+  // Without its own key and value, the first token sees what the rest alone would show it.
+  const at::Tensor qkv =
+      at::linear(x, masked.qkv->weight, masked.qkv->bias).view({2, 5, 3, 3, 8}).permute({2, 0, 3, 1, 4});
+  const at::Tensor others =
+      at::scaled_dot_product_attention(qkv[0].narrow(2, 0, 1), qkv[1].narrow(2, 1, 4), qkv[2].narrow(2, 1, 4));
+  const at::Tensor expected =
+      at::linear(others.transpose(1, 2).reshape({2, 1, 24}), masked.projection->weight, masked.projection->bias);
+  CHECK(largest_difference(all.narrow(1, 0, 1), expected) < 1e-5);
+  CHECK(masked.forward(x.narrow(1, 0, 1)).isfinite().all().item<bool>());  // there is nobody else
+  block.self_mask = 0.3;
+  nn::Attention some(block);
+  CHECK_FALSE(some.forward(x).equal(some.forward(x)));
+}
+
 TEST_CASE("heads must divide the width") { CHECK_THROWS_AS(nn::Attention(options(24, 5)), ConfigError); }
 
 TEST_CASE("drop path skips whole samples in training only, and keeps the mean") {

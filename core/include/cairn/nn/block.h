@@ -25,6 +25,7 @@ struct BlockOptions {
   double layer_scale = 0.0;  // start value of the learned scale on each branch; 0: none
   double drop_path = 0.0;    // probability that a sample skips a branch in training
   double epsilon = 1e-6;     // of the layer norms
+  double self_mask = 0.0;    // share of the tokens that cannot attend to themselves in training
 };
 
 /// Multi-head self-attention; `qkv` gives [q|k|v], each head-major. Without a bias of the keys, those of queries and
@@ -45,8 +46,10 @@ class CAIRN_API Attention : public torch::nn::Module {
  private:
   at::Tensor bias() const;
   at::Tensor heads_first(const at::Tensor& x) const;
+  at::Tensor allowed(std::int64_t batch, std::int64_t count, std::int64_t from, at::Device device) const;
 
   std::int64_t heads_;
+  double self_mask_;
 };
 
 /// Two linear maps with exact GELU between, or SwiGLU: fc2(silu(fc1(x)) * gate(x)).
