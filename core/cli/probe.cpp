@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -12,6 +13,7 @@
 #include "cli/device.h"
 #include "cli/opened_run.h"
 #include "evaluate/attentive_probe.h"
+#include "evaluate/embedding.h"
 #include "evaluate/feature_cache.h"
 #include "evaluate/finetune.h"
 #include "evaluate/knn.h"
@@ -125,14 +127,16 @@ class Probing {
 
   Embed embed(bool tokens) {
     Branch& branch = run_.branch();
-    const Embed plain = [this, &branch, tokens](const View& view) {
-      if (!tokens) return branch.embed(view);
+    const std::vector<std::int64_t>& segments = run_.experiment.evaluate.segments;
+    const Embed every_token = [&branch](const View& view) {
       return branch.encoder().encode(view, {}).tokens.flatten(1);
     };
+    const Embed plain = tokens ? every_token : branch_embedding(branch, segments);
     if (arguments_.cache == "none") return plain;
     if (digest_.empty()) digest_ = weights_digest(branch);
     const auto folder = arguments_.cache.empty() ? run_.folder / "features" : std::filesystem::path(arguments_.cache);
-    return cached_embed(plain, digest_ + run_.parts->encoder_type + (tokens ? " tokens" : " pooled"), folder);
+    const std::string way = tokens ? " tokens" : fmt::format(" pooled {}", fmt::join(segments, " "));
+    return cached_embed(plain, digest_ + run_.parts->encoder_type + way, folder);
   }
 
   Features features(const Part& part, bool tokens) {

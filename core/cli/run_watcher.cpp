@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "evaluate/embedding.h"
+
 namespace cairn {
 namespace {
 
@@ -14,12 +16,12 @@ std::optional<std::int64_t> resumed_at(std::int64_t first_step) {
 
 }  // namespace
 
-Embed probed_embedding(const Composition& parts) {
+Embed probed_embedding(const Composition& parts, const EvaluateSettings& settings) {
   const std::shared_ptr<Branch> branch = parts.teacher ? parts.teacher : parts.student;
-  return [branch](const View& view) {
+  return [branch, embed = branch_embedding(*branch, settings.segments)](const View& view) {
     const bool was_training = branch->is_training();
     branch->eval();
-    at::Tensor features = branch->embed(view);
+    at::Tensor features = embed(view);
     branch->train(was_training);
     return features;
   };
@@ -28,7 +30,7 @@ Embed probed_embedding(const Composition& parts) {
 RunWatcher::RunWatcher(const Experiment& experiment, const Composition& parts, const std::filesystem::path& run,
                        std::int64_t first_step, std::int64_t last_step, at::Device device, Terminal& terminal,
                        TextLog& log)
-    : parts_(parts),
+    : embed_(probed_embedding(parts, experiment.evaluate)),
       run_(run),
       device_(device),
       log_(log),
@@ -96,7 +98,7 @@ void RunWatcher::unreadable(const BadSample& sample) {
 
 std::optional<double> RunWatcher::evaluate(std::int64_t step) {
   bar_.pause("probing");
-  const auto result = probes_.probe(probed_embedding(parts_), /*is_final=*/false, device_);
+  const auto result = probes_.probe(embed_, /*is_final=*/false, device_);
   bar_.resume();
   if (!result) {
     log_.note("no probe: " + probes_.reason());

@@ -47,7 +47,7 @@ class RunWatcher : public Watcher {
   /// Tells of what the figures of a step raise: in the terminal, log.txt and run.json.
   void watch(std::int64_t step, Metrics& metrics);
 
-  const Composition& parts_;
+  Embed embed_;
   std::filesystem::path run_;
   at::Device device_;
   TextLog& log_;
@@ -65,6 +65,6 @@ class RunWatcher : public Watcher {
 };
 
 /// The embedding that probes are about: the teacher's encoder where there is one, else the student's.
-Embed probed_embedding(const Composition& parts);
+Embed probed_embedding(const Composition& parts, const EvaluateSettings& settings);
 
 }  // namespace cairn

@@ -14,6 +14,7 @@
 #include "cli/run_folder.h"
 #include "cli/run_watcher.h"
 #include "config/document.h"
+#include "evaluate/embedding.h"
 #include "report/terminal.h"
 #include "train/trainer.h"
 
@@ -44,13 +45,13 @@ std::vector<ResultRow> final_probes(const Experiment& experiment, const Composit
                                     at::Device device) {
   std::vector<ResultRow> rows;
   rows.push_back({parts.teacher ? "trained teacher" : "trained student",
-                  probes.probe(probed_embedding(parts), /*is_final=*/true, device)});
+                  probes.probe(probed_embedding(parts, experiment.evaluate), /*is_final=*/true, device)});
   if (!experiment.evaluate.baselines || !rows.front().result) return rows;
   const std::shared_ptr<Branch> untrained = parts.fresh_branch();
   untrained->to(device);
   untrained->eval();
   rows.push_back({"untrained encoder",
-                  probes.probe([&](const View& view) { return untrained->embed(view); }, /*is_final=*/true, device)});
+                  probes.probe(branch_embedding(*untrained, experiment.evaluate.segments), /*is_final=*/true, device)});
   rows.push_back({"raw input", probes.probe(raw_input(), /*is_final=*/true, device)});
   return rows;
 }

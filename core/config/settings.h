@@ -197,6 +197,7 @@ struct EvaluateSettings {
   std::int64_t final_train_samples = 10000;
   std::int64_t final_test_samples = 10000;
   std::int64_t batch_size = 64;
+  std::vector<std::int64_t> segments;
   std::int64_t neighbours = 10;
   std::int64_t lidar_samples = 128;
   std::int64_t lidar_views = 4;
@@ -210,6 +211,10 @@ struct EvaluateSettings {
     s.option("final_train_samples", &EvaluateSettings::final_train_samples, "the same for the last probe").at_least(1);
     s.option("final_test_samples", &EvaluateSettings::final_test_samples, "the same for the last probe").at_least(1);
     s.option("batch_size", &EvaluateSettings::batch_size, "samples of one forward pass of a probe").at_least(1);
+    s.option("segments", &EvaluateSettings::segments,
+             "probe tokens averaged within this many segments of each axis of the grid, side by side, instead of the "
+             "pooled feature: [4, 1] keeps the order of four parts of a spectrogram; [] probes the pooled feature")
+        .range(1, 1024);
     s.option("neighbours", &EvaluateSettings::neighbours, "k of the nearest-neighbour probe").at_least(1);
     s.option("lidar_samples", &EvaluateSettings::lidar_samples,
              "training samples LiDAR is measured on, more than the rank expected; 0: not at all")

@@ -62,10 +62,7 @@ std::vector<std::int64_t> pooled_extent(at::IntArrayRef sizes, std::int64_t widt
 
 at::Tensor pool_to(at::Tensor data, std::int64_t width) {
   if (data.dim() < 3 || data.dim() > 5) data = data.reshape({data.size(0), data.size(1), -1});
-  const std::vector<std::int64_t> extent = pooled_extent(data.sizes(), width);
-  if (extent.size() == 1) return at::adaptive_avg_pool1d(data, extent);
-  if (extent.size() == 2) return at::adaptive_avg_pool2d(data, extent);
-  return at::adaptive_avg_pool3d(data, extent);
+  return average_to(data, pooled_extent(data.sizes(), width));
 }
 
 }  // namespace
@@ -159,6 +156,12 @@ Features collect_features(const Modality& modality, const SampleSource& source, 
                           const Embed& embed, const FeatureOptions& options) {
   SampleReader reader(modality, source, {indices.begin(), indices.end()}, options.batch_size, options.seed);
   return reader.collect(embed, options.device, options.workers);
+}
+
+at::Tensor average_to(const at::Tensor& data, const std::vector<std::int64_t>& extent) {
+  if (extent.size() == 1) return at::adaptive_avg_pool1d(data, extent);
+  if (extent.size() == 2) return at::adaptive_avg_pool2d(data, extent);
+  return at::adaptive_avg_pool3d(data, extent);
 }
 
 Embed raw_input(std::int64_t width) {

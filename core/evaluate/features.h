@@ -94,6 +94,9 @@ CAIRN_API Features collect_features(const Modality& modality, const SampleSource
 /// averaged down along all axes alike (adaptive average pooling) until they fit.
 CAIRN_API Embed raw_input(std::int64_t width = 3072);
 
+/// Data [B,C,...] averaged (adaptive average pooling) to `extent` along its one to three axes behind C.
+CAIRN_API at::Tensor average_to(const at::Tensor& data, const std::vector<std::int64_t>& extent);
+
 /// The rows that carry a label.
 CAIRN_API Features labelled(const Features& features);
 

@@ -46,6 +46,16 @@ void check_train(const TrainSettings& train) {
         "choose a divisor of train.batch_size");
 }
 
+void check_evaluate(const EvaluateSettings& evaluate, const TokenGrid& grid) {
+  const std::vector<std::int64_t>& segments = evaluate.segments;
+  if (segments.empty()) return;
+  bool fit = segments.size() == grid.extent.size();
+  for (std::size_t axis = 0; fit && axis < segments.size(); ++axis) fit = segments[axis] <= grid.extent[axis];
+  if (!fit)
+    throw ConfigError("evaluate.segments", fmt::format("does not fit a grid of {}", grid.text()),
+                      "give one number for each axis, no more than it has tokens");
+}
+
 std::int64_t count_parameters(const torch::nn::Module& module) {
   std::int64_t count = 0;
   for (const at::Tensor& parameter : module.parameters()) count += parameter.numel();
@@ -77,6 +87,7 @@ Composition::Composition(const Experiment& experiment, const FindComponent& find
     make_projector_ = factory<ProjectorFactory>(find, ComponentKind::projector, *experiment_.projector);
 
   check_train(experiment_.train);
+  check_evaluate(experiment_.evaluate, modality->views(Purpose::evaluate).front().grid);
   stack_views = experiment_.train.stack;
   student = fresh_branch();
   build_objectives(find);

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "cairn/error.h"
+#include "evaluate/embedding.h"
 #include "evaluate/probe.h"
 
 namespace {
@@ -66,6 +67,17 @@ class FakeModality : public Modality {
 
  private:
   Shape shape_;
+};
+
+/// Every value of a view is a token of its own, doubled in a second feature.
+class ValueTokens : public Encoder {
+ public:
+  Encoded encode(const View& view, const Look&) override {
+    const at::Tensor values = view.data.flatten(1).unsqueeze(2), tokens = at::cat({values, 2 * values}, 2);
+    return {tokens, tokens.mean(1), {}, {}};
+  }
+  std::int64_t width() const override { return 2; }
+  std::int64_t depth() const override { return 1; }
 };
 
 std::vector<std::int64_t> first(std::int64_t n) {
@@ -172,6 +184,19 @@ TEST_CASE("raw input keeps small inputs and averages large ones down") {
   CHECK(width_of({2, 1, 500, 3}, 300) <= 300);
   const at::Tensor checks = at::tensor({1.0F, 3.0F, 5.0F, 7.0F}).view({1, 1, 2, 2});
   CHECK(raw_input(1)({checks, {}, ViewRole::global}).item<float>() == 4.0F);
+}
+
+TEST_CASE("segments are averaged apart, and lie side by side in the order of the grid") {
+  Branch branch(std::make_shared<ValueTokens>(), nullptr);
+  const View view{at::arange(8, at::kFloat).view({1, 1, 4, 2}), {{4, 2}, {Axis::time, Axis::frequency}}};
+  const auto embedded = [&](std::vector<std::int64_t> segments) { return branch_embedding(branch, segments)(view); };
+  CHECK(embedded({}).equal(at::tensor({3.5F, 7.0F}).view({1, 2})));
+  CHECK(embedded({1, 1}).equal(embedded({})));
+  CHECK(embedded({2, 1}).equal(at::tensor({1.5F, 3.0F, 5.5F, 11.0F}).view({1, 4})));
+  CHECK(embedded({1, 2}).equal(at::tensor({3.0F, 6.0F, 4.0F, 8.0F}).view({1, 4})));
+  CHECK(embedded({4, 2}).sizes() == at::IntArrayRef({1, 16}));
+  const View coarse{view.data, {{2, 2}, {Axis::time, Axis::frequency}}};  // says fewer tokens than there are
+  CHECK_THROWS_WITH(branch_embedding(branch, {2, 1})(coarse), Catch::Contains("evaluate.segments"));
 }
 
 TEST_CASE("a probe on telling features is right, and says what it used") {

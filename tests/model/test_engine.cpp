@@ -324,6 +324,13 @@ TEST_CASE("what does not fit together is an error that names the option", "[comp
   World parts_of_a_batch;
   parts_of_a_batch.experiment.train.accumulate = 3;
   REQUIRE(key_of(parts_of_a_batch) == "train.accumulate");
+  World segments;
+  segments.experiment.evaluate.segments = {2, 3};
+  REQUIRE(key_of(segments) == "evaluate.segments");
+  segments.experiment.evaluate.segments = {2};
+  REQUIRE(key_of(segments) == "evaluate.segments");
+  segments.experiment.evaluate.segments = {1, 2};
+  REQUIRE(key_of(segments) == "nothing");
   World whole;
   ToyEncoder::may_hide = false;
   REQUIRE(key_of(whole) == "masker");
