@@ -44,26 +44,33 @@ int preview(const Arguments& arguments, const Session& session) {
   fs::create_directories(arguments.out);
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (std::int64_t row = 0; row < arguments.samples; ++row) {
-    const fs::path file = fs::path(arguments.out) / fmt::format("sample-{:02d}.png", row);
+    const fs::path stem = fs::path(arguments.out) / fmt::format("sample-{:02d}", row), file = stem.string() + ".png";
     write_png(file, preview_sheet(*data.modality, load.batch, load.plan, row));
-    files.push_back(
-        {{"file", file.string()}, {"sample", data.source->name(load.batch.sample_id[row].item<std::int64_t>())}});
+    nlohmann::ordered_json renditions = nlohmann::ordered_json::array();
+    for (const fs::path& path : preview_renditions(*data.modality, load.batch, load.plan, row, stem))
+      renditions.push_back(path.string());
+    files.push_back({{"file", file.string()},
+                     {"sample", data.source->name(load.batch.sample_id[row].item<std::int64_t>())},
+                     {"renditions", renditions}});
   }
   if (arguments.json) {
     std::cout << nlohmann::ordered_json{{"pictures", files}}.dump(2) << '\n';
     return kDone;
   }
   std::cout << preview_legend(load.batch, load.plan);
-  for (const auto& file : files)
+  for (const auto& file : files) {
     std::cout << file["file"].get<std::string>() << "  " << file["sample"].get<std::string>() << '\n';
+    for (const auto& path : file["renditions"]) std::cout << path.get<std::string>() << '\n';
+  }
   return kDone;
 }
 
 }  // namespace
 
 void add_preview(CLI::App& app, Session& session) {
-  CLI::App* command =
-      app.add_subcommand("preview", "Draws views, masks and targets as training would see them, one PNG a sample");
+  CLI::App* command = app.add_subcommand(
+      "preview",
+      "Draws views, masks and targets as training would see them, one PNG a sample, and writes sounds back as WAV");
   auto arguments = std::make_shared<Arguments>();
   arguments->experiment.add_to(*command);
   command->add_option("--out", arguments->out, "folder for the pictures")->required()->type_name("DIR");

@@ -97,6 +97,11 @@ at::Tensor Modality::display(const View& view) const {
   return ((rows - low) / range).reshape(view.data.sizes());
 }
 
+std::optional<std::filesystem::path> Modality::render(const Batch&, int, std::int64_t,
+                                                      const std::filesystem::path&) const {
+  return std::nullopt;
+}
+
 at::Tensor Modality::unpatch(const at::Tensor& patches, const TokenGrid& grid) const {
   const TokenizerSpec spec = tokenizer();
   const auto axes = static_cast<std::int64_t>(spec.patch.size());

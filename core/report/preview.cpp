@@ -25,13 +25,18 @@ at::Tensor places(const TokenSet& tokens, std::int64_t row, const View& view) {
   return token_places(tokens, row, view.grid, view.data.sizes().slice(2));
 }
 
+/// 1 where a context sees its view, else 0.
+at::Tensor seen_places(const Context& seen, std::int64_t row, const View& view) {
+  const at::Tensor visible = places(seen.visible, row, view);
+  return seen.masked.all() ? visible : visible * (1 - places(seen.masked, row, view));
+}
+
 /// A context's view: the seen as it is, the hidden dark, the asked places of its queries tinted.
 at::Tensor context_picture(const Modality& modality, const Batch& batch, const Plan& plan, std::size_t context,
                            std::int64_t row) {
   const Context& seen = plan.contexts[context];
   const View& view = view_of(batch, seen.view);
-  at::Tensor light = places(seen.visible, row, view);
-  if (!seen.masked.all()) light = light * (1 - places(seen.masked, row, view));
+  const at::Tensor light = seen_places(seen, row, view);
   at::Tensor colours = in_colours(modality, view, row) * (kUnseen + (1 - kUnseen) * light);
   for (std::size_t q = 0; q < plan.queries.size(); ++q) {
     const Query& query = plan.queries[q];
@@ -59,6 +64,25 @@ at::Tensor preview_sheet(const Modality& modality, const Batch& batch, const Pla
     pictures.push_back(flatten_picture(context_picture(modality, batch, plan, c, row),
                                        view_of(batch, plan.contexts[c].view).grid.axes));
   return sheet(pictures);
+}
+
+std::vector<std::filesystem::path> preview_renditions(const Modality& modality, const Batch& batch, const Plan& plan,
+                                                      std::int64_t row, const std::filesystem::path& stem) {
+  std::vector<std::filesystem::path> written;
+  const auto write = [&](const Batch& shown, int view, const std::string& part) {
+    auto path = modality.render(shown, view, row, stem.string() + "." + part);
+    if (path) written.push_back(std::move(*path));
+  };
+  for (std::size_t v = 0; v < batch.views.size(); ++v) write(batch, static_cast<int>(v), fmt::format("view-{}", v));
+  for (std::size_t c = 0; c < plan.contexts.size(); ++c) {
+    const Context& seen = plan.contexts[c];
+    Batch masked = batch;
+    at::Tensor& data = masked.views.at(static_cast<std::size_t>(seen.view)).data;
+    const at::Tensor light = seen_places(seen, row, view_of(batch, seen.view)).to(data.device());
+    data = at::where(light.gt(0), data, data[row].amin());
+    write(masked, seen.view, fmt::format("context-{}", c));
+  }
+  return written;
 }
 
 std::string preview_legend(const Batch& batch, const Plan& plan) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,10 @@ class CAIRN_API Modality {
   /// A prepared view as it may be shown, float [B,C,...] in 0 .. 1 with the normalisation undone. By default every row
   /// is stretched between its extremes.
   virtual at::Tensor display(const View& view) const;
+  /// Writes row `row` of a prepared view to a file for other senses than the eye, such as a sound; its path is `stem`
+  /// and an ending. Returns the path; by default there is no such file.
+  virtual std::optional<std::filesystem::path> render(const Batch& batch, int view, std::int64_t row,
+                                                      const std::filesystem::path& stem) const;
   /// The inverse of patches(): values [B,N,P] of every token of `grid` to [B,C,...].
   virtual at::Tensor unpatch(const at::Tensor& patches, const TokenGrid& grid) const;
 
