@@ -72,8 +72,10 @@ class AudioSource : public SampleSource {
       excerpt.seconds = static_cast<double>(wanted + kMargin) / static_cast<double>(options_.sample_rate);
     excerpt.place = purpose_ == Purpose::pretrain ? rng.uniform() : options_.evaluate_place;
     const Sound sound = set_->fetch(index, excerpt);
-    return fitted(resample(sound.samples, sound.rate, options_.sample_rate, options_.resampler),
-                  static_cast<std::size_t>(wanted), options_.fit, static_cast<std::size_t>(front_end_.samples(1)));
+    std::vector<float> waveform = resample(sound.samples, sound.rate, options_.sample_rate, options_.resampler);
+    level_waveform(waveform, options_.loudness, options_.loudness_db);
+    return fitted(std::move(waveform), static_cast<std::size_t>(wanted), options_.fit,
+                  static_cast<std::size_t>(front_end_.samples(1)));
   }
 
   at::Tensor view(std::vector<float> waveform, Rng& rng) const {
@@ -134,11 +136,16 @@ void check(const AudioOptions& options) {
   if (options.compute == Compute::device && options.fit != Fit::silence && options.fit != Fit::repeat)
     throw ConfigError("fit", "makes clips of unequal length, which the device cannot take as one batch",
                       R"(choose "silence" or "repeat", or compute = "loader")");
+  if (!options.statistics.empty() && options.normalise != Normalise::measured)
+    throw ConfigError("statistics", "is for normalise = \"measured\"", "remove it or choose that normalise");
   const bool has_values = options.mean != 0 || options.std != 1;
   if (has_values && options.normalise != Normalise::fixed)
     throw ConfigError(options.mean != 0 ? "mean" : "std", "is for normalise = \"fixed\"",
                       "remove it or choose that normalise");
 }
+
+/// The entry of Batch::extra with mean and deviation of every row of a view before it was standardised, [B,2].
+std::string level_name(std::int64_t view) { return "level_" + std::to_string(view); }
 
 /// Options of every audio modality that say how recordings are read and shown.
 template <class O>
@@ -153,6 +160,10 @@ void add_view_options(Schema<O>& s) {
   option(s, "max_bad_share", &O::max_bad_share, "share of unreadable samples that stops a run").range(0, 1);
   option(s, "resampler", &O::resampler, Choices<Resampler>{{"sinc", Resampler::sinc}, {"soxr", Resampler::soxr}},
          "torchaudio's filter, or libsoxr's high quality");
+  option(s, "loudness", &O::loudness,
+         Choices<Loudness>{{"none", Loudness::none}, {"peak", Loudness::peak}, {"rms", Loudness::rms}},
+         "bring every excerpt to the same peak or root mean square, or leave its level");
+  option(s, "loudness_db", &O::loudness_db, "that level in decibels of full scale").range(-120, 20);
   option(
       s, "fit", &O::fit,
       Choices<Fit>{{"silence", Fit::silence}, {"zero", Fit::zero}, {"repeat", Fit::repeat}, {"stretch", Fit::stretch}},
@@ -174,6 +185,9 @@ void add_view_options(Schema<O>& s) {
       .range(1e-6, 1e6);
   option(s, "statistics_clips", &O::statistics_clips, "training clips that normalise = \"measured\" looks at")
       .range(1, 1 << 20);
+  option(s, "statistics", &O::statistics,
+         "file that normalise = \"measured\" reads, or writes where it is missing; empty: every run measures")
+      .path();
 }
 
 /// Options of every audio modality that reads files.
@@ -301,51 +315,86 @@ void AudioModality::prepare(Batch& batch, Purpose purpose, Rng& rng) const {
         view.data[row][0].copy_(augment_spectrogram(view.data[row][0], options_.recipe(), rng));
     }
     if (pretrain && options_.mixup > 0) view.data = mix_rows(view.data, options_.mixup, options_.nepers(), rng);
-    view.data = normalised(view.data);
+    const auto [offset, scale] = normalisation(view.data);
+    view.data = (view.data - offset) / scale;
+    if (options_.normalise == Normalise::standardise)
+      batch.extra[level_name(&view - batch.views.data())] = at::stack({offset.flatten(), scale.flatten()}, 1);
   }
 }
 
-at::Tensor AudioModality::normalised(const at::Tensor& spectrograms) const {
+std::array<at::Tensor, 2> AudioModality::normalisation(const at::Tensor& spectrograms) const {
+  const auto both = [&](double offset, double scale) {
+    return std::array{at::full({}, offset, spectrograms.options()), at::full({}, scale, spectrograms.options())};
+  };
   switch (options_.normalise) {
     case Normalise::standardise: {
-      const at::Tensor centred = spectrograms - spectrograms.mean({1, 2, 3}, true);
+      const at::Tensor mean = spectrograms.mean({1, 2, 3}, true);
       // Digital silence must not be blown up to noise.
-      return centred / centred.square().mean({1, 2, 3}, true).sqrt_().clamp_min_(1e-3);
+      return {mean, (spectrograms - mean).square().mean({1, 2, 3}, true).sqrt_().clamp_min_(1e-3)};
     }
     case Normalise::measured:
-      return (spectrograms - statistics().first) / statistics().second;
+      return both(statistics().mean, statistics().std);
     case Normalise::fixed:
-      return (spectrograms - options_.mean) / options_.std;
+      return both(options_.mean, options_.std);
     default:
-      return spectrograms;
+      return both(0, 1);
   }
 }
 
-const std::pair<double, double>& AudioModality::statistics() const {
+std::optional<std::filesystem::path> AudioModality::render(const Batch& batch, int view, std::int64_t row,
+                                                           const std::filesystem::path& stem) const {
+  at::Tensor values = batch.views.at(static_cast<std::size_t>(view)).data[row][0];  // [frames,mels]
+  if (const auto level = batch.extra.find(level_name(view)); level != batch.extra.end()) {
+    values = values * level->second[row][1] + level->second[row][0];
+  } else {
+    const auto [offset, scale] = normalisation(values.unsqueeze(0).unsqueeze(0));
+    values = values * scale + offset;
+  }
+  const at::Tensor heard = front_end_.waveform(values);
+  if (!heard.defined()) return std::nullopt;
+  const at::Tensor samples = heard.contiguous();
+  const auto* begin = samples.const_data_ptr<float>();
+  std::filesystem::path path = stem;
+  path += ".wav";
+  write_sound(path, {{begin, begin + samples.numel()}, options_.sample_rate});
+  return path;
+}
+
+const Statistics& AudioModality::statistics() const {
   std::call_once(measured_, [this] {
-    const auto set = opener_(Split::train);
-    if (!set) throw DataError("there is no training part to measure mean and deviation on");
-    AudioOptions plain = options_;
-    plain.compute = Compute::loader;
-    const std::int64_t size = set->size(), clips = std::min(size, plain.statistics_clips);
-    const AudioSource source(opener_(Split::train), Purpose::evaluate, plain, front_end_);
-    double sum = 0, squares = 0, count = 0;
-    for (std::int64_t i = 0; i < clips; ++i) {
-      Rng rng(0, Stream::user, 0, static_cast<std::uint64_t>(i));
-      try {
-        const at::Tensor values = source.load(i * size / clips, rng).views[0].to(at::kDouble);
-        sum += values.sum().item<double>();
-        squares += values.square().sum().item<double>();
-        count += static_cast<double>(values.numel());
-      } catch (const DataError&) {
-        continue;  // the loader counts and names it
-      }
-    }
-    if (count == 0) throw DataError("none of the clips looked at can be read", set->name(0));
-    const double mean = sum / count;
-    statistics_ = {mean, std::sqrt(std::max(1e-6, squares / count - mean * mean))};
+    const std::filesystem::path file = options_.statistics;
+    const std::optional<Statistics> known = file.empty() ? std::nullopt : read_statistics(file);
+    statistics_ = known ? *known : measure();
+    if (!known && !file.empty()) write_statistics(file, statistics_);
   });
   return statistics_;
+}
+
+Statistics AudioModality::measure() const {
+  auto set = opener_(Split::train);
+  if (!set) throw DataError("there is no training part to measure mean and deviation on");
+  AudioOptions plain = options_;
+  plain.compute = Compute::loader;
+  const std::int64_t size = set->size(), clips = std::min(size, plain.statistics_clips);
+  const AudioSource source(std::move(set), Purpose::evaluate, plain, front_end_);
+  Statistics found;
+  double sum = 0, squares = 0, count = 0;
+  for (std::int64_t i = 0; i < clips; ++i) {
+    Rng rng(0, Stream::user, 0, static_cast<std::uint64_t>(i));
+    try {
+      const at::Tensor values = source.load(i * size / clips, rng).views[0].to(at::kDouble);
+      sum += values.sum().item<double>();
+      squares += values.square().sum().item<double>();
+      count += static_cast<double>(values.numel());
+      ++found.samples;
+    } catch (const DataError&) {
+      continue;  // the loader counts and names it
+    }
+  }
+  if (count == 0) throw DataError("none of the clips looked at can be read", source.name(0));
+  found.mean = sum / count;
+  found.std = std::sqrt(std::max(1e-6, squares / count - found.mean * found.mean));
+  return found;
 }
 
 ClipsModality::ClipsModality(const ClipsOptions& options)

@@ -16,6 +16,7 @@
 #include "front_end.h"
 #include "resample.h"
 #include "sound_set.h"
+#include "statistics.h"
 #include "tones.h"
 
 namespace cairn::audio {
@@ -39,6 +40,8 @@ struct AudioOptions : FrontEndOptions {
   std::int64_t raw_rate = 16000;
   std::int64_t raw_channels = 1;
   Resampler resampler = Resampler::sinc;
+  Loudness loudness = Loudness::none;
+  double loudness_db = -20;
   Fit fit = Fit::silence;
   double evaluate_place = 0.5;
   Compute compute = Compute::loader;
@@ -46,6 +49,7 @@ struct AudioOptions : FrontEndOptions {
   double mean = 0;
   double std = 1;
   std::int64_t statistics_clips = 256;
+  std::string statistics;
   std::int64_t views = 1;
   std::array<double, 2> gain_db = {0, 0};
   double noise = 0;
@@ -107,21 +111,25 @@ class AudioModality : public Modality {
   std::vector<ViewLayout> views(Purpose purpose) const override;
   /// Waveforms [B,1,T] to spectrograms where the device computes them; mixing; normalisation.
   void prepare(Batch& batch, Purpose purpose, Rng& rng) const override;
-  /// Grey levels [frames,mels,3], loud is bright.
+  /// A WAV file of what a spectrogram sounds like.
+  std::optional<std::filesystem::path> render(const Batch& batch, int view, std::int64_t row,
+                                              const std::filesystem::path& stem) const override;
 
  protected:
   const FrontEnd& front_end() const { return front_end_; }
 
  private:
-  at::Tensor normalised(const at::Tensor& spectrograms) const;
-  /// Mean and deviation of the training part, measured when first needed.
-  const std::pair<double, double>& statistics() const;
+  /// What is subtracted from spectrograms [B,1,frames,mels], then what divides them.
+  std::array<at::Tensor, 2> normalisation(const at::Tensor& spectrograms) const;
+  /// Mean and deviation of the training part, read or measured when first needed.
+  const Statistics& statistics() const;
+  Statistics measure() const;
 
   AudioOptions options_;
   Opener opener_;
   FrontEnd front_end_;
   mutable std::once_flag measured_;
-  mutable std::pair<double, double> statistics_ = {0, 1};
+  mutable Statistics statistics_;
 };
 
 class ClipsModality : public AudioModality {

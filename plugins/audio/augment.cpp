@@ -45,6 +45,18 @@ bool ViewRecipe::crops() const {
   return crop_time != whole || crop_frequency != whole;
 }
 
+void level_waveform(std::vector<float>& waveform, Loudness loudness, double decibels) {
+  if (loudness == Loudness::none) return;
+  double level = deviation(waveform);
+  if (loudness == Loudness::peak) {
+    level = 0;
+    for (const float value : waveform) level = std::max(level, static_cast<double>(std::abs(value)));
+  }
+  if (level < 1e-9) return;
+  const auto gain = static_cast<float>(std::pow(10, decibels / 20) / level);
+  for (float& value : waveform) value *= gain;
+}
+
 void augment_waveform(std::vector<float>& waveform, const ViewRecipe& recipe, Rng& rng) {
   if (rng.chance(recipe.time_shift)) {
     const auto by = rng.integer(0, static_cast<std::int64_t>(waveform.size()) - 1);

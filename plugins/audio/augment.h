@@ -24,6 +24,13 @@ struct ViewRecipe {
   bool crops() const;
 };
 
+/// To what a waveform is brought before anything else.
+enum class Loudness : std::uint8_t { none, peak, rms };
+
+/// Scales a waveform so that its peak, or its root mean square, lies `decibels` above full scale. Digital silence
+/// stays.
+void level_waveform(std::vector<float>& waveform, Loudness loudness, double decibels);
+
 /// Rotates the waveform in time, adds white noise and changes its level, as the recipe says.
 void augment_waveform(std::vector<float>& waveform, const ViewRecipe& recipe, Rng& rng);
 

@@ -1,20 +1,17 @@
 extern "C" {
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/dict.h>
-#include <libavutil/log.h>
 #include <libswresample/swresample.h>
 }
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <memory>
-#include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "cairn/error.h"
+#include "media/ffmpeg.h"
 #include "sound.h"
 
 namespace cairn::audio {
@@ -26,39 +23,24 @@ namespace fs = std::filesystem;
 constexpr const char* kFormats =
     "mov,matroska,webm,aac,mp3,ogg,flac,wav,avi,asf,flv,mpegts,mpeg,ac3,eac3,amr,wv,aiff,caf,w64,au,ape,tta,tak,dsf,rm";
 
-struct Deleter {
-  void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
-  void operator()(AVFormatContext* p) const { avformat_close_input(&p); }
-  void operator()(AVFrame* p) const { av_frame_free(&p); }
-  void operator()(AVPacket* p) const { av_packet_free(&p); }
+struct SwrDeleter {
   void operator()(SwrContext* p) const { swr_free(&p); }
 };
-
-template <class T>
-using Handle = std::unique_ptr<T, Deleter>;
-
-[[noreturn]] void fail(const fs::path& path, int code) {
-  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-  av_strerror(code, text.data(), text.size());
-  throw DataError(text.data(), path.string(), "replace or remove the file");
-}
 
 /// Decodes the best sound track of one file, frame by frame, into one channel.
 class Track {
  public:
   Track(const fs::path& path, std::int64_t channel) : path_(path), channel_(channel) {
-    // FFmpeg's complaints belong into our errors, not onto the terminal.
-    static std::once_flag once;
-    std::call_once(once, [] { av_log_set_level(AV_LOG_QUIET); });
+    media::silence_ffmpeg();
     AVFormatContext* opened = nullptr;
     AVDictionary* settings = nullptr;
     av_dict_set(&settings, "format_whitelist", kFormats, 0);
     av_dict_set(&settings, "protocol_whitelist", "file", 0);
     const int opening = avformat_open_input(&opened, path.c_str(), nullptr, &settings);
     av_dict_free(&settings);
-    if (opening < 0) fail(path, opening);
+    if (opening < 0) media::fail_ffmpeg(path.string(), opening);
     format_.reset(opened);
-    if (const int code = avformat_find_stream_info(opened, nullptr); code < 0) fail(path, code);
+    if (const int code = avformat_find_stream_info(opened, nullptr); code < 0) media::fail_ffmpeg(path.string(), code);
     const AVCodec* codec = nullptr;
     stream_ = av_find_best_stream(opened, AVMEDIA_TYPE_AUDIO, -1, -1, &codec, 0);
     if (stream_ < 0 || codec == nullptr) throw DataError("it has no sound track that can be decoded", path.string());
@@ -66,12 +48,13 @@ class Track {
     avcodec_parameters_to_context(decoder_.get(), opened->streams[stream_]->codecpar);
     decoder_->thread_count = 1;
     decoder_->pkt_timebase = opened->streams[stream_]->time_base;
-    if (const int code = avcodec_open2(decoder_.get(), codec, nullptr); code < 0) fail(path, code);
+    if (const int code = avcodec_open2(decoder_.get(), codec, nullptr); code < 0)
+      media::fail_ffmpeg(path.string(), code);
   }
 
   /// At most kMostSeconds of it.
   Sound decode() {
-    const Handle<AVPacket> packet(av_packet_alloc());
+    const media::PacketPtr packet(av_packet_alloc());
     int code = 0;
     while (!full() && (code = av_read_frame(format_.get(), packet.get())) >= 0) {
       if (packet->stream_index == stream_ && avcodec_send_packet(decoder_.get(), packet.get()) >= 0) receive();
@@ -89,7 +72,7 @@ class Track {
   }
 
   void receive() {
-    const Handle<AVFrame> frame(av_frame_alloc());
+    const media::FramePtr frame(av_frame_alloc());
     while (avcodec_receive_frame(decoder_.get(), frame.get()) >= 0) append(*frame);
   }
 
@@ -101,7 +84,7 @@ class Track {
     auto* out = reinterpret_cast<std::uint8_t*>(values.data());
     const int got = swr_convert(converter_.get(), &out, frame.nb_samples,
                                 const_cast<const std::uint8_t**>(frame.extended_data), frame.nb_samples);
-    if (got < 0) fail(path_, got);
+    if (got < 0) media::fail_ffmpeg(path_.string(), got);
     mix_down(values.data(), got, channels_, channel_, sound_.samples);
   }
 
@@ -119,16 +102,16 @@ class Track {
     converter_.reset(made);
     av_channel_layout_uninit(&layout);
     if (code >= 0) code = swr_init(converter_.get());
-    if (code < 0) fail(path_, code);
+    if (code < 0) media::fail_ffmpeg(path_.string(), code);
   }
 
   const fs::path& path_;
   std::int64_t channel_;
   int stream_ = -1;
   std::int64_t channels_ = 0;
-  Handle<AVFormatContext> format_;
-  Handle<AVCodecContext> decoder_;
-  Handle<SwrContext> converter_;
+  media::FormatContextPtr format_;
+  media::CodecContextPtr decoder_;
+  std::unique_ptr<SwrContext, SwrDeleter> converter_;
   Sound sound_;
 };
 

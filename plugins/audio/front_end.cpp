@@ -11,12 +11,13 @@
 #include <vector>
 
 #include "cairn/error.h"
+#include "griffin_lim.h"
 
 namespace cairn::audio {
 namespace {
 
 constexpr double kFloor = 1.1920928955078125e-07;  // 2^-23, below which Kaldi's energies do not fall
-constexpr std::int64_t kBlock = 128;  // frames at a time on the CPU, so that what is in work stays in the cache
+constexpr std::int64_t kBlock = 64;  // frames at a time on the CPU, so that what is in work stays in the cache
 constexpr double kPi = std::numbers::pi;
 
 /// A window of `length` samples; `periodic` divides by length, else by length - 1.
@@ -85,9 +86,8 @@ at::Tensor kaldi_filters(const FrontEndOptions& options, std::int64_t fft, doubl
 }
 
 at::Tensor mel_filters(const FrontEndOptions& options, double high) {
-  std::vector<double> bins;
-  const double width = static_cast<double>(options.sample_rate) / static_cast<double>(options.n_fft);
-  for (std::int64_t k = 0; k <= options.n_fft / 2; ++k) bins.push_back(width * static_cast<double>(k));
+  // torchaudio spreads the bins over whole hertz, which tells where the rate or the transform is odd.
+  const std::vector<double> bins = evenly(0, static_cast<double>(options.sample_rate / 2), options.n_fft / 2 + 1);
   std::vector<double> corners =
       evenly(to_mel(options.mel_scale, options.f_min), to_mel(options.mel_scale, high), options.n_mels + 2);
   for (double& corner : corners) corner = to_hz(options.mel_scale, corner);
@@ -110,8 +110,8 @@ double upper_hz(const FrontEndOptions& options, const char* key, double value, d
   return high;
 }
 
-/// Real and imaginary parts side by side, each squared: [...,2*bins].
-at::Tensor squared_parts(const at::Tensor& spectrum) { return at::view_as_real(spectrum).flatten(-2).square(); }
+/// Whether plain loops do what tensor operations would.
+bool has_twin(const at::Tensor& values) { return values.device().is_cpu() && values.scalar_type() == at::kFloat; }
 
 }  // namespace
 
@@ -120,120 +120,156 @@ double FrontEndOptions::nepers() const {
   return log == Logarithm::db ? std::log(10.0) / (power == 1.0 ? 20 : 10) : 0.0;
 }
 
+double FrontEndOptions::strength_power() const { return frontend == FrontEndKind::kaldi_fbank ? 2.0 : power; }
+
 FrontEnd::FrontEnd(const FrontEndOptions& options) : options_(options) {
-  if (options_.frontend == FrontEndKind::kaldi_fbank) {
+  if (is_kaldi()) {
     const double rate = static_cast<double>(options_.sample_rate) / 1000;
-    length_ = static_cast<std::int64_t>(rate * options_.frame_length_ms + 1e-9);
-    shift_ = static_cast<std::int64_t>(rate * options_.frame_shift_ms + 1e-9);
-    if (length_ < 2) throw ConfigError("frame_length_ms", "is less than two samples", "lengthen it");
-    if (shift_ < 1) throw ConfigError("frame_shift_ms", "is less than one sample", "lengthen it");
-    fft_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(length_)));
-    window_ = make_window(options_.window, length_, false);
-    filters_ = kaldi_filters(options_, fft_, upper_hz(options_, "high_hz", options_.high_hz, options_.low_hz));
+    const auto length = static_cast<std::int64_t>(rate * options_.frame_length_ms + 1e-9);
+    const auto shift = static_cast<std::int64_t>(rate * options_.frame_shift_ms + 1e-9);
+    if (length < 2) throw ConfigError("frame_length_ms", "is less than two samples", "lengthen it");
+    if (shift < 1) throw ConfigError("frame_shift_ms", "is less than one sample", "lengthen it");
+    const auto fft = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(length)));
+    cut_ = {length, shift, fft, static_cast<float>(options_.preemphasis), options_.remove_dc_offset};
+    window_ = make_window(options_.window, length, false);
+    filters_ = kaldi_filters(options_, fft, upper_hz(options_, "high_hz", options_.high_hz, options_.low_hz));
   } else {
-    length_ = fft_ = options_.n_fft;
-    shift_ = options_.hop_length;
-    const std::int64_t width = options_.win_length == 0 ? fft_ : options_.win_length;
-    if (width > fft_) throw ConfigError("win_length", "is longer than n_fft", "lower it, or raise n_fft");
-    const std::int64_t left = (fft_ - width) / 2;
-    window_ = at::constant_pad_nd(make_window(Window::hanning, width, true), {left, fft_ - width - left});
+    const std::int64_t fft = options_.n_fft, width = options_.win_length == 0 ? fft : options_.win_length;
+    if (width > fft) throw ConfigError("win_length", "is longer than n_fft", "lower it, or raise n_fft");
+    cut_ = {fft, options_.hop_length, fft};
+    const std::int64_t left = (fft - width) / 2;
+    window_ = at::constant_pad_nd(make_window(Window::hanning, width, true), {left, fft - width - left});
     filters_ = mel_filters(options_, upper_hz(options_, "f_max", options_.f_max, options_.f_min));
   }
-  window_ = window_.to(at::kFloat);
-  if (options_.frontend == FrontEndKind::kaldi_fbank || options_.power == 2.0)
-    filters_ = filters_.repeat_interleave(2, 0);
+  window_ = window_.to(at::kFloat).contiguous();
   filters_ = filters_.to(at::kFloat).contiguous();
+  bank_ = FilterBank(filters_.const_data_ptr<float>(), filters_.size(0), filters_.size(1));
 }
 
 std::int64_t FrontEnd::frames(std::int64_t samples) const {
-  if (options_.frontend == FrontEndKind::kaldi_fbank && !options_.snip_edges)
-    return samples < length_ ? 0 : (samples + shift_ / 2) / shift_;
-  if (options_.frontend == FrontEndKind::mel_spectrogram && options_.center) {
-    const bool too_short = options_.pad_mode == PadMode::reflect ? samples <= fft_ / 2 : samples < 1;
-    return too_short ? 0 : 1 + (samples + fft_ / 2 * 2 - fft_) / shift_;
+  if (is_kaldi() && !options_.snip_edges) return samples < cut_.length ? 0 : (samples + cut_.shift / 2) / cut_.shift;
+  if (!is_kaldi() && options_.center) {
+    const bool too_short = options_.pad_mode == PadMode::reflect ? samples <= cut_.fft / 2 : samples < 1;
+    return too_short ? 0 : 1 + (samples + cut_.fft / 2 * 2 - cut_.fft) / cut_.shift;
   }
-  return samples < length_ ? 0 : 1 + (samples - length_) / shift_;
+  return samples < cut_.length ? 0 : 1 + (samples - cut_.length) / cut_.shift;
 }
 
 std::int64_t FrontEnd::samples(std::int64_t frames) const {
-  std::int64_t count = (frames - 1) * shift_;
-  if (options_.frontend == FrontEndKind::kaldi_fbank && !options_.snip_edges) {
-    count = std::max(length_, frames * shift_ - shift_ / 2);
-  } else if (options_.frontend == FrontEndKind::mel_spectrogram && options_.center) {
-    count = std::max(fft_ / 2 + 1, count + fft_ % 2);
+  std::int64_t count = (frames - 1) * cut_.shift;
+  if (is_kaldi() && !options_.snip_edges) {
+    count = std::max(cut_.length, frames * cut_.shift - cut_.shift / 2);
+  } else if (!is_kaldi() && options_.center) {
+    count = std::max(cut_.fft / 2 + 1, count + cut_.fft % 2);
   } else {
-    count += length_;
+    count += cut_.length;
   }
   return count;
 }
 
 at::Tensor FrontEnd::spectrogram(const at::Tensor& waveform, Rng& rng) const {
-  if (frames(waveform.size(1)) == 0)
+  const std::int64_t count = frames(waveform.size(1));
+  if (count == 0)
     throw DataError("has " + std::to_string(waveform.size(1)) + " samples, too few for one frame", "",
                     "leave it out, or shorten the frames");
-  return options_.frontend == FrontEndKind::kaldi_fbank ? kaldi(waveform, rng) : mel(waveform);
+  const at::Tensor signal = padded(waveform);
+  const std::int64_t block = waveform.device().is_cpu() ? kBlock : count;
+  std::vector<at::Tensor> blocks;
+  for (std::int64_t first = 0; first < count; first += block) {
+    const at::Tensor framed = cut(signal, first, std::min(block, count - first));
+    if (is_kaldi() && options_.dither != 0.0) add_dither(framed, rng);
+    blocks.push_back(filtered(at::fft_rfft(framed)));
+  }
+  return logarithm(at::cat(blocks, 1));
 }
 
 /// With mirrored ends where frames may reach over the edges.
 at::Tensor FrontEnd::padded(const at::Tensor& waveform) const {
-  if (options_.frontend == FrontEndKind::mel_spectrogram) {
+  if (!is_kaldi()) {
+    const std::int64_t half = cut_.fft / 2;
     if (!options_.center) return waveform;
-    if (options_.pad_mode == PadMode::constant) return at::constant_pad_nd(waveform, {fft_ / 2, fft_ / 2});
-    return at::reflection_pad1d(waveform.unsqueeze(1), {fft_ / 2, fft_ / 2}).squeeze(1);
+    if (options_.pad_mode == PadMode::constant) return at::constant_pad_nd(waveform, {half, half});
+    return at::reflection_pad1d(waveform.unsqueeze(1), {half, half}).squeeze(1);
   }
   if (options_.snip_edges) return waveform;
   // Kaldi repeats the edge samples, unlike a reflection, and frames are centred on multiples of the shift.
   const at::Tensor reversed = waveform.flip(1);
-  const std::int64_t pad = length_ / 2 - shift_ / 2, size = waveform.size(1);
+  const std::int64_t pad = cut_.length / 2 - cut_.shift / 2, size = waveform.size(1);
   if (pad > 0) return at::cat({reversed.narrow(1, size - pad, pad), waveform, reversed}, 1);
   return at::cat({waveform.narrow(1, -pad, size + pad), reversed}, 1);
 }
 
-/// Frames minus their mean, pre-emphasised and windowed. All three are linear, so the waveform is pre-emphasised once
-/// and the mean comes off afterwards: each sample is touched twice, not six times.
-at::Tensor FrontEnd::kaldi(const at::Tensor& waveform, Rng& rng) const {
-  const at::Tensor window = window_.to(waveform.device()), filters = filters_.to(waveform.device());
-  const at::Tensor signal = padded(waveform);
-  const std::int64_t count = frames(waveform.size(1));
-  const double kept = 1.0 - options_.preemphasis;
-  const at::Tensor emphasised = signal.clone();
-  emphasised.narrow(1, 1, signal.size(1) - 1).sub_(signal.narrow(1, 0, signal.size(1) - 1), options_.preemphasis);
-  const at::Tensor plain = signal.unfold(1, length_, shift_), lifted = emphasised.unfold(1, length_, shift_);
-  const std::int64_t block = waveform.device().is_cpu() ? kBlock : count;
-  std::vector<at::Tensor> blocks;
-  for (std::int64_t first = 0; first < count; first += block) {
-    const std::int64_t size = std::min(block, count - first);
-    const at::Tensor own = plain.narrow(1, first, size);
-    at::Tensor framed = lifted.narrow(1, first, size) * window;
-    framed.select(2, 0).copy_(own.select(2, 0) * window[0] * kept);  // the first sample is its own predecessor
-    if (options_.remove_dc_offset) framed.addcmul_(own.mean(2, true), window, -kept);
-    if (options_.dither != 0.0) add_dither(framed, window, rng);
-    blocks.push_back(squared_parts(at::fft_rfft(framed, fft_)).matmul(filters));
+/// Frames minus their mean, pre-emphasised and windowed: all linear, so the mean comes off after the pre-emphasis.
+at::Tensor FrontEnd::cut(const at::Tensor& signal, std::int64_t first, std::int64_t count) const {
+  const std::int64_t start = first * cut_.shift, size = (count - 1) * cut_.shift + cut_.length;
+  const at::Tensor part = signal.narrow(1, start, size).contiguous();
+  if (has_twin(signal)) {
+    at::Tensor framed = at::empty({signal.size(0), count, cut_.fft});
+    for (std::int64_t row = 0; row < signal.size(0); ++row)
+      cut_frames(part[row].const_data_ptr<float>(), count, cut_, window_.const_data_ptr<float>(),
+                 framed[row].mutable_data_ptr<float>());
+    return framed;
   }
-  return at::cat(blocks, 1).clamp_min_(kFloor).log_();
+  const at::Tensor window = window_.to(signal.options()), plain = part.unfold(1, cut_.length, cut_.shift);
+  if (!is_kaldi()) return plain * window;
+  at::Tensor framed = plain.clone();
+  framed.narrow(2, 1, cut_.length - 1).sub_(plain.narrow(2, 0, cut_.length - 1), cut_.preemphasis);
+  framed.select(2, 0).mul_(1 - cut_.preemphasis);  // the first sample is its own predecessor
+  if (cut_.remove_mean) framed.sub_(plain.mean(2, true), 1 - cut_.preemphasis);
+  return at::constant_pad_nd(framed.mul_(window), {0, cut_.fft - cut_.length});
 }
 
 /// Noise as if it had been added to each frame before pre-emphasis.
-void FrontEnd::add_dither(at::Tensor& framed, const at::Tensor& window, Rng& rng) const {
+void FrontEnd::add_dither(const at::Tensor& framed, Rng& rng) const {
   const auto generator = at::detail::createCPUGenerator(rng.bits64());
-  at::Tensor noise = at::randn(framed.sizes(), generator, at::kFloat).mul_(options_.dither);
-  noise.narrow(2, 1, length_ - 1).sub_(noise.narrow(2, 0, length_ - 1).clone(), options_.preemphasis);
-  noise.select(2, 0).mul_(1.0 - options_.preemphasis);
-  framed.addcmul_(noise.to(framed.device()), window);
+  const std::int64_t length = cut_.length;
+  at::Tensor noise = at::randn({framed.size(0), framed.size(1), length}, generator, at::kFloat).mul_(options_.dither);
+  noise.narrow(2, 1, length - 1).sub_(noise.narrow(2, 0, length - 1).clone(), cut_.preemphasis);
+  noise.select(2, 0).mul_(1 - cut_.preemphasis);
+  framed.narrow(2, 0, length).addcmul_(noise.to(framed.options()), window_.to(framed.options()));
 }
 
-at::Tensor FrontEnd::mel(const at::Tensor& waveform) const {
-  const at::Tensor window = window_.to(waveform.device()), filters = filters_.to(waveform.device());
-  const at::Tensor spectrum = at::fft_rfft(padded(waveform).unfold(1, fft_, shift_) * window);
-  const at::Tensor strength = options_.power == 2.0   ? squared_parts(spectrum)
-                              : options_.power == 1.0 ? spectrum.abs()
-                                                      : spectrum.abs().pow_(options_.power);
-  at::Tensor mel = strength.matmul(filters);
+at::Tensor FrontEnd::filtered(const at::Tensor& spectrum) const {
+  const double power = options_.strength_power();
+  const at::Tensor parts = at::view_as_real(spectrum.contiguous());
+  if (has_twin(parts) && (power == 2.0 || power == 1.0)) {
+    at::Tensor mel = at::empty({parts.size(0), parts.size(1), options_.n_mels});
+    bank_.apply(parts.const_data_ptr<float>(), parts.size(0) * parts.size(1), power == 1.0,
+                mel.mutable_data_ptr<float>());
+    return mel;
+  }
+  return (power == 2.0 ? parts.square().sum(-1) : spectrum.abs().pow_(power)).matmul(filters_.to(parts.options()));
+}
+
+at::Tensor FrontEnd::logarithm(at::Tensor mel) const {
+  if (is_kaldi()) return mel.clamp_min_(kFloor).log_();
   if (options_.log == Logarithm::none) return mel;
   if (options_.log == Logarithm::log) return mel.add_(options_.log_offset).log_();
   mel.clamp_min_(options_.power == 1.0 ? 1e-5 : 1e-10).log10_().mul_(options_.power == 1.0 ? 20 : 10);
   if (options_.top_db > 0.0) mel = at::maximum(mel, mel.amax({1, 2}, true) - options_.top_db);
   return mel;
+}
+
+at::Tensor FrontEnd::without_logarithm(const at::Tensor& mel) const {
+  if (options_.nepers() == 0.0) return mel;
+  const at::Tensor strength = (mel * options_.nepers()).exp();
+  return is_kaldi() || options_.log == Logarithm::db ? strength : strength - options_.log_offset;
+}
+
+at::Tensor FrontEnd::waveform(const at::Tensor& spectrogram) const {
+  if (cut_.shift >= cut_.fft) return {};
+  const at::Tensor mel = without_logarithm(spectrogram.detach().to(at::kCPU, at::kFloat));
+  const at::Tensor strength = mel.matmul(at::linalg_pinv(filters_)).clamp_min_(0);  // [frames,bins]
+  at::Tensor magnitude = strength.pow(1 / options_.strength_power());
+  if (cut_.preemphasis > 0) {
+    const at::Tensor turn = at::linspace(0, kPi, magnitude.size(1));
+    magnitude = magnitude / (1 + cut_.preemphasis * cut_.preemphasis - 2 * cut_.preemphasis * turn.cos()).sqrt();
+  }
+  const std::int64_t width = 2 * cut_.shift > window_.size(0) ? cut_.fft : window_.size(0),
+                     left = (cut_.fft - width) / 2;
+  const at::Tensor window = make_window(Window::hanning, width, true).to(at::kFloat);
+  return griffin_lim(magnitude.t().contiguous(), at::constant_pad_nd(window, {left, cut_.fft - width - left}),
+                     cut_.shift);
 }
 
 }  // namespace cairn::audio

@@ -6,6 +6,7 @@
 
 #include "cairn/options.h"
 #include "cairn/rng.h"
+#include "filter_bank.h"
 
 namespace cairn::audio {
 
@@ -49,11 +50,14 @@ struct FrontEndOptions {
 
   /// Natural logarithms in one unit of the values; 0 where the values are no logarithms.
   double nepers() const;
+  /// 2 where bands hold power, 1 where they hold magnitude.
+  double strength_power() const;
 };
 
-/// Computes spectrograms on whatever device the waveform is on: one implementation for loader threads and batches.
-/// Kaldi's filter bank is Povey et al.'s as torchaudio 2.11 computes it (triangles linear in mel, Nyquist left out);
-/// the mel spectrogram has triangles linear in Hz on the HTK or Slaney scale (O'Shaughnessy 1987; Slaney 1998).
+/// Computes spectrograms on whatever device the waveform is on. Cutting and filtering have a twin of plain loops for
+/// the CPU, where the loader's threads spend their time. Kaldi's filter bank is Povey et al.'s as torchaudio 2.11
+/// computes it (triangles linear in mel, Nyquist left out); the mel spectrogram has triangles linear in Hz on the HTK
+/// or Slaney scale (O'Shaughnessy 1987; Slaney 1998).
 class FrontEnd {
  public:
   /// ConfigError if the options contradict each other.
@@ -62,22 +66,30 @@ class FrontEnd {
   /// Waveforms [B,T] in [-1, 1] to spectrograms [B,frames,mels]. DataError where T is too short for one frame.
   /// `rng` draws the dither.
   at::Tensor spectrogram(const at::Tensor& waveform, Rng& rng) const;
+  /// A waveform [T] on the CPU whose spectrogram is close to [frames,mels]; undefined where frames do not overlap.
+  /// Phases are guessed, and so is what the filters do not tell.
+  at::Tensor waveform(const at::Tensor& spectrogram) const;
   /// Number of frames of a waveform of `samples` samples; 0 where it is too short.
   std::int64_t frames(std::int64_t samples) const;
   /// The fewest samples that give `frames` frames.
   std::int64_t samples(std::int64_t frames) const;
 
  private:
-  at::Tensor kaldi(const at::Tensor& waveform, Rng& rng) const;
-  at::Tensor mel(const at::Tensor& waveform) const;
+  bool is_kaldi() const { return options_.frontend == FrontEndKind::kaldi_fbank; }
   at::Tensor padded(const at::Tensor& waveform) const;
-  void add_dither(at::Tensor& framed, const at::Tensor& window, Rng& rng) const;
+  /// Windowed frames `first` to `first + count` of a padded signal [B,T]: [B,count,fft].
+  at::Tensor cut(const at::Tensor& signal, std::int64_t first, std::int64_t count) const;
+  void add_dither(const at::Tensor& framed, Rng& rng) const;
+  /// Spectra [B,F,bins] to filtered strengths [B,F,mels].
+  at::Tensor filtered(const at::Tensor& spectrum) const;
+  at::Tensor logarithm(at::Tensor mel) const;
+  at::Tensor without_logarithm(const at::Tensor& mel) const;
 
   FrontEndOptions options_;
-  std::int64_t length_ = 0, shift_ = 0, fft_ = 0;  // in samples
-  at::Tensor window_;                              // [length_]
-  // [bins,mels], or [2*bins,mels] with each row twice: for squared real and imaginary parts side by side.
-  at::Tensor filters_;
+  FrameCut cut_;
+  at::Tensor window_;   // [length]
+  at::Tensor filters_;  // [bins,mels]
+  FilterBank bank_;     // the same for the CPU
 };
 
 }  // namespace cairn::audio

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,39 +13,58 @@
 #include <utility>
 
 #include "cairn/error.h"
+#include "lanes.h"
 
 namespace cairn::audio {
 namespace {
 
 constexpr double kZeroCrossings = 6, kRollOff = 0.99;
-constexpr std::size_t kLane = 8;  // taps come in multiples of this, so that the compiler makes vectors of them
+constexpr std::size_t kMostWeights = 1 << 22;  // of one filter, 16 MiB
+constexpr std::size_t kMostFilters = 64;
+constexpr std::int64_t kRows = 4;  // periods that share a load of the weights
+constexpr auto kWide = static_cast<std::int64_t>(kLanes);
 
-/// The filter for one pair of rates: output q * up + p is the product of phase p with the input from
-/// q * down + first[p] on.
-struct Polyphase {
-  std::int64_t down = 1, up = 1;  // the rates without their common divisor
+/// kLanes neighbouring outputs: input `first + i` counts `weight[i][lane]` in output `lane`.
+struct FilterBlock {
+  std::int64_t first = 0;
   std::size_t taps = 0;
-  std::vector<std::int64_t> first;
-  std::vector<float> weight;  // [up,taps]
+  std::size_t weight = 0;  // where its weights begin
+};
+
+/// The filter for one pair of rates. Everything repeats after a period: `outputs` from `inputs`.
+struct Polyphase {
+  std::int64_t outputs = 0, inputs = 0;
+  std::vector<FilterBlock> blocks;
+  std::vector<float> weight;
+  std::int64_t before = 0, behind = 0;  // how far blocks reach over the start and the end of a period's inputs
 };
 
 Polyphase design(std::int64_t down, std::int64_t up) {
-  Polyphase filter{down, up};
+  Polyphase filter;
+  filter.outputs = std::lcm(kWide, up);
+  filter.inputs = filter.outputs / up * down;
   const double cutoff = static_cast<double>(std::min(down, up)) * kRollOff / static_cast<double>(down);
-  const double reach = kZeroCrossings / cutoff;  // in input samples, to either side
-  filter.taps = (static_cast<std::size_t>(std::ceil(2 * reach)) + 1 + kLane - 1) / kLane * kLane;
-  filter.weight.assign(filter.taps * static_cast<std::size_t>(up), 0.0F);
-  for (std::int64_t p = 0; p < up; ++p) {
-    const double centre = static_cast<double>(p * down) / static_cast<double>(up);
-    const auto first = static_cast<std::int64_t>(std::ceil(centre - reach));
-    filter.first.push_back(first);
-    for (std::size_t k = 0; k < filter.taps; ++k) {
-      const double t = (static_cast<double>(first) + static_cast<double>(k) - centre) * cutoff;
-      if (std::abs(t) >= kZeroCrossings) continue;
-      const double hann = std::cos(t * std::numbers::pi / kZeroCrossings / 2);
-      const double sinc = t == 0 ? 1 : std::sin(t * std::numbers::pi) / (t * std::numbers::pi);
-      filter.weight[static_cast<std::size_t>(p) * filter.taps + k] = static_cast<float>(sinc * hann * hann * cutoff);
-    }
+  const double reach = kZeroCrossings / cutoff;  // in inputs, to either side
+  const double step = static_cast<double>(down) / static_cast<double>(up);
+  if (static_cast<double>(filter.outputs) * (2 * reach + static_cast<double>(kLanes) * step) > kMostWeights)
+    throw DataError("its rate has too little in common with sample_rate for the sinc filter", "",
+                    "set resampler = \"soxr\", or leave the file out");
+  for (std::int64_t output = 0; output < filter.outputs; output += kWide) {
+    FilterBlock block;
+    block.first = static_cast<std::int64_t>(std::ceil(static_cast<double>(output) * step - reach));
+    const auto last = static_cast<std::int64_t>(std::floor(static_cast<double>(output + kWide - 1) * step + reach));
+    block.taps = static_cast<std::size_t>(last - block.first + 1);
+    block.weight = filter.weight.size();
+    filter.before = std::max(filter.before, -block.first);
+    filter.behind = std::max(filter.behind, last + 1 - filter.inputs);
+    for (std::int64_t i = block.first; i <= last; ++i)
+      for (std::int64_t lane = 0; lane < kWide; ++lane) {
+        const double t = static_cast<double>(i * up - (output + lane) * down) / static_cast<double>(up) * cutoff;
+        const double hann = std::cos(t * std::numbers::pi / kZeroCrossings / 2);
+        const double sinc = t == 0 ? 1 : std::sin(t * std::numbers::pi) / (t * std::numbers::pi);
+        filter.weight.push_back(std::abs(t) < kZeroCrossings ? static_cast<float>(sinc * hann * hann * cutoff) : 0);
+      }
+    filter.blocks.push_back(block);
   }
   return filter;
 }
@@ -55,33 +75,54 @@ std::shared_ptr<const Polyphase> filter_for(std::int64_t from, std::int64_t to) 
   static std::map<std::pair<std::int64_t, std::int64_t>, std::shared_ptr<const Polyphase>> known;
   const std::int64_t divisor = std::gcd(from, to);
   const std::lock_guard lock(mutex);
+  if (known.size() >= kMostFilters) known.clear();  // files that lie about their rates
   auto& filter = known[{from / divisor, to / divisor}];
   if (!filter) filter = std::make_shared<const Polyphase>(design(from / divisor, to / divisor));
   return filter;
 }
 
-float product(const float* a, const float* b, std::size_t count) {
-  float sums[kLane] = {};
-  for (std::size_t i = 0; i < count; i += kLane)
-    for (std::size_t lane = 0; lane < kLane; ++lane) sums[lane] += a[i + lane] * b[i + lane];
-  float sum = 0;
-  for (const float part : sums) sum += part;
-  return sum;
-}
-
-void sinc(std::span<const float> waveform, const Polyphase& filter, std::vector<float>& out) {
-  const auto margin = static_cast<std::int64_t>(filter.taps);
-  std::vector<float> padded(waveform.size() + 3 * filter.taps + static_cast<std::size_t>(filter.down));
-  std::copy(waveform.begin(), waveform.end(), padded.begin() + margin);
-  std::int64_t start = margin, phase = 0;
-  for (float& value : out) {
-    value = product(&padded[static_cast<std::size_t>(start + filter.first[static_cast<std::size_t>(phase)])],
-                    &filter.weight[static_cast<std::size_t>(phase) * filter.taps], filter.taps);
-    if (++phase == filter.up) phase = 0, start += filter.down;
+/// One block in kRows periods: `input` and `out` are those of the first.
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void filter_block(
+    const float* input, std::int64_t inputs, const float* weight, std::size_t taps, float* out, std::int64_t outputs) {
+  Lanes sums[kRows] = {};
+  for (std::size_t i = 0; i < taps; ++i) {
+    Lanes lanes;
+    std::memcpy(&lanes, weight + i * kLanes, sizeof(lanes));
+    for (std::int64_t row = 0; row < kRows; ++row)
+      sums[row] += input[row * inputs + static_cast<std::int64_t>(i)] * lanes;
   }
+  for (std::int64_t row = 0; row < kRows; ++row) std::memcpy(out + row * outputs, &sums[row], sizeof(sums[row]));
 }
 
-void soxr(std::span<const float> waveform, std::int64_t from, std::int64_t to, std::vector<float>& out) {
+/// `size` outputs; the waveform is silent where it has no values.
+std::vector<float> sinc(std::span<const float> waveform, const Polyphase& filter, std::int64_t size) {
+  const std::int64_t step = kRows * filter.outputs, given = static_cast<std::int64_t>(waveform.size());
+  std::vector<float> out(static_cast<std::size_t>((size + step - 1) / step * step));
+  std::vector<float> edge(static_cast<std::size_t>(filter.before + kRows * filter.inputs + filter.behind));
+  for (std::int64_t done = 0; done < size; done += step) {
+    const std::int64_t begin = done / filter.outputs * filter.inputs - filter.before;
+    const std::int64_t end = begin + static_cast<std::int64_t>(edge.size());
+    const float* input = edge.data() + filter.before;
+    if (begin >= 0 && end <= given) {
+      input = waveform.data() + begin + filter.before;
+    } else {
+      std::fill(edge.begin(), edge.end(), 0.0F);
+      const std::int64_t low = std::clamp<std::int64_t>(begin, 0, given),
+                         high = std::clamp<std::int64_t>(end, 0, given);
+      std::copy(waveform.begin() + low, waveform.begin() + high, edge.begin() + (low - begin));
+    }
+    float* at = out.data() + done;
+    for (const FilterBlock& block : filter.blocks) {
+      filter_block(input + block.first, filter.inputs, &filter.weight[block.weight], block.taps, at, filter.outputs);
+      at += kLanes;
+    }
+  }
+  out.resize(static_cast<std::size_t>(size));
+  return out;
+}
+
+std::vector<float> soxr(std::span<const float> waveform, std::int64_t from, std::int64_t to, std::int64_t size) {
+  std::vector<float> out(static_cast<std::size_t>(size));
   const soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
   const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
   const soxr_runtime_spec_t runtime = soxr_runtime_spec(1);
@@ -91,21 +132,16 @@ void soxr(std::span<const float> waveform, std::int64_t from, std::int64_t to, s
                    out.data(), out.size(), &written, &io, &quality, &runtime);
   if (error != nullptr) throw Error(std::string("libsoxr cannot resample: ") + error);
   std::fill(out.begin() + static_cast<std::ptrdiff_t>(written), out.end(), 0.0F);
+  return out;
 }
 
 }  // namespace
 
 std::vector<float> resample(std::span<const float> waveform, std::int64_t from, std::int64_t to, Resampler resampler) {
   if (from == to) return {waveform.begin(), waveform.end()};
-  const auto size = static_cast<std::int64_t>(waveform.size());
-  std::vector<float> out(static_cast<std::size_t>((size * to + from - 1) / from));
-  if (out.empty()) return out;
-  if (resampler == Resampler::sinc) {
-    sinc(waveform, *filter_for(from, to), out);
-  } else {
-    soxr(waveform, from, to, out);
-  }
-  return out;
+  const auto size = (static_cast<std::int64_t>(waveform.size()) * to + from - 1) / from;
+  if (size == 0) return {};
+  return resampler == Resampler::sinc ? sinc(waveform, *filter_for(from, to), size) : soxr(waveform, from, to, size);
 }
 
 }  // namespace cairn::audio

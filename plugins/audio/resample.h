@@ -10,7 +10,8 @@ namespace cairn::audio {
 /// `soxr` is libsoxr's high-quality setting: longer, steeper, slower.
 enum class Resampler : std::uint8_t { sinc, soxr };
 
-/// The waveform at rate `to`, ceil(T * to / from) samples.
+/// The waveform at rate `to`, ceil(T * to / from) samples. DataError where `sinc` would need a filter of immoderate
+/// size.
 std::vector<float> resample(std::span<const float> waveform, std::int64_t from, std::int64_t to, Resampler resampler);
 
 }  // namespace cairn::audio

@@ -46,18 +46,29 @@ SF_INFO info_of(const fs::path& path, const RawFormat& raw) {
   return info;
 }
 
+/// Appends what is left of at most `most` frames; `read` is sf_readf_float or its like.
+template <class T>
+void append_frames(SNDFILE* file, sf_count_t (*read)(SNDFILE*, T*, sf_count_t), std::int64_t channels,
+                   std::int64_t most, std::int64_t channel, std::vector<float>& mono) {
+  std::vector<T> values(static_cast<std::size_t>(std::max<std::int64_t>(kChunk, channels)));
+  const std::int64_t fit = static_cast<std::int64_t>(values.size()) / channels;
+  for (std::int64_t left = most; left > 0;) {
+    const std::int64_t got = read(file, values.data(), std::min(left, fit));
+    if (got <= 0) return;
+    mix_down(values.data(), got, channels, channel, mono);
+    left -= got;
+  }
+}
+
 /// Reads at most `most` frames from where the file stands. Damage that libsndfile finds on the way is an error.
 std::vector<float> read_frames(SNDFILE* file, const SF_INFO& info, std::int64_t most, std::int64_t channel,
                                const fs::path& path) {
   std::vector<float> mono;
   mono.reserve(static_cast<std::size_t>(std::clamp<std::int64_t>(std::min(most, info.frames), 0, kReserve)));
-  std::vector<float> values(static_cast<std::size_t>(std::max<std::int64_t>(kChunk, info.channels)));
-  const std::int64_t fit = static_cast<std::int64_t>(values.size()) / info.channels;
-  for (std::int64_t left = most; left > 0;) {
-    const std::int64_t got = sf_readf_float(file, values.data(), std::min(left, fit));
-    if (got <= 0) break;
-    mix_down(values.data(), got, info.channels, channel, mono);
-    left -= got;
+  if ((info.format & SF_FORMAT_SUBMASK) == SF_FORMAT_PCM_16) {
+    append_frames<std::int16_t>(file, sf_readf_short, info.channels, most, channel, mono);  // half the way to float
+  } else {
+    append_frames<float>(file, sf_readf_float, info.channels, most, channel, mono);
   }
   if (sf_error(file) != SF_ERR_NO_ERROR)
     throw DataError("is damaged after " + std::to_string(mono.size()) + " samples (" + sf_strerror(file) + ")",
@@ -87,27 +98,43 @@ Sound read_with_sndfile(SNDFILE* file, const SF_INFO& info, std::int64_t channel
 
 void require_sound(const Sound& sound, const fs::path& path) {
   if (sound.samples.empty()) throw DataError("holds no samples", path.string(), "replace or remove the file");
-  std::int64_t wrong = 0;
+  std::uint32_t wrong = 0;
   for (const float value : sound.samples) wrong += std::abs(value) < kLoudest ? 0 : 1;
   if (wrong > 0)
     throw DataError("has " + std::to_string(wrong) + " samples that are no sound (NaN, infinite or beyond 1e6)",
                     path.string(), "replace or remove the file");
 }
 
+template <class T>
+void mix(const T* interleaved, std::int64_t frames, std::int64_t channels, std::int64_t channel, float scale,
+         std::vector<float>& out) {
+  const std::size_t before = out.size();
+  out.resize(before + static_cast<std::size_t>(frames));
+  float* to = out.data() + before;
+  if (channels == 1 || channel >= 0) {
+    const std::int64_t wanted = std::max<std::int64_t>(channel, 0);
+    for (std::int64_t i = 0; i < frames; ++i) to[i] = scale * static_cast<float>(interleaved[i * channels + wanted]);
+    return;
+  }
+  scale /= static_cast<float>(channels);
+  for (std::int64_t i = 0; i < frames; ++i, interleaved += channels) {
+    float sum = 0;
+    for (std::int64_t c = 0; c < channels; ++c) sum += static_cast<float>(interleaved[c]);
+    to[i] = sum * scale;
+  }
+}
+
 }  // namespace
 
 void mix_down(const float* interleaved, std::int64_t frames, std::int64_t channels, std::int64_t channel,
               std::vector<float>& out) {
-  if (channels == 1) {
-    out.insert(out.end(), interleaved, interleaved + frames);
-    return;
-  }
-  const float scale = 1.0F / static_cast<float>(channels);
-  for (std::int64_t i = 0; i < frames; ++i, interleaved += channels) {
-    float sum = 0;
-    for (std::int64_t c = 0; c < channels; ++c) sum += interleaved[c];
-    out.push_back(channel < 0 ? sum * scale : interleaved[channel]);
-  }
+  mix(interleaved, frames, channels, channel, 1.0F, out);
+}
+
+void mix_down(const std::int16_t* interleaved, std::int64_t frames, std::int64_t channels, std::int64_t channel,
+              std::vector<float>& out) {
+  constexpr float kScale = 1.0F / 32768;
+  mix(interleaved, frames, channels, channel, kScale, out);
 }
 
 void require_channel(std::int64_t channel, std::int64_t channels, const fs::path& path) {
@@ -138,6 +165,22 @@ Sound read_sound(const fs::path& path, const ReadOptions& options, const Excerpt
   }
   require_sound(sound, path);
   return sound;
+}
+
+void write_sound(const fs::path& path, const Sound& sound) {
+  SF_INFO info = {};
+  info.samplerate = static_cast<int>(sound.rate);
+  info.channels = 1;
+  info.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
+  const SndfilePtr file(sf_open(path.c_str(), SFM_WRITE, &info));
+  if (!file) throw Error(std::string("cannot be written: ") + sf_strerror(nullptr), path.string());
+  float peak = 1;
+  for (const float value : sound.samples) peak = std::max(peak, std::abs(value));
+  std::vector<float> scaled = sound.samples;
+  for (float& value : scaled) value /= peak;
+  const auto size = static_cast<sf_count_t>(scaled.size());
+  if (sf_write_float(file.get(), scaled.data(), size) != size)
+    throw Error("cannot be written to the end", path.string(), "make room on the disk");
 }
 
 }  // namespace cairn::audio

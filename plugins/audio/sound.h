@@ -39,11 +39,17 @@ inline constexpr double kMostSeconds = 600;
 /// DataError if it cannot be read, is damaged, holds no samples, or values that are no sound (NaN, infinite).
 Sound read_sound(const std::filesystem::path& path, const ReadOptions& options, const Excerpt& excerpt);
 
+/// Writes a WAV file of 16 bits, made quieter where it would overflow. Error if that fails.
+void write_sound(const std::filesystem::path& path, const Sound& sound);
+
 /// The sound track of a file as FFmpeg decodes it. DataError if there is none.
 Sound decode_with_ffmpeg(const std::filesystem::path& path, std::int64_t channel, const Excerpt& excerpt);
 
-/// Appends the wanted channel of `frames` frames, or the mean of all `channels`, to `out`.
+/// Appends the wanted channel of `frames` frames, or the mean of all `channels`, to `out`. Integers of 16 bits come to
+/// [-1, 1].
 void mix_down(const float* interleaved, std::int64_t frames, std::int64_t channels, std::int64_t channel,
+              std::vector<float>& out);
+void mix_down(const std::int16_t* interleaved, std::int64_t frames, std::int64_t channels, std::int64_t channel,
               std::vector<float>& out);
 
 /// Checks that channel `channel` exists among `channels`. DataError, naming the file, if not.

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "cairn/error.h"
-#include "media/ffmpeg.h"
+#include "media/ffmpeg_picture.h"
 
 namespace cairn::media {
 namespace {

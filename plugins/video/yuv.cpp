@@ -9,6 +9,8 @@ extern "C" {
 #include <cmath>
 #include <vector>
 
+#include "media/ffmpeg_picture.h"
+
 namespace cairn::video {
 namespace {
 

@@ -7,8 +7,9 @@ compiler=$(command -v clang++-14 || command -v clang++) || { echo "skipped: ther
 mkdir -p "$build/found"
 cd "$source/plugins/audio"
 # shellcheck disable=SC2046
-"$compiler" -std=c++20 -O1 -g1 -fsanitize=fuzzer,address -I. -I../../core/include tests/fuzz_sound.cpp sound.cpp ffmpeg.cpp \
-  ../../core/interface/error.cpp $(pkg-config --cflags --libs sndfile libavcodec libavformat libavutil libswresample) \
+"$compiler" -std=c++20 -O1 -g1 -fsanitize=fuzzer,address -I. -I.. -I../../core/include tests/fuzz_sound.cpp sound.cpp ffmpeg.cpp \
+  ../media/ffmpeg.cpp ../../core/interface/error.cpp \
+  $(pkg-config --cflags --libs sndfile libavcodec libavformat libavutil libswresample) \
   -o "$build/fuzz_sound"
 zoo=${CAIRN_SHARED:-$source/../shared}/data/zoo/audio
 [ -d "$zoo" ] || zoo=

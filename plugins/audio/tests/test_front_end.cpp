@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -110,6 +111,15 @@ TEST_CASE("front end: mel spectrograms of M2D and BYOL-A") {
                  2e-3);
 }
 
+TEST_CASE("front end: a mel spectrogram of an odd rate and an odd transform is torchaudio's") {
+  FrontEndOptions odd = mel_options();
+  odd.sample_rate = 11025, odd.n_fft = 321, odd.n_mels = 40;
+  const at::Tensor values = spectrogram(odd, signal());
+  REQUIRE(values.sizes() == at::IntArrayRef({1, 100, 40}));
+  CHECK(values.mean().item<double>() == Approx(-8.332743).margin(1e-3));
+  require_points(values, {{0, 0, 4.775592}, {3, 50, -3.490774}, {9, 50, -5.419568}, {20, 60, 3.809304}}, 2e-3);
+}
+
 TEST_CASE("front end: rows of a batch do not depend on each other") {
   FrontEndOptions options = GENERATE(FrontEndOptions(), mel_options());
   options.snip_edges = false;
@@ -119,6 +129,41 @@ TEST_CASE("front end: rows of a batch do not depend on each other") {
   const at::Tensor batch = spectrogram(options, both);
   CHECK(batch[0].allclose(spectrogram(options, signal())[0], 1e-4, 1e-4));
   CHECK(batch[1].allclose(spectrogram(options, quiet)[0], 1e-4, 1e-4));
+}
+
+TEST_CASE("front end: plain loops and tensor operations agree") {
+  // Double precision takes the way of the device.
+  FrontEndOptions options;
+  options.frontend = GENERATE(FrontEndKind::kaldi_fbank, FrontEndKind::mel_spectrogram);
+  options.power = GENERATE(1.0, 2.0);
+  options.remove_dc_offset = GENERATE(true, false);
+  options.preemphasis = GENERATE(0.0, 0.97);
+  options.frame_length_ms = 23.7, options.frame_shift_ms = 9.3, options.n_mels = 37;  // multiples of nothing
+  options.n_fft = 390, options.win_length = 301, options.hop_length = 97;
+  at::manual_seed(1);  // noise, as single precision cannot tell what lies far below the loudest band
+  const at::Tensor x = at::cat({signal() + 0.2, signal().flip(1)}).narrow(1, 0, 9001) + 0.1 * at::randn({2, 9001});
+  const at::Tensor loops = spectrogram(options, x), tensors = spectrogram(options, x.to(at::kDouble));
+  CHECK(tensors.scalar_type() == at::kDouble);
+  CHECK(loops.allclose(tensors.to(at::kFloat), 1e-3, 2e-3));
+}
+
+TEST_CASE("front end: a spectrogram is heard again") {
+  FrontEndOptions options;
+  options.frontend = GENERATE(FrontEndKind::kaldi_fbank, FrontEndKind::mel_spectrogram);
+  options.log = GENERATE(Logarithm::log, Logarithm::db);
+  const FrontEnd front_end(options);
+  const at::Tensor plain = spectrogram(options, signal());
+  const at::Tensor heard = front_end.waveform(plain[0]);
+  REQUIRE(heard.dim() == 1);
+  CHECK(std::abs(heard.size(0) - 16000) < 500);
+  const at::Tensor again = spectrogram(options, heard.unsqueeze(0));
+  // Where there is sound, it is as loud as before: within 3 dB on the mean of the loud bands.
+  const std::int64_t frames = std::min(plain.size(1), again.size(1)) - 8;
+  const at::Tensor a = plain[0].narrow(0, 4, frames).mean(0), b = again[0].narrow(0, 4, frames).mean(0);
+  const at::Tensor loud = a.gt(a.max() - 6 / options.nepers());
+  CHECK((a - b).masked_select(loud).abs().mean().item<double>() < 0.7 / options.nepers());
+  options.frame_shift_ms = 40, options.hop_length = 900;
+  CHECK_FALSE(FrontEnd(options).waveform(plain[0]).defined());
 }
 
 TEST_CASE("front end: frames and samples belong together") {
@@ -179,6 +224,32 @@ TEST_CASE("resample: a tone stays a tone, lengths are rounded up") {
         static_cast<std::size_t>((7 * to + from - 1) / from));
 }
 
+TEST_CASE("resample: sinc is the formula, at every place and for odd rates") {
+  const auto [from, to] = GENERATE(table<std::int64_t, std::int64_t>(
+      {{44100, 16000}, {8000, 16000}, {16000, 44100}, {11127, 8000}, {3, 2}, {1, 7}, {16000, 1000}}));
+  const auto size = static_cast<std::size_t>(GENERATE(1, 39, 1500));
+  CAPTURE(from, to, size);
+  std::vector<float> wave = tone(0.07, 1, size);
+  const std::vector<float> values = resample(wave, from, to, Resampler::sinc);
+  const double cutoff = 0.99 * std::min(1.0, static_cast<double>(to) / static_cast<double>(from));
+  for (std::size_t o = 0; o < values.size(); o += 1 + values.size() / 50) {
+    const double centre = static_cast<double>(o) * static_cast<double>(from) / static_cast<double>(to);
+    double sum = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      const double t = (static_cast<double>(i) - centre) * cutoff;
+      if (std::abs(t) >= 6) continue;
+      const double sinc = t == 0 ? 1 : std::sin(std::numbers::pi * t) / (std::numbers::pi * t);
+      sum += wave[i] * cutoff * sinc * std::pow(std::cos(std::numbers::pi * t / 12), 2);
+    }
+    REQUIRE(values[o] == Approx(sum).margin(2e-6));
+  }
+}
+
+TEST_CASE("resample: a rate that is a lie costs no memory") {
+  CHECK_THROWS_AS(resample(std::vector<float>(100), 3999999, 16000, Resampler::sinc), DataError);
+  CHECK(resample(std::vector<float>(1000), 3999999, 16000, Resampler::soxr).size() == 5);
+}
+
 TEST_CASE("resample: what lies above the new Nyquist frequency goes") {
   const Resampler resampler = GENERATE(Resampler::sinc, Resampler::soxr);
   const std::vector<float> values = resample(tone(15000, 44100, 44100), 44100, 16000, resampler);
@@ -215,6 +286,19 @@ TEST_CASE("augment: a whole crop of a clip's own size finds the clip") {
   const at::Tensor out = augment_spectrogram(at::ones({30, 8}).cumsum(0), recipe, rng);
   CHECK(out[0].allclose(at::full({8}, 15.5), 1e-3, 1e-3));
   CHECK(out[15].mean().item<double>() == Approx(16).margin(1));
+}
+
+TEST_CASE("augment: peak and root mean square are brought to a level; silence stays") {
+  std::vector<float> values = tone(440, 8000, 8000), silence(10);
+  level_waveform(values, Loudness::rms, -20);
+  CHECK(values[5] == Approx(0.1 * std::sqrt(2.0) * tone(440, 8000, 8000)[5]).epsilon(1e-3));
+  level_waveform(values, Loudness::peak, -6.0206);
+  CHECK(*std::max_element(values.begin(), values.end()) == Approx(0.5).epsilon(1e-3));
+  const std::vector<float> before = values;
+  level_waveform(values, Loudness::none, 0);
+  CHECK(values == before);
+  level_waveform(silence, Loudness::rms, -20);
+  CHECK(silence == std::vector<float>(10));
 }
 
 TEST_CASE("augment: waveforms are rotated, changed in level and made noisy as asked") {

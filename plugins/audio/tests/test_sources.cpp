@@ -359,6 +359,56 @@ TEST_CASE("audio: normalisation") {
   CHECK_THROWS_AS(view(Normalise::none), ConfigError);
 }
 
+TEST_CASE("audio: measured statistics are kept in a file, and read from it") {
+  TemporaryFolder folder;
+  TonesOptions options;
+  options.train_samples = 24;
+  options.normalise = Normalise::measured;
+  const at::Tensor measured = evaluated(TonesModality(options), 3);
+  options.statistics = (folder / "kept/statistics.json").string();
+  CHECK(evaluated(TonesModality(options), 3).equal(measured));
+  const auto kept = read_statistics(options.statistics);
+  REQUIRE(kept);
+  CHECK(kept->samples == 24);
+  options.train_samples = 12;  // would give others
+  CHECK(evaluated(TonesModality(options), 3).equal(measured));
+  write_text(options.statistics, R"({"samples": 8, "mean": [-4.0], "std": [2.0]})");
+  TonesOptions fixed = options;
+  fixed.statistics = "", fixed.normalise = Normalise::fixed, fixed.mean = -4, fixed.std = 2;
+  CHECK(evaluated(TonesModality(options), 3).equal(evaluated(TonesModality(fixed), 3)));
+  for (const char* wrong : {"", "{}", "[1, 2]", R"({"samples": 8, "mean": [1, 2, 3], "std": [1, 2, 3]})",
+                            R"({"samples": 8, "mean": [1], "std": [0]})"}) {
+    write_text(options.statistics, wrong);
+    CHECK_THROWS_WITH(evaluated(TonesModality(options), 3), Contains("statistics.json"));
+  }
+  options.normalise = Normalise::none;
+  CHECK_THROWS_AS(TonesModality(options), ConfigError);
+}
+
+TEST_CASE("audio: a view is written as it sounds, at its own level") {
+  TemporaryFolder folder;
+  TonesOptions options;
+  options.normalise = GENERATE(Normalise::standardise, Normalise::fixed, Normalise::none);
+  if (options.normalise == Normalise::fixed) options.mean = -4, options.std = 2;
+  const TonesModality modality(options);
+  const auto source = modality.open(Split::train, Purpose::evaluate);
+  Rng rng = any_rng();
+  Batch batch = modality.collate({source->load(1, rng), source->load(4, rng)}, Purpose::evaluate);
+  modality.prepare(batch, Purpose::evaluate, rng);
+  for (std::int64_t row = 0; row < 2; ++row) {
+    const auto path = modality.render(batch, 0, row, folder / "tone");
+    REQUIRE(path == folder / "tone.wav");
+    const Sound heard = read_sound(*path, {}, {});
+    CHECK(heard.rate == 8000);
+    const Sound played = play_tone(0, 0, row == 0 ? 1 : 4, 8000, 0.97, {});
+    const auto level = [](const std::vector<float>& values) {
+      return std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0) /
+                       static_cast<double>(values.size()));
+    };
+    CHECK(level(heard.samples) == Approx(level(played.samples)).epsilon(0.4));
+  }
+}
+
 TEST_CASE("audio: the device computes what the loader computes") {
   TonesOptions options;
   const at::Tensor loader = evaluated(TonesModality(options), 2);

@@ -42,6 +42,22 @@ def tones(base):
     finite(base / "augmented")
 
 
+def m2d(base):
+    """M2D's targets: the teacher sees only what is asked."""
+    settings = dict(objective__0__loss="cosine", objective__0__centre_position="false", objective__0__asked_only="true")
+    train(base / "m2d", experiment=QUICK, **settings, **FEW)
+    finite(base / "m2d")
+
+
+def preview(base):
+    text = run("preview", QUICK, "--out", base / "heard", "--samples", 2)
+    found = sorted(path.name for path in (base / "heard").glob("*.wav"))
+    require(found == [f"sample-{i:02}.{part}-0.wav" for i in range(2) for part in ("context", "view")], f"found {found}")
+    require_in("sample-01.context-0.wav", text)
+    whole, masked = ((base / f"heard/sample-00.{part}-0.wav").read_bytes() for part in ("view", "context"))
+    require(len(whole) == len(masked) and whole != masked, "what is masked is not heard")
+
+
 def recordings(base):
     for label in ("high", "low"):
         for i in range(20):
@@ -78,6 +94,8 @@ def real_set(base):
 with folders() as name:
     wrong_use(pathlib.Path(name))
     tones(pathlib.Path(name))
+    m2d(pathlib.Path(name))
+    preview(pathlib.Path(name))
     recordings(pathlib.Path(name))
     real_set(pathlib.Path(name))
 print("audio: passed")
