@@ -6,6 +6,7 @@
 
 #include "augment.h"
 #include "cairn/options.h"
+#include "media/colour_options.h"
 
 namespace cairn::image {
 
@@ -48,14 +49,7 @@ void add_augmentation_options(Schema<O>& s) {
       .range(0.001, 1);
   option("crop_ratio", &Augmentation::crop_ratio, "aspect of a random crop, drawn log-uniformly").range(0.01, 100);
   option("flip", &Augmentation::flip, "probability of a horizontal flip").range(0, 1);
-  option("jitter", &Augmentation::jitter, "strength of brightness, contrast, saturation and hue jitter").range(0, 10);
-  option("jitter_probability", &Augmentation::jitter_probability,
-         "probability of the jitter, where it has any strength")
-      .range(0, 1);
-  option("grey", &Augmentation::grey, "probability that a view loses its colour").range(0, 1);
-  option("blur", &Augmentation::blur, "probability of a Gaussian blur").range(0, 1);
-  option("blur_sigma", &Augmentation::blur_sigma, "deviation of the blur in pixels").range(0.01, 100);
-  option("solarise", &Augmentation::solarise, "probability that values from 128 on are inverted").range(0, 1);
+  media::add_colour_options(s);
 }
 
 }  // namespace cairn::image

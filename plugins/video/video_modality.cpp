@@ -8,20 +8,30 @@
 #include "cairn/error.h"
 #include "cairn/ranges.h"
 #include "footage_set.h"
+#include "media/colour_options.h"
 #include "moving_shapes.h"
 
 namespace cairn::video {
 namespace {
 
+constexpr std::uint64_t kColourStream = 1;
+
+/// What happens to every frame of a clip alike.
+struct ClipTreatment {
+  bool mirrored = false;
+  media::Colouring colouring;
+};
+
 /// One clip while its frames come in.
 class ClipInProgress {
  public:
-  ClipInProgress(const VideoOptions& options, const ClipShape& shape, std::vector<std::int64_t> frames, bool mirrored,
-                 Rng rng)
+  ClipInProgress(const VideoOptions& options, const ClipShape& shape, std::vector<std::int64_t> frames,
+                 const ClipTreatment& treatment, Rng rng)
       : channels_(options.channels),
         frames_(std::move(frames)),
-        mirrored_(mirrored),
+        treatment_(treatment),
         cropper_(shape, rng),
+        colour_draws_(rng.fork(kColourStream)),
         area_(static_cast<std::size_t>(options.size * options.size)),
         pixels_(at::empty({options.channels, static_cast<std::int64_t>(frames_.size()), options.size, options.size},
                           at::kByte)) {}
@@ -33,18 +43,21 @@ class ClipInProgress {
   void take(std::int64_t index, const Frame& frame) {
     const auto first = std::lower_bound(frames_.begin(), frames_.end(), index);
     if (first == frames_.end() || *first != index) return;
-    const media::Picture picture = cropper_.crop(frame);
+    media::Picture picture = cropper_.crop(frame);
+    Rng draws = colour_draws_;
+    media::colour(picture, treatment_.colouring, draws);
     auto* out = pixels_.mutable_data_ptr<std::uint8_t>();
     for (auto at = first; at != frames_.end() && *at == index; ++at)
       media::copy_planes(picture, channels_, out + static_cast<std::size_t>(at - frames_.begin()) * area_,
-                         frames_.size() * area_, mirrored_);
+                         frames_.size() * area_, treatment_.mirrored);
   }
 
  private:
   std::int64_t channels_;
   std::vector<std::int64_t> frames_;  // ascending; the last one may come several times
-  bool mirrored_;
+  ClipTreatment treatment_;
   ClipCropper cropper_;
+  Rng colour_draws_;  // the same for every frame
   std::size_t area_;
   at::Tensor pixels_;  // uint8 [C,T,H,W]
 };
@@ -106,14 +119,14 @@ class ClipSource : public SampleSource {
   ClipInProgress plain_clip(const Footage& footage, const Rng& rng) const {
     const StartRange range = start_range(footage, timing_, 0, 1);
     const std::int64_t start = options_.start >= 0 ? options_.start : (range.first + range.last) / 2;
-    return {options_, shape_, clip_frames(footage, timing_, start, range.end), false, rng};
+    return {options_, shape_, clip_frames(footage, timing_, start, range.end), {}, rng};
   }
 
   ClipInProgress random_clip(const Footage& footage, std::int64_t view, Rng rng) const {
     const StartRange range = start_range(footage, timing_, view, options_.views);
     const std::int64_t start = options_.start >= 0 ? options_.start : rng.integer(range.first, range.last);
     const bool mirrored = options_.flip > 0 && rng.chance(options_.flip);
-    return {options_, shape_, clip_frames(footage, timing_, start, range.end), mirrored, rng};
+    return {options_, shape_, clip_frames(footage, timing_, start, range.end), {mirrored, options_}, rng};
   }
 
   std::unique_ptr<FootageSet> set_;
@@ -154,6 +167,7 @@ class MovingShapesSet : public FootageSet {
 const VideoOptions& checked(const VideoOptions& options) {
   require_order("crop_scale", options.crop_scale);
   require_order("crop_ratio", options.crop_ratio);
+  require_order("blur_sigma", options.blur_sigma);
   if (options.channels != 1 && options.channels != 3)
     throw ConfigError("channels", "must be 1 (grey) or 3 (RGB)", "set it to 1 or 3");
   if (options.evaluate_resize != 0 && options.evaluate_resize < options.size)
@@ -203,6 +217,7 @@ void add_clip_options(Schema<O>& s) {
   option(s, "crop_ratio", &O::crop_ratio, "aspect of a random crop, drawn log-uniformly").range(0.01, 100);
   option(s, "interpolation", &O::interpolation, kInterpolations, "resampling filter, antialiased");
   option(s, "flip", &O::flip, "probability of a horizontal flip of the clip").range(0, 1);
+  media::add_colour_options(s);
   option(s, "evaluate_resize", &O::evaluate_resize,
          "short side before the centre crop when features are evaluated; 0: size (the usual 256 / 224 is explicit)")
       .range(0, 1 << 13);

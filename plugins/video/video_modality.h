@@ -11,6 +11,7 @@
 #include "cairn/options.h"
 #include "clip.h"
 #include "footage.h"
+#include "media/colour.h"
 #include "media/tensors.h"
 
 namespace cairn::video {
@@ -19,7 +20,7 @@ using media::Interpolation;
 using media::Normalise;
 
 /// What every video modality understands.
-struct VideoOptions {
+struct VideoOptions : media::Colouring {
   std::int64_t size = 224;
   std::int64_t patch = 16;
   std::int64_t tubelet = 2;

@@ -171,6 +171,21 @@ TEST_CASE("video.clips: several views come from as many parts, one crop and flip
   REQUIRE(once.views[1].equal(again.views[1]));
 }
 
+TEST_CASE("video.clips: colours change alike in all frames of a clip, each clip its own way, and not for evaluation") {
+  TemporaryFolder folder;
+  for (int i = 0; i < 24; ++i) write_frame(folder / "clip" / ("f" + std::to_string(i) + ".ppm"), 100);
+  auto options = small(folder.path() / "clip");
+  options.views = 2;
+  options.jitter = {0.4, 0.4, 0.4, 0.1};
+  options.jitter_probability = 1;
+  const ClipsModality modality(options);
+  const Sample sample = load(modality, Purpose::pretrain);
+  for (const at::Tensor& clip : sample.views)
+    for (std::int64_t t = 1; t < clip.size(1); ++t) REQUIRE(clip.select(1, t).equal(clip.select(1, 0)));
+  REQUIRE_FALSE(sample.views[0].equal(sample.views[1]));
+  REQUIRE(load(modality, Purpose::evaluate).views[0][0].eq(100).all().item<bool>());
+}
+
 TEST_CASE("video.list: labels of several lists count together, weights say how often") {
   TemporaryFolder folder;
   for (int i = 0; i < 4; ++i) write_frames(folder / ("a" + std::to_string(i)), 8);
