@@ -24,8 +24,9 @@ at::Tensor standardised(const at::Tensor& z) {
   return centred / (centred.square().mean(0, /*keepdim=*/true) + kNormEpsilon).sqrt();
 }
 
+/// As a difference of two sums, small values would drown in the rounding of large ones on the diagonal.
 at::Tensor sum_of_squares_off_diagonal(const at::Tensor& matrix) {
-  return matrix.square().sum() - matrix.diagonal().square().sum();
+  return (matrix - matrix.diagonal().diag()).square().sum();
 }
 
 }  // namespace

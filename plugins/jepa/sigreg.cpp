@@ -110,7 +110,8 @@ LossReport VarianceCovariance::evaluate(const StepView& step) {
     const at::Tensor centred = z - z.mean(0), matrix = centred.t().mm(centred) / (rows - 1);
     const at::Tensor diagonal = matrix.diagonal();
     const at::Tensor shortfall = (options_.gamma - (diagonal + options_.epsilon).sqrt()).relu().mean();
-    const at::Tensor rest = (matrix.square().sum() - diagonal.square().sum()) / width;
+    // Not a difference of two sums: small values would drown in the rounding of large ones on the diagonal.
+    const at::Tensor rest = (matrix - diagonal.diag()).square().sum() / width;
     variance = variance.defined() ? variance + shortfall : shortfall;
     covariance = covariance.defined() ? covariance + rest : rest;
   }
