@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,19 @@ def checkpoint(folder, step):
     """The tensor files of a checkpoint, as bytes."""
     path = pathlib.Path(folder) / f"checkpoints/step-{step:08d}"
     return {file.name: file.read_bytes() for file in sorted(path.glob("*.safetensors"))}
+
+
+def tensors(data):
+    """Name to bytes of each tensor of a safetensors file."""
+    size = struct.unpack("<Q", data[:8])[0]
+    entries = json.loads(data[8:8 + size])
+    return {name: data[8 + size + value["data_offsets"][0]:8 + size + value["data_offsets"][1]]
+            for name, value in entries.items() if name != "__metadata__"}
+
+
+def floats(data):
+    """The values of a float32 tensor."""
+    return struct.unpack(f"<{len(data) // 4}f", data)
 
 
 def folders():
