@@ -1,5 +1,7 @@
 #include "bench/measure.h"
 
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <algorithm>
 #include <ctime>
 #include <vector>
@@ -22,6 +24,10 @@ Stopwatch::Stopwatch() : wall_(seconds(CLOCK_MONOTONIC)), processor_(seconds(CLO
 double Stopwatch::wall_seconds() const { return seconds(CLOCK_MONOTONIC) - wall_; }
 
 double Stopwatch::processor_seconds() const { return seconds(CLOCK_PROCESS_CPUTIME_ID) - processor_; }
+
+void synchronize(c10::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
 
 Spread spread_of(std::span<const double> values) {
   if (values.empty()) throw Error("nothing was measured");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <span>
 
 #include "cairn/export.h"
@@ -17,6 +19,9 @@ class CAIRN_API Stopwatch {
  private:
   double wall_, processor_;
 };
+
+/// Waits until a device has done what it was told to.
+CAIRN_API void synchronize(c10::Device device);
 
 /// What several measurements of one thing say.
 struct Spread {

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/loader_bench.h"
+#include "bench/optimizer_bench.h"
+#include "bench/step_bench.h"
 #include "cli/commands.h"
 #include "cli/compose.h"
 #include "cli/device.h"
@@ -99,12 +101,137 @@ void add_loader(CLI::App& bench, Session& session) {
       [arguments, &session] { session.action = [=, &session] { return bench_loader_command(*arguments, session); }; });
 }
 
+struct OptimizerArguments {
+  OptimizerBenchOptions options;
+  std::int64_t threads = 0;
+  std::string device = "cpu";
+  bool json = false;
+};
+
+int bench_optimizer_command(const OptimizerArguments& arguments) {
+  use_threads(arguments.threads);
+  OptimizerBenchOptions options = arguments.options;
+  options.device = choose_device(arguments.device);
+  const OptimizerBench bench = bench_optimizer(options);
+  const double share = bench.gb_per_second / bench.in_place_gb_per_second;
+  if (!arguments.json) {
+    std::cout << fmt::format(
+        "AdamW, moving average and zeroed gradient of {} parameters, {} bytes each\n"
+        "update        {:.2f} ms   ({:.2f} to {:.2f}), {:.1f} GB/s, {:.3f} of the memory's in-place rate\n"
+        "norm          {:.2f} ms   ({:.2f} to {:.2f})\n"
+        "memory        {:.1f} GB/s in place, {:.1f} GB/s copied\n",
+        bench.parameters, bench.bytes_per_parameter, bench.step_ms.median, bench.step_ms.lowest, bench.step_ms.highest,
+        bench.gb_per_second, share, bench.norm_ms.median, bench.norm_ms.lowest, bench.norm_ms.highest,
+        bench.in_place_gb_per_second, bench.copy_gb_per_second);
+    return kDone;
+  }
+  std::cout << Json{{"parameters", bench.parameters},
+                    {"bytes_per_parameter", bench.bytes_per_parameter},
+                    {"step_ms", to_json(bench.step_ms)},
+                    {"norm_ms", to_json(bench.norm_ms)},
+                    {"gb_per_second", bench.gb_per_second},
+                    {"in_place_gb_per_second", bench.in_place_gb_per_second},
+                    {"copy_gb_per_second", bench.copy_gb_per_second},
+                    {"share_of_in_place", share}}
+                   .dump(2)
+            << '\n';
+  return kDone;
+}
+
+struct StepArguments {
+  ExperimentArguments experiment;
+  std::int64_t steps = 10;
+  std::int64_t warm_up = 3;
+  std::string device = "auto";
+  bool json = false;
+};
+
+int bench_step_command(const StepArguments& arguments, const Session& session) {
+  PluginLoader plugins = session.loader();
+  const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
+  use_threads(experiment.train.threads);
+  const std::unique_ptr<Composition> parts = compose(experiment, plugins);
+  const at::Device device = choose_device(arguments.device);
+  const StepBench bench = bench_step(experiment, *parts, {arguments.steps, arguments.warm_up, device});
+  const double rate = 1e3 * static_cast<double>(bench.samples_per_step) / bench.step_ms.median;
+  const std::int64_t memory = peak_device_memory(device).value_or(peak_memory());
+  if (!arguments.json) {
+    std::cout << fmt::format(
+        "{}: batch {}, {}\n"
+        "step          {:.1f} ms   ({:.1f} to {:.1f} over {} steps), {:.1f} samples/s\n"
+        "processor     {:.1f} ms   a step, all threads, the loader's too\n"
+        "arithmetic    {:.3g} FLOP a step, {:.1f} GFLOP/s, {:.3f} of the {:.1f} that a matrix product reaches\n"
+        "waiting       {:.2f} %    of the time, for the loader\n"
+        "first step    {:.2f} s    after the experiment was opened\n"
+        "memory        {:.0f} MiB at most\n",
+        experiment.name, bench.samples_per_step, experiment.train.precision, bench.step_ms.median, bench.step_ms.lowest,
+        bench.step_ms.highest, arguments.steps, rate, bench.processor_ms.median, bench.flops_per_step,
+        bench.flops_per_step / bench.step_ms.median / 1e6, bench.utilisation(), bench.peak_flops / 1e9,
+        100 * bench.wait_share, bench.first_step_seconds, static_cast<double>(memory) / (1 << 20));
+    return kDone;
+  }
+  std::cout << Json{{"experiment", experiment.name},
+                    {"batch_size", bench.samples_per_step},
+                    {"precision", experiment.train.precision},
+                    {"step_ms", to_json(bench.step_ms)},
+                    {"samples_per_second", rate},
+                    {"processor_ms", to_json(bench.processor_ms)},
+                    {"flops_per_step", bench.flops_per_step},
+                    {"peak_flops", bench.peak_flops},
+                    {"utilisation", bench.utilisation()},
+                    {"wait_share", bench.wait_share},
+                    {"first_step_seconds", bench.first_step_seconds},
+                    {"peak_memory_bytes", memory}}
+                   .dump(2)
+            << '\n';
+  return kDone;
+}
+
+void add_device_and_json(CLI::App& command, std::string& device, bool& json) {
+  command.add_option("--device", device, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command.add_flag("--json", json, "print facts as JSON");
+}
+
+void add_optimizer(CLI::App& bench, Session& session) {
+  CLI::App* command = bench.add_subcommand("optimizer", "Updates a transformer's parameters and its teacher's");
+  auto arguments = std::make_shared<OptimizerArguments>();
+  const auto number = [&](const char* name, std::int64_t& value, const char* text) {
+    command->add_option(name, value, text)->check(CLI::Range(1, 1 << 14))->capture_default_str();
+  };
+  number("--width", arguments->options.width, "of the transformer; 768 with depth 12 is a ViT-B");
+  number("--depth", arguments->options.depth, "of the transformer");
+  number("--repeats", arguments->options.repeats, "updates, of which the median counts");
+  number("--stream-mb", arguments->options.stream_mb, "memory over which the rate of the machine is measured");
+  command->add_option("--threads", arguments->threads, "of the CPU; 0: one a core")->check(CLI::Range(0, 1024));
+  add_device_and_json(*command, arguments->device, arguments->json);
+  command->callback([arguments, &session] { session.action = [=] { return bench_optimizer_command(*arguments); }; });
+}
+
+void add_step(CLI::App& bench, Session& session) {
+  CLI::App* command = bench.add_subcommand("step", "Runs the training loop of an experiment for a few steps");
+  auto arguments = std::make_shared<StepArguments>();
+  arguments->experiment.add_to(*command);
+  command->add_option("--steps", arguments->steps, "measured, of which the median counts")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command->add_option("--warm-up", arguments->warm_up, "steps before these")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  add_device_and_json(*command, arguments->device, arguments->json);
+  command->callback(
+      [arguments, &session] { session.action = [=, &session] { return bench_step_command(*arguments, session); }; });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("bench", "Measures a part of Cairn by itself");
   command->require_subcommand(1);
   add_loader(*command, session);
+  add_optimizer(*command, session);
+  add_step(*command, session);
 }
 
 }  // namespace cairn::cli

@@ -18,6 +18,7 @@ constexpr std::int64_t kSmallestBasis = 200;
 void Quarantine::add(BadSample sample) {
   const std::lock_guard lock(mutex_);
   if (!bad_.emplace(sample.index, sample.reason).second) return;
+  any_ = true;
   fresh_.push_back(sample);
   const auto bad = static_cast<std::int64_t>(bad_.size());
   const std::int64_t tried = std::min(size_, std::max(tried_.load() + bad, kSmallestBasis));
@@ -30,6 +31,7 @@ void Quarantine::add(BadSample sample) {
 }
 
 bool Quarantine::holds(std::int64_t index) const {
+  if (!any_) return false;
   const std::lock_guard lock(mutex_);
   return bad_.contains(index);
 }

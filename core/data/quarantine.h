@@ -35,6 +35,7 @@ class CAIRN_API Quarantine {
   std::int64_t size_;
   double max_share_;
   std::atomic<std::int64_t> tried_ = 0;
+  std::atomic<bool> any_ = false;  // so that a sample of a sound data set costs no lock
   mutable std::mutex mutex_;
   std::map<std::int64_t, std::string> bad_;
   std::vector<BadSample> fresh_;

@@ -3,18 +3,23 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
+
+#include "kernels/adamw.h"
 
 namespace cairn {
+namespace {
+
+constexpr double kNotFinite = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
 
 Optimizer::Optimizer(FlatParameters& student, FlatParameters* teacher, const OptimSettings& settings)
     : student_(student),
       teacher_(teacher),
       settings_(settings),
       first_(at::zeros_like(student.values())),
-      second_(settings.type == "adamw" ? at::zeros_like(student.values()) : at::zeros({0}, first_.options())) {
-  const auto options = first_.options();
-  for (std::size_t i = 0; i < student_.groups().size(); ++i) steps_.push_back(at::zeros({}, options));
-}
+      second_(settings.type == "adamw" ? at::zeros_like(student.values()) : at::zeros({0}, first_.options())) {}
 
 at::Tensor Optimizer::gradient_norm() {
   const at::NoGradGuard no_grad;
@@ -25,10 +30,16 @@ at::Tensor Optimizer::gradient_norm() {
 
 at::Tensor Optimizer::step(const StepRates& rates, const at::Tensor& gradient_norm) {
   const at::NoGradGuard no_grad;
-  if (settings_.clip > 0) student_.gradients().mul_((settings_.clip / (gradient_norm + 1e-6)).clamp_max(1.0));
-  for (std::size_t g = 0; g < student_.groups().size(); ++g) {
-    const SegmentGroup& group = student_.groups()[g];
-    if (group.frozen || done_ < freeze_steps(group)) continue;
+  at::Tensor scale = at::ones_like(gradient_norm);
+  if (settings_.clip > 0) scale = (settings_.clip / (gradient_norm + 1e-6)).clamp_max(1.0);
+  if (settings_.type == "adamw") scale = at::where(gradient_norm.isfinite(), scale, at::full_like(scale, kNotFinite));
+  if (settings_.type != "adamw" && settings_.clip > 0) student_.gradients().mul_(scale);
+  for (const SegmentGroup& group : student_.groups()) {
+    if (group.frozen || done_ < freeze_steps(group)) {
+      student_.gradients().narrow(0, group.begin, group.end - group.begin).zero_();
+      follow(group.begin, group.end, rates.momentum);
+      continue;
+    }
     double lr = rates.lr, decay = group.decay ? rates.weight_decay : 0.0;
     if (group.rule >= 0) {
       const OptimRule& rule = settings_.rule[static_cast<std::size_t>(group.rule)];
@@ -36,14 +47,14 @@ at::Tensor Optimizer::step(const StepRates& rates, const at::Tensor& gradient_no
       decay *= rule.decay_factor;
     }
     if (settings_.type == "adamw") {
-      adamw(g, lr, decay);
-    } else {
-      sgd(group, lr, decay);
+      adamw(group, lr, decay, rates, scale);
+      continue;
     }
+    sgd(group, lr, decay);
+    student_.gradients().narrow(0, group.begin, group.end - group.begin).zero_();
+    follow(group.begin, group.end, rates.momentum);
   }
   ++done_;
-  student_.gradients().zero_();
-  if (teacher_) follow(rates.momentum);
   return gradient_norm;
 }
 
@@ -51,14 +62,14 @@ std::int64_t Optimizer::freeze_steps(const SegmentGroup& group) const {
   return group.rule < 0 ? 0 : settings_.rule[static_cast<std::size_t>(group.rule)].freeze_steps;
 }
 
-void Optimizer::adamw(std::size_t group, double lr, double decay) {
-  const SegmentGroup& range = student_.groups()[group];
-  const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, range.begin, range.end - range.begin); };
-  std::vector<at::Tensor> values = {part(student_.values())}, gradients = {part(student_.gradients())};
-  std::vector<at::Tensor> first = {part(first_)}, second = {part(second_)}, highest, steps = {steps_[group]};
-  steps_[group].add_(1);
-  at::_fused_adamw_(values, gradients, first, second, highest, steps, lr, settings_.betas[0], settings_.betas[1], decay,
-                    settings_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+void Optimizer::adamw(const SegmentGroup& group, double lr, double decay, const StepRates& rates,
+                      const at::Tensor& scale) {
+  const bool is_followed = teacher_ && group.end <= student_.shared_size();
+  const kernels::AdamwState all = {student_.values(), student_.gradients(), first_, second_, {}};
+  kernels::AdamwState part = all.narrow(group.begin, group.end);
+  if (is_followed) part.teacher = teacher_->values().narrow(0, group.begin, group.end - group.begin);
+  kernels::adamw(part, {lr, decay, settings_.betas, settings_.epsilon, done_ + 1 - freeze_steps(group), rates.momentum},
+                 scale);
 }
 
 void Optimizer::sgd(const SegmentGroup& group, double lr, double decay) {
@@ -81,15 +92,10 @@ void Optimizer::scale_by_trust(const SegmentGroup& group, double lr) {
   }
 }
 
-void Optimizer::follow(double momentum) {
-  const std::int64_t size = student_.shared_size();
-  teacher_->values().narrow(0, 0, size).lerp_(student_.values().narrow(0, 0, size), 1.0 - momentum);
-}
-
-void Optimizer::set_steps(std::int64_t steps) {
-  done_ = steps;
-  for (std::size_t g = 0; g < steps_.size(); ++g)
-    steps_[g].fill_(static_cast<double>(std::max<std::int64_t>(0, steps - freeze_steps(student_.groups()[g]))));
+void Optimizer::follow(std::int64_t begin, std::int64_t end, double momentum) {
+  end = std::min(end, student_.shared_size());
+  if (!teacher_ || begin >= end) return;
+  teacher_->values().narrow(0, begin, end - begin).lerp_(student_.values().narrow(0, begin, end - begin), 1 - momentum);
 }
 
 }  // namespace cairn

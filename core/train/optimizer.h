@@ -11,7 +11,7 @@ namespace cairn {
 
 /// AdamW (Loshchilov and Hutter 2019), SGD with momentum or LARS (You et al. 2017), and the teacher's moving average,
 /// over flat memory. LARS scales each matrix's update by trust * |w| / |g + decay * w|; what does not decay it leaves
-/// to SGD. The gradient is zeroed afterwards, ready for the next step.
+/// to SGD. The gradient is zeroed afterwards, ready for the next step. AdamW, average and zeroing are one pass.
 class CAIRN_API Optimizer {
  public:
   /// `teacher` may be null. Both outlive the optimizer.
@@ -26,21 +26,21 @@ class CAIRN_API Optimizer {
   const at::Tensor& first_moment() const { return first_; }
   const at::Tensor& second_moment() const { return second_; }
   /// Sets the number of updates done, when a run is resumed.
-  void set_steps(std::int64_t steps);
+  void set_steps(std::int64_t steps) { done_ = steps; }
 
  private:
-  void adamw(std::size_t group, double lr, double decay);
+  void adamw(const SegmentGroup& group, double lr, double decay, const StepRates& rates, const at::Tensor& scale);
   void sgd(const SegmentGroup& group, double lr, double decay);
   void scale_by_trust(const SegmentGroup& group, double lr);
   std::int64_t freeze_steps(const SegmentGroup& group) const;
-  void follow(double momentum);
+  /// The teacher's moving average of [begin, end), as far as it has these values.
+  void follow(std::int64_t begin, std::int64_t end, double momentum);
 
   FlatParameters& student_;
   FlatParameters* teacher_;
   OptimSettings settings_;
-  at::Tensor first_, second_;      // float32, laid out as the parameters; only AdamW has a second
-  std::vector<at::Tensor> steps_;  // one float for each group
-  std::int64_t done_ = 0;          // updates
+  at::Tensor first_, second_;  // float32, laid out as the parameters; only AdamW has a second
+  std::int64_t done_ = 0;      // updates
 };
 
 }  // namespace cairn

@@ -2,7 +2,6 @@
 
 #include <array>
 
-#include "cairn/rng.h"
 #include "media/colour.h"
 #include "media/resample.h"
 
@@ -31,10 +30,5 @@ struct ViewRecipe : Augmentation {
   /// Whether anything but the whole picture is asked for.
   bool crops() const { return crop_scale[0] < 1; }
 };
-
-/// Flip, then the colours: what follows the crop, in place.
-void augment(Picture& picture, const ViewRecipe& recipe, Rng& rng);
-
-void flip(Picture& picture);
 
 }  // namespace cairn::image

@@ -9,50 +9,54 @@
 #include "cairn/ranges.h"
 #include "media/crop.h"
 #include "media/decode.h"
+#include "media/planes.h"
 
 namespace cairn::image {
 namespace {
 
-/// A sample's picture while its views are drawn: decoded late, so that a JPEG can be decoded at a fraction.
+/// A sample's picture while its views are drawn: a JPEG is decoded late, at the fraction and where they need it.
 class Subject {
  public:
   Subject(const Content& content, bool exif, std::string name)
       : content_(content), exif_(exif), name_(std::move(name)) {
     if (std::holds_alternative<Picture>(content_)) {
-      extent_ = std::get<Picture>(content_).extent();
+      part_.picture = std::get<Picture>(content_);
       return;
     }
     header_ = media::read_header(bytes(), name_);
-    extent_ = header_.extent;
-    if (exif_ && header_.orientation >= 5) std::swap(extent_.width, extent_.height);
-    if (header_.kind != media::FileKind::jpeg) {
-      decoded_ = decode(bytes(), header_, 1, exif_, name_);
-      extent_ = decoded_.extent();
-    }
+    if (!is_jpeg()) part_.picture = decode(bytes(), header_, exif_, name_);
   }
 
-  Extent extent() const { return extent_; }
-
-  /// The pixels, at a fraction of the size that leaves at least `reduction` source pixels for each that is needed.
-  const Picture& pixels(double reduction) {
-    if (const auto* picture = std::get_if<Picture>(&content_)) return *picture;
-    if (header_.kind == media::FileKind::jpeg) {
-      const int shrink = reduction >= 8 ? 8 : reduction >= 4 ? 4 : reduction >= 2 ? 2 : 1;
-      decoded_ = decode(bytes(), header_, shrink, exif_, name_);
-    }
-    return decoded_;
+  /// At 1/`shrink` of its size, which must be 1 but for a JPEG.
+  Extent extent(int shrink = 1) const { return is_jpeg() ? shrunk(header_, shrink, exif_) : part_.picture.extent(); }
+  /// The fraction that leaves at least `reduction` source pixels for each that is needed.
+  int shrink(double reduction) const {
+    if (!is_jpeg()) return 1;
+    return reduction >= 8 ? 8 : reduction >= 4 ? 4 : reduction >= 2 ? 2 : 1;
+  }
+  /// At least the pixels of `area`, at 1/`shrink`.
+  const media::Part& pixels(int shrink, const media::Window& area) {
+    if (is_jpeg()) part_ = decode_part(bytes(), header_, shrink, area, exif_, name_);
+    return part_;
   }
 
  private:
+  bool is_jpeg() const { return header_.kind == media::FileKind::jpeg; }
   std::span<const std::uint8_t> bytes() const { return std::get<std::vector<std::uint8_t>>(content_); }
 
   const Content& content_;
   bool exif_;
   std::string name_;
   media::Header header_;
-  Extent extent_;
-  Picture decoded_;
+  media::Part part_;
 };
+
+/// The smallest rectangle that holds both.
+media::Window joined(const media::Window& a, const media::Window& b) {
+  const int left = std::min(a.left, b.left), top = std::min(a.top, b.top);
+  return {left, top, std::max(a.left + a.width, b.left + b.width) - left,
+          std::max(a.top + a.height, b.top + b.height) - top};
+}
 
 Box scaled(const Box& box, Extent from, Extent to) {
   const double x = static_cast<double>(to.width) / from.width, y = static_cast<double>(to.height) / from.height;
@@ -89,38 +93,52 @@ class ImageSource : public SampleSource {
 
  private:
   std::vector<Picture> plain_view(Subject& subject) const {
-    const int resize = static_cast<int>(options_.evaluate_resize), size = static_cast<int>(options_.size);
-    std::vector<Picture> views;
-    views.push_back(resize_and_centre_crop(subject.pixels(1), resize, size, options_.interpolation));
-    return views;
+    const media::Resampler resampler =
+        media::centre_crop_resampler(subject.extent(), static_cast<int>(options_.evaluate_resize),
+                                     static_cast<int>(options_.size), options_.interpolation);
+    return {resampler.apply(subject.pixels(1, resampler.area()))};
   }
 
   std::vector<Picture> draw_views(Subject& subject, Rng& rng) const {
-    // All crops are drawn before decoding: the smallest one decides at which size a JPEG must be decoded.
+    // All crops are drawn before decoding: they decide at which size, and how much of it, a JPEG must be decoded.
+    const Extent whole = subject.extent();
     std::vector<Rng> draws;
     std::vector<Box> boxes;
     double reduction = 8;
     for (std::size_t v = 0; v < recipes_.size(); ++v) {
       draws.push_back(rng.fork(v));
-      const ViewRecipe& recipe = recipes_[v];
-      boxes.push_back(recipe.crops()
-                          ? media::draw_crop(subject.extent(), recipe.crop_scale, recipe.crop_ratio, draws.back())
-                          : Box{});
-      const double side = recipe.crops()
-                              ? std::min(boxes.back().right - boxes.back().left, boxes.back().bottom - boxes.back().top)
-                              : std::min(subject.extent().width, subject.extent().height);
-      reduction = std::min(reduction, side / recipe.size);
+      boxes.push_back(draw_box(whole, recipes_[v], draws[v]));
+      const double side = std::min(boxes[v].right - boxes[v].left, boxes[v].bottom - boxes[v].top);
+      reduction = std::min(reduction, side / recipes_[v].size);
     }
-    const Picture& picture = subject.pixels(reduction);
+    const int shrink = subject.shrink(reduction);
+    std::vector<media::Resampler> resamplers;
+    for (std::size_t v = 0; v < recipes_.size(); ++v)
+      resamplers.push_back(resampler(recipes_[v], boxes[v], whole, subject.extent(shrink), draws[v]));
+    media::Window area = resamplers.front().area();
+    for (const media::Resampler& each : resamplers) area = joined(area, each.area());
+    const media::Part& part = subject.pixels(shrink, area);
     std::vector<Picture> views;
     for (std::size_t v = 0; v < recipes_.size(); ++v) {
-      const ViewRecipe& recipe = recipes_[v];
-      views.push_back(recipe.crops() ? resample(picture, scaled(boxes[v], subject.extent(), picture.extent()),
-                                                {recipe.size, recipe.size}, recipe.interpolation)
-                                     : resize_and_centre_crop(picture, recipe.size, recipe.size, recipe.interpolation));
-      augment(views.back(), recipe, draws[v]);
+      views.push_back(resamplers[v].apply(part));
+      media::colour(views.back(), recipes_[v], draws[v]);
     }
     return views;
+  }
+
+  static Box draw_box(Extent picture, const ViewRecipe& recipe, Rng& rng) {
+    if (recipe.crops()) return media::draw_crop(picture, recipe.crop_scale, recipe.crop_ratio, rng);
+    return {0, 0, static_cast<double>(picture.width), static_cast<double>(picture.height)};
+  }
+
+  /// Cuts `box` of a picture of `whole` out of the same picture at the size `actual`, mirrored or not.
+  static media::Resampler resampler(const ViewRecipe& recipe, const Box& box, Extent whole, Extent actual, Rng& rng) {
+    media::Resampler made = recipe.crops()
+                                ? media::Resampler(actual, scaled(box, whole, actual), {recipe.size, recipe.size},
+                                                   {0, 0, recipe.size, recipe.size}, recipe.interpolation)
+                                : media::centre_crop_resampler(actual, recipe.size, recipe.size, recipe.interpolation);
+    if (recipe.flip > 0 && rng.chance(recipe.flip)) made.mirror();
+    return made;
   }
 
   std::unique_ptr<ImageSet> set_;

@@ -1,7 +1,5 @@
 #include "media/decode.h"
 
-#include <turbojpeg.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -12,6 +10,7 @@
 
 #include "cairn/error.h"
 #include "media/ffmpeg_picture.h"
+#include "media/jpeg.h"
 
 namespace cairn::media {
 namespace {
@@ -140,72 +139,6 @@ int orientation_of_jpeg(Bytes b) {
   return 1;
 }
 
-struct JpegDeleter {
-  void operator()(void* handle) const { tjDestroy(handle); }
-};
-
-using JpegDecoder = std::unique_ptr<void, JpegDeleter>;
-
-/// This thread's decoder.
-JpegDecoder& jpeg_decoder() {
-  thread_local JpegDecoder decoder;
-  if (!decoder) decoder.reset(tjInitDecompress());
-  return decoder;
-}
-
-/// What libjpeg said last. A decoder stays in the middle of the file that it failed on, so the next file gets a new
-/// one.
-std::string take_jpeg_error() {
-  std::string text = tjGetErrorStr2(jpeg_decoder().get());
-  jpeg_decoder().reset();
-  return text;
-}
-
-[[noreturn]] void fail_jpeg(const std::string& name) {
-  throw DataError("cannot be decoded (" + take_jpeg_error() + ")", name, "replace or remove the file");
-}
-
-struct JpegHeader {
-  int width = 0, height = 0, subsampling = 0, colours = 0;
-};
-
-JpegHeader read_jpeg_header(Bytes bytes, const std::string& name) {
-  JpegHeader h;
-  const tjhandle decoder = jpeg_decoder().get();
-  const int code =
-      tjDecompressHeader3(decoder, bytes.data(), bytes.size(), &h.width, &h.height, &h.subsampling, &h.colours);
-  if (code != 0 && (h.width <= 0 || tjGetErrorCode(decoder) == TJERR_FATAL)) fail_jpeg(name);
-  return h;
-}
-
-/// Decodes into `out`. libjpeg warns of much that does no harm; a missing end does.
-void decode_jpeg_to(Bytes bytes, Extent extent, int format, std::uint8_t* out, const std::string& name) {
-  const tjhandle decoder = jpeg_decoder().get();
-  const int code = tjDecompress2(decoder, bytes.data(), bytes.size(), out, extent.width, 0, extent.height, format, 0);
-  if (code == 0) return;
-  if (tjGetErrorCode(decoder) == TJERR_FATAL) fail_jpeg(name);
-  const std::string warning = take_jpeg_error();
-  if (warning.find("remature end") != std::string::npos)
-    throw DataError("is truncated (" + warning + ")", name, "replace or remove the file");
-}
-
-Picture decode_jpeg(Bytes bytes, int shrink, const std::string& name) {
-  const JpegHeader header = read_jpeg_header(bytes, name);
-  const tjscalingfactor factor = {1, shrink};
-  Picture out(TJSCALED(header.width, factor), TJSCALED(header.height, factor));
-  if (header.colours != TJCS_CMYK && header.colours != TJCS_YCCK) {
-    decode_jpeg_to(bytes, out.extent(), TJPF_RGB, out.rgb.data(), name);
-    return out;
-  }
-  // Adobe stores CMYK inverted: 255 is no ink, so red is cyan times black.
-  std::vector<std::uint8_t> inks(out.rgb.size() / 3 * 4);
-  decode_jpeg_to(bytes, out.extent(), TJPF_CMYK, inks.data(), name);
-  for (std::size_t i = 0, pixels = out.rgb.size() / 3; i < pixels; ++i)
-    for (std::size_t c = 0; c < 3; ++c)
-      out.rgb[3 * i + c] = static_cast<std::uint8_t>((inks[4 * i + c] * inks[4 * i + 3] + 127) / 255);
-  return out;
-}
-
 }  // namespace
 
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
@@ -227,10 +160,10 @@ Header read_header(Bytes bytes, const std::string& name) {
     throw DataError("is no picture of a known kind", name,
                     "JPEG, PNG, BMP, GIF, WebP, TIFF, PNM, QOI, TGA, AVIF and JPEG 2000 are known, told by content");
   if (header.kind == FileKind::jpeg) {
-    const JpegHeader jpeg = read_jpeg_header(bytes, name);
-    header.extent = {jpeg.width, jpeg.height};
+    header.extent = read_jpeg_extent(bytes, name);
     header.orientation = orientation_of_jpeg(bytes);
-    refuse_absurd(static_cast<std::uint64_t>(jpeg.width), static_cast<std::uint64_t>(jpeg.height), name);
+    refuse_absurd(static_cast<std::uint64_t>(header.extent.width), static_cast<std::uint64_t>(header.extent.height),
+                  name);
     return header;
   }
   const auto [width, height] = stated_extent(header.kind, bytes);
@@ -238,16 +171,26 @@ Header read_header(Bytes bytes, const std::string& name) {
   return header;
 }
 
-Picture decode(Bytes bytes, const Header& header, int shrink, bool exif, const std::string& name) {
-  Picture picture;
+Extent shrunk(const Header& header, int shrink, bool exif) {
+  Extent extent = {(header.extent.width + shrink - 1) / shrink, (header.extent.height + shrink - 1) / shrink};
+  if (exif && header.orientation >= 5) std::swap(extent.width, extent.height);
+  return extent;
+}
+
+Picture decode(Bytes bytes, const Header& header, bool exif, const std::string& name) {
   if (header.kind == FileKind::jpeg) {
-    picture = decode_jpeg(bytes, shrink, name);
-  } else if (header.kind == FileKind::avif) {
-    picture = decode_avif(bytes, name);
-  } else {
-    picture = decode_still(bytes, codec_of(header.kind, bytes), name);
+    const Extent whole = shrunk(header, 1, exif);
+    return decode_part(bytes, header, 1, {0, 0, whole.width, whole.height}, exif, name).picture;
   }
-  return exif ? turn(std::move(picture), header.orientation) : picture;
+  if (header.kind == FileKind::avif) return decode_avif(bytes, name);
+  return decode_still(bytes, codec_of(header.kind, bytes), name);
+}
+
+Part decode_part(Bytes bytes, const Header& header, int shrink, const Window& area, bool exif,
+                 const std::string& name) {
+  if (!exif || header.orientation == 1) return decode_jpeg(bytes, shrink, area, name);
+  const Extent stored = shrunk(header, shrink, false);
+  return {turn(decode_jpeg(bytes, shrink, {0, 0, stored.width, stored.height}, name).picture, header.orientation)};
 }
 
 Picture turn(Picture picture, int orientation) {

@@ -26,11 +26,17 @@ std::vector<std::uint8_t> read_file(const std::filesystem::path& path);
 /// Reads the header of an encoded picture. DataError, naming `name`, if it is no picture or claims absurd dimensions.
 Header read_header(std::span<const std::uint8_t> bytes, const std::string& name);
 
-/// Decodes a picture to RGB: alpha dropped, palette looked up, grey repeated, CMYK multiplied out. `shrink` of 2, 4 or
-/// 8 decodes a JPEG at that fraction of its size; other kinds ignore it. With `exif` the picture is turned upright.
-/// DataError if the file is damaged or truncated.
-Picture decode(std::span<const std::uint8_t> bytes, const Header& header, int shrink, bool exif,
-               const std::string& name);
+/// Decodes a picture to RGB: alpha dropped, palette looked up, grey repeated, CMYK multiplied out. With `exif` a JPEG
+/// is turned upright. DataError if the file is damaged or truncated.
+Picture decode(std::span<const std::uint8_t> bytes, const Header& header, bool exif, const std::string& name);
+
+/// Width and height of a JPEG decoded at 1/`shrink`, as decode_part() would give the whole.
+Extent shrunk(const Header& header, int shrink, bool exif);
+
+/// Decodes at least the pixels of `area` of a JPEG at 1/`shrink` (1, 2, 4 or 8) of its size: they are those of the
+/// whole. Damage elsewhere in the file may go unseen.
+Part decode_part(std::span<const std::uint8_t> bytes, const Header& header, int shrink, const Window& area, bool exif,
+                 const std::string& name);
 
 /// Turns a picture upright as EXIF's `orientation` (1 to 8) says.
 Picture turn(Picture picture, int orientation);

@@ -30,6 +30,21 @@ struct Picture {
   }
 };
 
+/// A rectangle of whole pixels of a picture.
+struct Window {
+  int left = 0;
+  int top = 0;
+  int width = 0;
+  int height = 0;
+};
+
+/// Pixels of a larger picture, of which the first lies at (left, top).
+struct Part {
+  Picture picture;
+  int left = 0;
+  int top = 0;
+};
+
 /// The largest picture that is decoded, as in Pillow: beyond it a file is taken for a decompression bomb.
 inline constexpr std::int64_t kMaxPixels = 178'956'970;
 

@@ -1,13 +1,13 @@
 #include "media/resample.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 namespace cairn::media {
 namespace {
-
-constexpr int kFractionBits = 22;  // 8 bits of pixel and 2 of overshoot leave 22 of 32
 
 double bilinear(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
 
@@ -19,15 +19,27 @@ double bicubic(double x) {
   return 0;
 }
 
-std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kFractionBits, 0, 255)); }
+constexpr int kRows = kWeighedBytes;                // that run side by side through the horizontal pass
+constexpr std::size_t kColumn = 3 * kWeighedBytes;  // bytes of one column of these
 
-/// Adds weight * in to every sum. In chunks of a fixed length, so that the compiler vectorises it.
-void accumulate(const std::uint8_t* in, std::int32_t weight, std::int32_t* sums, int count) {
-  int i = 0;
-  for (; i + 16 <= count; i += 16)
-    for (int k = 0; k < 16; ++k) sums[i + k] += weight * in[i + k];
-  for (; i < count; ++i) sums[i] += weight * in[i];
+/// Rounded away from zero where it lies halfway, as Pillow does.
+std::int32_t fixed_point(double weight) {
+  return static_cast<std::int32_t>(weight * (1 << kWeightBits) + (weight < 0 ? -0.5 : 0.5));
 }
+
+/// Puts `rows` rows side by side: [column][row][red, green, blue].
+void interleave(const Picture& part, int left, int top, int width, int rows, std::uint8_t* block) {
+  for (int r = 0; r < rows; ++r) {
+    const std::uint8_t* in = part.row(top + r) + 3 * left;
+    std::uint8_t* out = block + 3 * r;
+    // Four bytes are one move; the last goes where the next row comes, so the last row and column take care.
+    const int quick = r + 1 < rows ? width - 1 : 0;
+    for (int x = 0; x < quick; ++x, in += 3, out += kColumn) std::memcpy(out, in, 4);
+    for (int x = quick; x < width; ++x, in += 3, out += kColumn) std::memcpy(out, in, 3);
+  }
+}
+
+std::size_t padded(std::size_t size) { return (size + kWeighedBytes - 1) / kWeighedBytes * kWeighedBytes; }
 
 }  // namespace
 
@@ -39,41 +51,26 @@ Resampler::Taps Resampler::make_taps(int input, double low, double high, int out
   const double support = (filter == Interpolation::bicubic ? 2.0 : 1.0) * filter_scale;
   Taps taps;
   taps.of.reserve(static_cast<std::size_t>(count));
-  std::vector<double> values;
+  taps.pairs.reserve(static_cast<std::size_t>(count) * (static_cast<std::size_t>(support) + 2));
+  std::vector<double> values(2 * static_cast<std::size_t>(support) + 4);
   for (int i = from; i < from + count; ++i) {
     const double centre = low + (i + 0.5) * scale;
     const int first = std::clamp(static_cast<int>(centre - support + 0.5), 0, input - 1);
     const int last = std::clamp(static_cast<int>(centre + support + 0.5), first + 1, input);
-    values.clear();
+    const auto number = static_cast<std::size_t>(last - first);
     double sum = 0;
-    for (int x = first; x < last; ++x) {
-      const double at = (x - centre + 0.5) / filter_scale;
-      values.push_back(filter == Interpolation::bicubic ? bicubic(at) : bilinear(at));
-      sum += values.back();
+    for (std::size_t k = 0; k < number; ++k) {
+      const double at = (first + static_cast<int>(k) - centre + 0.5) / filter_scale;
+      values[k] = filter == Interpolation::bicubic ? bicubic(at) : bilinear(at);
+      sum += values[k];
     }
-    taps.of.push_back({first, last - first, taps.weights.size()});
-    for (const double value : values) {
-      const double normalised = sum != 0 ? value / sum : value;
-      taps.weights.push_back(static_cast<std::int32_t>(std::floor(normalised * (1 << kFractionBits) + 0.5)));
+    taps.of.push_back({first, last - first, taps.pairs.size()});
+    for (std::size_t k = 0; k < number; ++k) {
+      if (k % 2 == 0) taps.pairs.emplace_back();
+      taps.pairs.back().set(k % 2, fixed_point(sum != 0 ? values[k] / sum : values[k]));
     }
   }
   return taps;
-}
-
-void Resampler::resample_row(const std::uint8_t* in, const Taps& taps, std::uint8_t* out) {
-  for (const Tap& tap : taps.of) {
-    const std::int32_t* weight = taps.weights.data() + tap.offset;
-    const std::uint8_t* pixel = in + 3 * tap.first;
-    std::int32_t r = 1 << (kFractionBits - 1), g = r, b = r;
-    for (int k = 0; k < tap.count; ++k, pixel += 3) {
-      r += weight[k] * pixel[0];
-      g += weight[k] * pixel[1];
-      b += weight[k] * pixel[2];
-    }
-    *out++ = to_byte(r);
-    *out++ = to_byte(g);
-    *out++ = to_byte(b);
-  }
 }
 
 Resampler::Resampler(Extent source, const Box& box, Extent target, const Window& window, Interpolation filter)
@@ -81,24 +78,38 @@ Resampler::Resampler(Extent source, const Box& box, Extent target, const Window&
       down_(make_taps(source.height, box.top, box.bottom, target.height, window.top, window.height, filter)),
       area_{across_.first(), down_.first(), across_.last() - across_.first(), down_.last() - down_.first()} {}
 
-Picture Resampler::apply(const Picture& part, int left, int top) const {
-  Picture narrow(static_cast<int>(across_.of.size()), area_.height);
-  const std::ptrdiff_t shift = 3 * std::ptrdiff_t{left};
-  for (int y = 0; y < area_.height; ++y) resample_row(part.row(area_.top - top + y) - shift, across_, narrow.row(y));
+void Resampler::filter_across(const std::uint8_t* block, int rows, std::uint8_t* out, std::size_t stride) const {
+  std::array<std::uint8_t, kColumn + 1> column;
+  for (const Tap& tap : across_.of) {
+    weigh(block + kColumn * static_cast<std::size_t>(tap.first - area_.left), kColumn,
+          across_.pairs.data() + tap.offset, tap.pairs(), column.data(), kColumn);
+    // The fourth byte lies where the next pixel comes, or in the padding.
+    for (int r = 0; r < rows; ++r) std::memcpy(out + stride * static_cast<std::size_t>(r), column.data() + 3 * r, 4);
+    out += 3;
+  }
+}
 
-  Picture out(narrow.width, static_cast<int>(down_.of.size()));
-  const int values = 3 * out.width;
-  std::vector<std::int32_t> sums(static_cast<std::size_t>(values));
+Picture Resampler::apply(const Picture& part, int left, int top) const {
+  Picture out(static_cast<int>(across_.of.size()), static_cast<int>(down_.of.size()));
+  const std::size_t values = 3 * across_.of.size(), stride = padded(values + 1);
+  // One column and one row more, as weights come in pairs.
+  std::vector<std::uint8_t> block(kColumn * (static_cast<std::size_t>(area_.width) + 1));
+  std::vector<std::uint8_t> narrow(stride * (static_cast<std::size_t>(area_.height) + 1)), line(stride);
+  for (int y = 0; y < area_.height; y += kRows) {
+    const int rows = std::min(kRows, area_.height - y);
+    interleave(part, area_.left - left, area_.top - top + y, area_.width, rows, block.data());
+    filter_across(block.data(), rows, narrow.data() + stride * static_cast<std::size_t>(y), stride);
+  }
   for (int y = 0; y < out.height; ++y) {
     const Tap& tap = down_.of[static_cast<std::size_t>(y)];
-    std::fill(sums.begin(), sums.end(), 1 << (kFractionBits - 1));
-    for (int k = 0; k < tap.count; ++k)
-      accumulate(narrow.row(tap.first - area_.top + k), down_.weights[tap.offset + static_cast<std::size_t>(k)],
-                 sums.data(), values);
-    std::transform(sums.begin(), sums.end(), out.row(y), to_byte);
+    weigh(narrow.data() + stride * static_cast<std::size_t>(tap.first - area_.top), stride,
+          down_.pairs.data() + tap.offset, tap.pairs(), line.data(), stride);
+    std::copy_n(line.data(), values, out.row(y));
   }
   return out;
 }
+
+void Resampler::mirror() { std::reverse(across_.of.begin(), across_.of.end()); }
 
 Resampler centre_crop_resampler(Extent source, int resize, int crop, Interpolation filter) {
   const std::int64_t side = std::min(source.width, source.height);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "media/picture.h"
+#include "media/weigh.h"
 
 namespace cairn::media {
 
@@ -18,44 +19,44 @@ struct Box {
   double bottom = 0;
 };
 
-/// Part of a resampled picture: only these output pixels are computed.
-struct Window {
-  int left = 0;
-  int top = 0;
-  int width = 0;
-  int height = 0;
-};
-
 /// Scales a rectangle of pictures of one size to another size, the weights computed once. The filter widens with the
 /// reduction (antialiasing), bicubic has a = -0.5, weights have 22 fractional bits and the horizontal pass is rounded
-/// to 8 bits, all as Pillow's resize does. Filter taps may reach beyond the box, never beyond the picture.
+/// to 8 bits, all as Pillow's resize does. Filter taps may reach beyond the box, never beyond the picture. The
+/// result is the same on every processor.
 class Resampler {
  public:
-  /// `box` of a picture of `source` is scaled to `target`, of which `window` is computed.
+  /// `box` of a picture of `source` is scaled to `target`, of which only the pixels of `window` are computed.
   Resampler(Extent source, const Box& box, Extent target, const Window& window, Interpolation filter);
 
   /// The pixels of the source that the result depends on.
   const Window& area() const { return area_; }
-  /// `part` holds at least area(); its first pixel lies at (left, top) of the source.
+  /// `part` holds at least area().
+  Picture apply(const Part& part) const { return apply(part.picture, part.left, part.top); }
+  /// The same of a picture whose first pixel lies at (left, top) of the source.
   Picture apply(const Picture& part, int left, int top) const;
+  /// Swaps left and right of the result.
+  void mirror();
 
  private:
-  /// The taps of one output sample: `count` weights from `weights[offset]`, for inputs from `first` on.
+  /// The taps of one output sample: `count` weights from `pairs[offset]`, for inputs from `first` on.
   struct Tap {
     int first = 0;
     int count = 0;
     std::size_t offset = 0;
+
+    std::size_t pairs() const { return static_cast<std::size_t>(count + 1) / 2; }
   };
   struct Taps {
     std::vector<Tap> of;
-    std::vector<std::int32_t> weights;
+    std::vector<WeightPair> pairs;
 
     int first() const { return of.front().first; }
     int last() const { return of.back().first + of.back().count; }
   };
 
   static Taps make_taps(int input, double low, double high, int output, int from, int count, Interpolation filter);
-  static void resample_row(const std::uint8_t* in, const Taps& taps, std::uint8_t* out);
+  /// The horizontal pass over a block of interleaved rows, to rows of `stride` bytes.
+  void filter_across(const std::uint8_t* block, int rows, std::uint8_t* out, std::size_t stride) const;
 
   Taps across_, down_;
   Window area_;

@@ -1,10 +1,12 @@
 #include "media/tensors.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <string>
 
 #include "cairn/error.h"
+#include "media/planes.h"
 
 namespace cairn::media {
 namespace {
@@ -30,6 +32,23 @@ at::Tensor per_channel_tensor(const std::vector<double>& numbers, std::int64_t d
   return at::tensor(numbers).to(at::kFloat).view(shape).to(device);
 }
 
+/// Bytes [B,C,...] times each channel's scale, less its shift, in one pass.
+at::Tensor scaled(const at::Tensor& bytes, const std::vector<double>& scale, const std::vector<double>& shift) {
+  at::Tensor out = at::empty(bytes.sizes(), bytes.options().dtype(at::kFloat));
+  const auto channels = static_cast<std::int64_t>(scale.size()), planes = bytes.size(0) * channels;
+  const std::int64_t size = planes == 0 ? 0 : bytes.numel() / planes;
+  const auto* from = bytes.const_data_ptr<std::uint8_t>();
+  auto* to = out.mutable_data_ptr<float>();
+  at::parallel_for(0, planes, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t plane = begin; plane < end; ++plane) {
+      const auto c = static_cast<std::size_t>(plane % channels);
+      scale_bytes(from + plane * size, static_cast<std::size_t>(size), static_cast<float>(scale[c]),
+                  static_cast<float>(shift[c]), to + plane * size);
+    }
+  });
+  return out;
+}
+
 at::Tensor standardised(at::Tensor values) {
   std::vector<std::int64_t> places, all;
   for (std::int64_t d = 1; d < values.dim(); ++d) {
@@ -44,23 +63,6 @@ at::Tensor standardised(at::Tensor values) {
 
 }  // namespace
 
-void copy_planes(const Picture& picture, std::int64_t channels, std::uint8_t* out, std::size_t stride, bool mirrored) {
-  const std::ptrdiff_t step = mirrored ? -1 : 1, width = picture.width;
-  for (int y = 0; y < picture.height; ++y, out += width) {
-    const std::uint8_t* in = picture.row(y);
-    std::uint8_t* to = mirrored ? out + width - 1 : out;
-    for (std::ptrdiff_t x = 0; x < width; ++x, in += 3, to += step) {
-      if (channels == 1) {
-        *to = static_cast<std::uint8_t>((in[0] * 19595 + in[1] * 38470 + in[2] * 7471 + 0x8000) >> 16);
-        continue;
-      }
-      to[0] = in[0];
-      to[stride] = in[1];
-      to[2 * stride] = in[2];
-    }
-  }
-}
-
 Normaliser::Normaliser(Normalise kind, const std::vector<double>& mean, const std::vector<double>& std,
                        std::int64_t channels)
     : kind_(kind) {
@@ -73,13 +75,14 @@ Normaliser::Normaliser(Normalise kind, const std::vector<double>& mean, const st
 }
 
 at::Tensor Normaliser::apply(const at::Tensor& bytes) const {
-  at::Tensor values = bytes.to(at::kFloat);
-  if (kind_ == Normalise::standardise) return standardised(std::move(values));
+  if (kind_ == Normalise::standardise) return standardised(bytes.to(at::kFloat));
   std::vector<double> scale, shift;
   for (std::size_t c = 0; c < mean_.size(); ++c) {
     scale.push_back(1 / (255 * std_[c]));
     shift.push_back(mean_[c] / std_[c]);
   }
+  if (bytes.is_cpu() && bytes.scalar_type() == at::kByte) return scaled(bytes.contiguous(), scale, shift);
+  at::Tensor values = bytes.to(at::kFloat);
   const std::int64_t dimensions = values.dim() - 1;
   return values.mul_(per_channel_tensor(scale, dimensions, values.device()))
       .sub_(per_channel_tensor(shift, dimensions, values.device()));

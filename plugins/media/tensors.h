@@ -5,14 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "media/picture.h"
-
 namespace cairn::media {
-
-/// Writes a picture's channels to planes of `stride` values each; one channel is the luminance (ITU-R 601, as Pillow
-/// rounds it). `mirrored` swaps left and right.
-void copy_planes(const Picture& picture, std::int64_t channels, std::uint8_t* out, std::size_t stride,
-                 bool mirrored = false);
 
 enum class Normalise : std::uint8_t { imagenet, none, standardise };
 

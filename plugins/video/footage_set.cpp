@@ -18,7 +18,7 @@ constexpr double kFramesPerSecond = 25;  // of folders of pictures, which do not
 
 PictureFrame read_picture(const fs::path& path) {
   const std::vector<std::uint8_t> bytes = media::read_file(path);
-  return PictureFrame(media::decode(bytes, media::read_header(bytes, path.string()), 1, true, path.string()));
+  return PictureFrame(media::decode(bytes, media::read_header(bytes, path.string()), true, path.string()));
 }
 
 /// Pictures as frames: the files of a folder by name, or one picture as a video of one frame.

@@ -9,6 +9,7 @@
 #include "cairn/ranges.h"
 #include "footage_set.h"
 #include "media/colour_options.h"
+#include "media/planes.h"
 #include "moving_shapes.h"
 
 namespace cairn::video {

@@ -1,4 +1,4 @@
-"""preview and bench: pictures of what training would see, figures of the loader."""
+"""preview and bench: pictures of what training would see, figures of the loader, the optimizer and the step."""
 import json
 import pathlib
 
@@ -28,9 +28,34 @@ def loader():
     require(len(plain["mean"]) == 3 and all(0.2 < s < 5 for s in plain["std"]), f"a figure a channel: {plain}")
     require_in("samples/s", run("bench", "loader", TINY, "--segments", 1, "--batches", 1))
     run("bench", "loader", code=2)
+
+
+def optimizer():
+    words = ("bench", "optimizer", "--width", 16, "--depth", 2, "--repeats", 3, "--stream-mb", 4)
+    found = json.loads(run(*words, "--json"))
+    require(found["parameters"] == 22_064, f"the parameters of such a transformer are counted: {found}")
+    expected = 40 * found["parameters"] / found["step_ms"]["median"] / 1e6
+    require(abs(found["gb_per_second"] / expected - 1) < 1e-6, f"the rate is that of the median: {found}")
+    require(found["in_place_gb_per_second"] > 0 and found["norm_ms"]["median"] > 0, f"the rest is measured: {found}")
+    require_in("of the memory's in-place rate", run(*words))
+    run("bench", "optimizer", "--width", 0, code=2)
+
+
+def step():
+    words = ("bench", "step", TINY, "--steps", 2, "--warm-up", 1, "--device", "cpu")
+    found = json.loads(run(*words, "--json"))
+    rate = 1e3 * found["batch_size"] / found["step_ms"]["median"]
+    require(abs(found["samples_per_second"] / rate - 1) < 1e-6, f"the rate is that of the median: {found}")
+    share = found["flops_per_step"] / (found["step_ms"]["median"] / 1e3) / found["peak_flops"]
+    require(abs(found["utilisation"] / share - 1) < 1e-6 and 0 < share < 1.5, f"a share of the peak: {found}")
+    require(0 <= found["wait_share"] < 1 and found["first_step_seconds"] > 0, f"waits are measured: {found}")
+    require_in("that a matrix product reaches", run(*words))
+    run("bench", "step", code=2)
     run("bench", code=2)
 
 
 with folders() as scratch:
     previews(pathlib.Path(scratch) / "pictures")
     loader()
+    optimizer()
+    step()

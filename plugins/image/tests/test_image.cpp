@@ -130,7 +130,7 @@ TEST_CASE("image: every file of the zoo is a picture or a clear error") {
       std::ifstream file(zoo / name, std::ios::binary);
       const std::string text{std::istreambuf_iterator<char>(file), {}};
       const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
-      const Picture picture = decode(bytes, read_header(bytes, name), 1, false, name);
+      const Picture picture = decode(bytes, read_header(bytes, name), false, name);
       CHECK(seen.find(std::to_string(picture.width) + "x" + std::to_string(picture.height)) != std::string::npos);
     } else {
       REQUIRE_THROWS_AS(evaluated(modality), DataError);
@@ -407,7 +407,6 @@ TEST_CASE("image: colour operations on known pixels") {
     return std::vector<int>(copy.rgb.begin(), copy.rgb.end());
   };
   using Values = std::vector<int>;
-  CHECK(after([](Picture& p) { flip(p); }) == Values{10, 20, 30, 200, 100, 0});
   CHECK(after([](Picture& p) { solarise(p); }) == Values{55, 100, 0, 10, 20, 30});
   CHECK(after([](Picture& p) { adjust_brightness(p, 1.5); }) == Values{255, 150, 0, 15, 30, 45});
   CHECK(after([](Picture& p) { adjust_saturation(p, 0); }) == Values{119, 119, 119, 18, 18, 18});
@@ -453,7 +452,8 @@ TEST_CASE("image: a JPEG decoded at half size gives nearly the same crop") {
   const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   const Header header = read_header(bytes, "input");
   REQUIRE(header.extent == Extent{400, 312});
-  const Picture whole = decode(bytes, header, 1, false, "input"), half = decode(bytes, header, 2, false, "input");
+  const Picture whole = decode(bytes, header, false, "input");
+  const Picture half = decode_part(bytes, header, 2, {0, 0, 200, 156}, false, "input").picture;
   REQUIRE(half.extent() == Extent{200, 156});
   const Picture a = resample(whole, {40, 60, 240, 220}, {64, 64}, Interpolation::bicubic);
   const Picture b = resample(half, {20, 30, 120, 110}, {64, 64}, Interpolation::bicubic);

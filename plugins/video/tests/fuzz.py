@@ -8,9 +8,10 @@ import subprocess
 import sys
 import tempfile
 
-SOURCES = ("video/video_file", "video/yuv", "media/ffmpeg", "media/resample", "media/decode", "video/tests/fuzz_reader")
+SOURCES = ("video/video_file", "video/yuv", "media/ffmpeg", "media/ffmpeg_picture", "media/resample",
+           "media/decode", "media/jpeg", "media/weigh", "video/tests/fuzz_reader")
 SANITISERS = "address,undefined"
-LIBRARIES = ("libavformat", "libavcodec", "libavutil", "libswscale", "libturbojpeg")
+LIBRARIES = ("libavformat", "libavcodec", "libavutil", "libswscale", "libjpeg")
 
 
 def seeds(source, corpus):

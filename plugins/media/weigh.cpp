@@ -1,0 +1,80 @@
+#include "media/weigh.h"
+
+#include <algorithm>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace cairn::media {
+namespace {
+
+constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
+
+void weigh_plain(const std::uint8_t* in, std::size_t step, const WeightPair* pairs, std::size_t count,
+                 std::uint8_t* out, std::size_t size) {
+  for (std::size_t at = 0; at < size; at += kWeighedBytes, in += kWeighedBytes, out += kWeighedBytes) {
+    std::array<std::int32_t, kWeighedBytes> sums;
+    sums.fill(kHalf);
+    const std::uint8_t* from = in;
+    for (std::size_t pair = 0; pair < count; ++pair)
+      for (std::size_t k = 0; k < 2; ++k, from += step) {
+        const std::int32_t weight = pairs[pair].high[k] * (1 << kLowBits) + pairs[pair].low[k];
+        for (std::size_t i = 0; i < kWeighedBytes; ++i) sums[i] += weight * from[i];
+      }
+    for (std::size_t i = 0; i < kWeighedBytes; ++i)
+      out[i] = static_cast<std::uint8_t>(std::clamp(sums[i] >> kWeightBits, 0, 255));
+  }
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] __m256i widen(const std::uint8_t* in) {
+  return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in)));
+}
+
+[[gnu::target("avx2")]] __m256i twice(const std::array<std::int16_t, 2>& weights) {
+  std::int32_t both = 0;
+  std::memcpy(&both, weights.data(), sizeof both);
+  return _mm256_set1_epi32(both);
+}
+
+/// The sums of both parts of the weights, as 16-bit numbers of no fraction.
+[[gnu::target("avx2")]] __m256i whole(__m256i high, __m256i low) {
+  return _mm256_srai_epi32(_mm256_add_epi32(_mm256_slli_epi32(high, kLowBits), low), kWeightBits);
+}
+
+[[gnu::target("avx2")]] void weigh_avx2(const std::uint8_t* in, std::size_t step, const WeightPair* pairs,
+                                        std::size_t count, std::uint8_t* out, std::size_t size) {
+  for (std::size_t at = 0; at < size; at += kWeighedBytes) {
+    __m256i high_a = _mm256_setzero_si256(), high_b = high_a;
+    __m256i low_a = _mm256_set1_epi32(kHalf), low_b = low_a;
+    const std::uint8_t* from = in + at;
+    for (std::size_t pair = 0; pair < count; ++pair, from += 2 * step) {
+      const __m256i one = widen(from), other = widen(from + step);
+      // Pairs of neighbours, in the order that packing below undoes.
+      const __m256i a = _mm256_unpacklo_epi16(one, other), b = _mm256_unpackhi_epi16(one, other);
+      const __m256i high = twice(pairs[pair].high), low = twice(pairs[pair].low);
+      high_a = _mm256_add_epi32(high_a, _mm256_madd_epi16(a, high));
+      high_b = _mm256_add_epi32(high_b, _mm256_madd_epi16(b, high));
+      low_a = _mm256_add_epi32(low_a, _mm256_madd_epi16(a, low));
+      low_b = _mm256_add_epi32(low_b, _mm256_madd_epi16(b, low));
+    }
+    const __m256i words = _mm256_packs_epi32(whole(high_a, low_a), whole(high_b, low_b));
+    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + at), bytes);
+  }
+}
+#endif
+
+}  // namespace
+
+void weigh(const std::uint8_t* in, std::size_t step, const WeightPair* pairs, std::size_t count, std::uint8_t* out,
+           std::size_t size) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return weigh_avx2(in, step, pairs, count, out, size);
+#endif
+  weigh_plain(in, step, pairs, count, out, size);
+}
+
+}  // namespace cairn::media

@@ -1,0 +1,109 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "kernels/adamw.h"
+
+using cairn::kernels::adamw;
+using cairn::kernels::AdamwRates;
+using cairn::kernels::AdamwState;
+
+namespace {
+
+constexpr std::int64_t kSize = 40'003;  // several threads' worth, and no multiple of a vector
+
+AdamwState random_state(at::Device device, bool with_teacher) {
+  at::manual_seed(3);
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
+  AdamwState state{at::randn({kSize}, options) * 0.02,
+                   at::randn({kSize}, options) * 1e-3,
+                   at::randn({kSize}, options) * 1e-3,
+                   at::rand({kSize}, options) * 1e-6,
+                   {}};
+  if (with_teacher) state.teacher = at::randn({kSize}, options) * 0.02;
+  return state;
+}
+
+AdamwState clone(const AdamwState& state, at::ScalarType type) {
+  const auto copy = [&](const at::Tensor& x) { return x.defined() ? x.to(type).clone() : x; };
+  return {copy(state.values), copy(state.gradients), copy(state.first), copy(state.second), copy(state.teacher)};
+}
+
+/// The paper's algorithm 2 and the moving average, in whatever type the state has.
+void plainly(AdamwState& s, const AdamwRates& rates, double scale) {
+  const auto t = static_cast<double>(rates.step);
+  const at::Tensor g = s.gradients * scale;
+  s.values.mul_(1 - rates.lr * rates.decay);
+  s.first.mul_(rates.betas[0]).add_(g, 1 - rates.betas[0]);
+  s.second.mul_(rates.betas[1]).addcmul_(g, g, 1 - rates.betas[1]);
+  const at::Tensor root = (s.second / (1 - std::pow(rates.betas[1], t))).sqrt() + rates.epsilon;
+  s.values.sub_(rates.lr / (1 - std::pow(rates.betas[0], t)) * s.first / root);
+  s.gradients.zero_();
+  if (s.teacher.defined()) s.teacher.lerp_(s.values, 1 - rates.momentum);
+}
+
+void check_close(const at::Tensor& got, const at::Tensor& expected, double tolerance) {
+  const double error = (got.to(at::kDouble).cpu() - expected.cpu()).abs().max().item<double>();
+  CHECK(error <= tolerance * expected.abs().max().item<double>());
+}
+
+std::vector<at::Device> devices() {
+  std::vector<at::Device> all = {at::kCPU};
+  if (at::hasCUDA()) all.emplace_back(at::kCUDA, 0);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("AdamW in one pass equals a float64 reference on every device", "[kernels]") {
+  for (const at::Device device : devices())
+    for (const bool with_teacher : {true, false})
+      for (const double momentum : {0.996, 0.3}) {
+        CAPTURE(device, with_teacher, momentum);
+        const AdamwRates rates{1e-3, 0.05, {0.9, 0.95}, 1e-8, 7, momentum};
+        const AdamwState state = random_state(device, with_teacher);
+        AdamwState expected = clone(state, at::kDouble);
+        plainly(expected, rates, 0.25);
+        adamw(state, rates, at::full({}, 0.25, state.values.options()));
+        check_close(state.values, expected.values, 1e-6);
+        check_close(state.first, expected.first, 1e-6);
+        check_close(state.second, expected.second, 1e-6);
+        if (with_teacher) check_close(state.teacher, expected.teacher, 1e-6);
+        CHECK(state.gradients.abs().max().item<double>() == 0);
+      }
+}
+
+TEST_CASE("AdamW in one pass gives the bits of PyTorch's three", "[kernels]") {
+  const AdamwRates rates{1e-3, 0.05, {0.9, 0.999}, 1e-8, 3, 0.996};
+  const AdamwState state = random_state(at::kCPU, true);
+  AdamwState three = clone(state, at::kFloat);
+  std::vector<at::Tensor> values = {three.values}, gradients = {three.gradients}, first = {three.first};
+  std::vector<at::Tensor> second = {three.second}, highest, steps = {at::full({}, 3.0)};
+  at::_fused_adamw_(values, gradients, first, second, highest, steps, rates.lr, rates.betas[0], rates.betas[1],
+                    rates.decay, rates.epsilon, false, false);
+  three.teacher.lerp_(three.values, 1 - rates.momentum);
+  adamw(state, rates, at::ones({}));
+  // PyTorch's last values, which fill no vector, are rounded otherwise.
+  const auto unequal = [](const at::Tensor& a, const at::Tensor& b) {
+    const std::int64_t whole = kSize / 64 * 64;
+    return (a.narrow(0, 0, whole) != b.narrow(0, 0, whole)).sum().item<std::int64_t>();
+  };
+  CHECK(unequal(state.first, three.first) == 0);
+  CHECK(unequal(state.second, three.second) == 0);
+  CHECK(unequal(state.values, three.values) == 0);
+  CHECK(unequal(state.teacher, three.teacher) == 0);
+}
+
+TEST_CASE("AdamW leaves everything but the gradient alone when the scale is not finite", "[kernels]") {
+  for (const at::Device device : devices()) {
+    const AdamwState state = random_state(device, true), before = clone(state, at::kFloat);
+    adamw(state, {}, at::full({}, std::numeric_limits<double>::quiet_NaN(), state.values.options()));
+    CHECK(at::equal(state.values, before.values));
+    CHECK(at::equal(state.first, before.first));
+    CHECK(at::equal(state.second, before.second));
+    CHECK(at::equal(state.teacher, before.teacher));
+    CHECK(state.gradients.abs().max().item<double>() == 0);
+  }
+}
