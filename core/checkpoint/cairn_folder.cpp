@@ -28,6 +28,7 @@ constexpr std::array kAxes = {Axis::time, Axis::height, Axis::width, Axis::frequ
 Json network_json(const PublishedNetwork& network) {
   Json json = {{"component", network.component}, {"options", to_json(Value(network.options))}};
   if (network.output_width > 0) json["output_width"] = network.output_width;
+  if (network.input_width > 0) json["input_width"] = network.input_width;
   return json;
 }
 
@@ -44,8 +45,11 @@ Value::Table options_of(const nlohmann::json& json, const fs::path& path) {
 
 PublishedNetwork take_network(const nlohmann::json& json, const std::string& part, TensorMap& all,
                               const fs::path& path) {
-  PublishedNetwork network{
-      options_of(json, path), {}, json.value("output_width", std::int64_t{0}), json.value("component", "")};
+  PublishedNetwork network{options_of(json, path),
+                           {},
+                           json.value("output_width", std::int64_t{0}),
+                           json.value("component", ""),
+                           json.value("input_width", std::int64_t{0})};
   const std::string head = part + ".";
   for (auto it = all.lower_bound(head); it != all.end() && it->first.starts_with(head); it = all.erase(it))
     network.weights[it->first.substr(head.size())] = it->second;

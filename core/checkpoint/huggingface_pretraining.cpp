@@ -2,7 +2,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/huggingface.h"
-#include "checkpoint/huggingface_keys.h"
+#include "checkpoint/huggingface_parts.h"
 #include "checkpoint/option_table.h"
 
 namespace cairn {
@@ -106,11 +106,8 @@ HuggingFaceFiles make_vjepa2(const PublishedModel& model, bool partial) {
   config["patch_size"] = model.tokenizer.patch[1];
   config["tubelet_size"] = model.tokenizer.patch[0];
   HuggingFaceFiles files{std::move(config), own_facts(model.encoder), {}, {}};
-  KeyMap keys;
-  add_tokenizer(keys, model.tokenizer, width, "encoder.embeddings.patch_embeddings.proj");
-  add_blocks(keys, facts, kJepaNames, "encoder.layer.");
-  keys.affine("encoder.layernorm", "norm");
-  add_network(keys, model.encoder.weights, kType, model.format, partial, files);
+  add_network(vjepa2_keys("", model.tokenizer, width, facts), model.encoder.weights, kType, model.format, partial,
+              files);
 
   if (!model.predictor && partial) return files;
   require(model.predictor && is_tiled_rotary(*model.predictor),
@@ -126,13 +123,7 @@ HuggingFaceFiles make_vjepa2(const PublishedModel& model, bool partial) {
   files.config["pred_num_attention_heads"] = heads_of(predictor, model.format);
   files.config["pred_mlp_ratio"] = ratio(blocks, narrow);
   files.config["pred_num_mask_tokens"] = groups;
-  KeyMap more;
-  more.affine("predictor.embeddings.predictor_embeddings", "embed");
-  more.reshaped("predictor.embeddings.mask_tokens", {groups, 1, 1, narrow}, "mask_tokens", {groups, 1, narrow});
-  add_blocks(more, blocks, kJepaNames, "predictor.layer.");
-  more.affine("predictor.layernorm", "norm");
-  more.affine("predictor.proj", "project");
-  add_predictor(more, predictor.weights, model, kType, partial, files);
+  add_predictor(vjepa2_predictor_keys("", narrow, groups, blocks), predictor.weights, model, kType, partial, files);
   return files;
 }
 
@@ -161,18 +152,9 @@ HuggingFaceFiles make_videomae(const PublishedModel& model, bool partial) {
   config["use_mean_pooling"] = !has_norm;
   add_decoder_config(model, blocks, config);
   HuggingFaceFiles files{std::move(config), own_facts(model.encoder), {}, {}};
-  KeyMap keys;
-  add_tokenizer(keys, model.tokenizer, width, "videomae.embeddings.patch_embeddings.projection");
-  add_blocks(keys, facts, kVitNames, "videomae.encoder.layer.");
-  if (has_norm) keys.affine("videomae.layernorm", "norm");
-  add_network(keys, model.encoder.weights, kType, model.format, partial, files);
-  KeyMap more;
-  more.same("encoder_to_decoder.weight", "embed.weight");
-  more.same("mask_token", "mask_tokens");
-  add_blocks(more, blocks, kVitNames, "decoder.decoder_layers.");
-  more.affine("decoder.norm", "norm");
-  more.affine("decoder.head", "project");
-  add_predictor(more, decoder.weights, model, kType, partial, files);
+  add_network(videomae_keys("videomae.", model.tokenizer, width, facts, has_norm), model.encoder.weights, kType,
+              model.format, partial, files);
+  add_predictor(videomae_decoder_keys(blocks), decoder.weights, model, kType, partial, files);
   return files;
 }
 
@@ -202,21 +184,9 @@ HuggingFaceFiles make_vit_mae(const PublishedModel& model, bool partial) {
   config["mask_ratio"] = model.reconstruction ? model.reconstruction->mask_ratio : 0.75;
   add_decoder_config(model, blocks, config);
   HuggingFaceFiles files{std::move(config), own_facts(model.encoder), {}, {}};
-  KeyMap keys;
-  add_tokenizer(keys, model.tokenizer, width, "vit.embeddings.patch_embeddings.projection");
-  keys.same("vit.embeddings.position_embeddings", "positions");
-  keys.same("vit.embeddings.cls_token", "class_token");
-  add_blocks(keys, facts, kVitNames, "vit.encoder.layer.");
-  keys.affine("vit.layernorm", "norm");
-  add_network(keys, with_table(model.encoder, width), kType, model.format, partial, files);
-  KeyMap more;
-  more.affine("decoder.decoder_embed", "embed");
-  more.same("decoder.mask_token", "mask_tokens");
-  more.same("decoder.decoder_pos_embed", "positions");
-  add_blocks(more, blocks, kVitNames, "decoder.decoder_layers.");
-  more.affine("decoder.decoder_norm", "norm");
-  more.affine("decoder.decoder_pred", "project");
-  add_predictor(more, with_table(decoder, embedded_width(decoder)), model, kType, partial, files);
+  const VitFacts vit{"vit.", model.tokenizer, width, facts, /*is_dino=*/false, /*class_token=*/true};
+  add_network(vit_keys(vit), with_table(model.encoder, width), kType, model.format, partial, files);
+  add_predictor(mae_decoder_keys(blocks), with_table(decoder, embedded_width(decoder)), model, kType, partial, files);
   return files;
 }
 

@@ -53,8 +53,7 @@ using Records = std::map<const void*, std::size_t>;
 
 at::IValue unpickle(Reader& reader, Records& records) {
   const auto [pickle, size] = reader.getRecord("data.pkl");
-  const std::span text(static_cast<const char*>(pickle.get()), size);
-  check_pickle(text);
+  const std::string text = plain_pickle({static_cast<const char*>(pickle.get()), size});
   std::size_t position = 0;
   const auto read = [&](char* out, std::size_t count) {
     count = std::min(count, text.size() - position);
@@ -101,6 +100,12 @@ void check_storage(const std::filesystem::path& path, const std::string& name, c
            "get the file again from where it was published");
 }
 
+/// Whether this is a dictionary and the versions that modules keep beside it.
+bool is_with_state(at::ArrayRef<at::IValue> items) {
+  return items.size() == 2 && items[0].isGenericDict() && items[1].isGenericDict() &&
+         items[1].toGenericDict().size() == 1 && items[1].toGenericDict().contains(at::IValue("_metadata"));
+}
+
 /// Collects tensors below `value`; anything that is no plain data is refused.
 void collect(const std::filesystem::path& path, const std::string& name, const at::IValue& value, Tensors& found) {
   if (value.isTensor()) {
@@ -122,6 +127,7 @@ void collect(const std::filesystem::path& path, const std::string& name, const a
     for (std::size_t i = 0; i < items.size(); ++i) collect(path, fmt::format("{}/{}", name, i), items[i], found);
   } else if (value.isTuple()) {
     const auto& items = value.toTupleRef().elements();
+    if (is_with_state(items.asArrayRef())) return collect(path, name, items[0], found);
     for (std::size_t i = 0; i < items.size(); ++i) collect(path, fmt::format("{}/{}", name, i), items[i], found);
   } else if (!value.isScalar() && !value.isString() && !value.isNone() && !value.isBool()) {
     refuse(path, fmt::format("'{}' is a {}; only tensors, numbers, strings, lists and dictionaries are read", name,

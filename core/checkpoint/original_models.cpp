@@ -6,14 +6,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <regex>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cairn/error.h"
-#include "checkpoint/json_file.h"
+#include "checkpoint/option_table.h"
 #include "checkpoint/original.h"
+#include "checkpoint/original_heads.h"
+#include "checkpoint/original_keys.h"
+#include "checkpoint/original_sizes.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/weight_source.h"
 
@@ -25,49 +29,28 @@ namespace fs = std::filesystem;
 /// Which repository's layout a file has.
 enum class Family : std::uint8_t { ijepa, jepa, vjepa2, vjepa21, dino, mae, videomae };
 
-/// Sizes that checkpoints do not hold, from architecture.json or from the published models.
-class Sizes {
- public:
-  explicit Sizes(const fs::path& checkpoint) : checkpoint_(checkpoint.string()) {
-    const fs::path path = checkpoint.parent_path() / "architecture.json";
-    if (fs::exists(path)) file_.emplace(path);
-  }
-
-  /// The checkpoint they are for.
-  const std::string& checkpoint() const { return checkpoint_; }
-
-  std::int64_t value(const std::string& key, std::int64_t fallback) const {
-    return file_ && file_->json().contains(key) ? file_->size(key) : fallback;
-  }
-  std::string text(const std::string& key) const { return file_ ? file_->value<std::string>(key, "") : ""; }
-  /// Of the layer norms: 1e-6 in every repository.
-  double epsilon() const { return file_ ? file_->value("norm_epsilon", 1e-6) : 1e-6; }
-  bool flag(const std::string& key, bool fallback) const { return file_ ? file_->value(key, fallback) : fallback; }
-
- private:
-  std::string checkpoint_;
-  std::optional<JsonFile> file_;
-};
-
 /// A file's tensors by network, without the wrappers' prefixes.
 struct Contents {
-  TensorMap student, teacher, predictor;
+  TensorMap student, teacher, predictor, head;
   Family family = Family::dino;
 };
 
-fs::path file_of(const fs::path& path) {
-  if (!fs::is_directory(path)) return path;
+/// The checkpoints of a folder: one of a network, and where there is one that of its classifier.
+std::vector<fs::path> files_of(const fs::path& path) {
+  if (!fs::is_directory(path)) return {path};
   std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(path))
     if (is_checkpoint_name(entry.path())) found.push_back(entry.path());
-  if (found.size() != 1)
-    throw DataError(fmt::format("the folder must hold one checkpoint, and holds {}", found.size()), path.string(),
-                    "checkpoints end with .pth, .pth.tar, .pt or .safetensors");
-  return found.front();
+  std::sort(found.begin(), found.end());
+  if (found.empty() || found.size() > 2)
+    throw DataError(
+        fmt::format("the folder must hold one checkpoint, or one and its classifier's, and holds {}", found.size()),
+        path.string(), "checkpoints end with .pth, .pth.tar, .pt or .safetensors");
+  return found;
 }
 
 /// The tensors below `key` ("teacher/"), wrappers taken off their names.
-TensorMap below(const TensorMap& all, const std::string& key) {
+TensorMap unwrapped(const TensorMap& all, const std::string& key) {
   static const std::regex wrappers("(module\\.|backbone\\.|_orig_mod\\.)");
   TensorMap found;
   for (auto it = all.lower_bound(key); it != all.end() && it->first.starts_with(key); ++it)
@@ -100,21 +83,30 @@ Contents sort_out(const TensorMap& all, const Sizes& sizes) {
     return first != all.end() && first->first.starts_with(key);
   };
   if (has("encoder/") || has("target_encoder/") || has("ema_encoder/")) {
-    contents.student = below(all, "encoder/");
-    contents.teacher = below(all, has("target_encoder/") ? "target_encoder/" : "ema_encoder/");
-    contents.predictor = below(all, "predictor/");
+    contents.student = unwrapped(all, "encoder/");
+    contents.teacher = unwrapped(all, has("target_encoder/") ? "target_encoder/" : "ema_encoder/");
+    contents.predictor = unwrapped(all, "predictor/");
     if (contents.student.empty()) contents.student.swap(contents.teacher);
     contents.family = jepa_family(contents, sizes);
     return contents;
   }
+  for (const char* key : {"classifier/", "classifiers/0/"})
+    if (has(key)) {
+      contents.head = unwrapped(all, key);
+      return contents;
+    }
   if (has("teacher/") || has("student/")) {
-    contents.student = below(all, has("student/") ? "student/" : "teacher/");
-    if (has("student/") && has("teacher/")) contents.teacher = below(all, "teacher/");
+    contents.student = unwrapped(all, has("student/") ? "student/" : "teacher/");
+    if (has("student/") && has("teacher/")) contents.teacher = unwrapped(all, "teacher/");
     return contents;
   }
   for (const char* key : {"model/", "state_dict/", "module/", ""}) {
     if (!has(key)) continue;
-    contents.student = below(all, key);
+    contents.student = unwrapped(all, key);
+    if (is_head_alone(contents.student)) {
+      contents.head.swap(contents.student);
+      return contents;
+    }
     const bool is_mae = std::string_view(key) == "model/";
     const bool is_video = contents.student.contains("encoder.patch_embed.proj.weight");
     contents.family = is_video ? Family::videomae : is_mae ? Family::mae : Family::dino;
@@ -136,51 +128,6 @@ void add(Value::Table& table, std::initializer_list<std::pair<std::string, Value
   table.insert(table.end(), more);
 }
 
-/// The name of block `number`, "blocks.3."; DINOv2 may put its chunk before, "blocks.0.3.". Empty where there is none.
-std::string block_name(const WeightSource& weights, const std::string& from, std::int64_t number) {
-  constexpr int kChunks = 64;
-  std::string name = fmt::format("{}{}.", from, number);
-  for (int chunk = 0; !weights.has(name + "norm1.weight"); ++chunk) {
-    if (chunk == kChunks) return {};
-    name = fmt::format("{}{}.{}.", from, chunk, number);
-  }
-  return name;
-}
-
-/// The MLP of a block, SwiGLU where both of its maps are one matrix.
-void move_mlp(WeightSource& weights, const std::string& from, const std::string& to, TensorMap& network) {
-  if (!weights.has(from + "w12.weight")) {
-    weights.move_affine(from + "fc1", network, to + "fc1");
-    weights.move_affine(from + "fc2", network, to + "fc2");
-    return;
-  }
-  for (const char* part : {".weight", ".bias"})
-    if (const auto both = weights.take(from + "w12" + part)) {
-      network[to + "fc1" + part] = both->chunk(2).front();
-      network[to + "gate" + part] = both->chunk(2).back();
-    }
-  weights.move_affine(from + "w3", network, to + "fc2");
-}
-
-/// The blocks of a network in timm's words, whose names begin with `from`; how many there are.
-std::int64_t move_blocks(WeightSource& weights, const std::string& from, TensorMap& network) {
-  std::int64_t depth = 0;
-  for (std::string name = block_name(weights, from, 0); !name.empty(); name = block_name(weights, from, ++depth)) {
-    const std::string to = fmt::format("blocks.{}.", depth);
-    weights.move_affine(name + "norm1", network, to + "norm1");
-    weights.move_affine(name + "norm2", network, to + "norm2");
-    weights.move_affine(name + "attn.qkv", network, to + "attention.qkv", weights.has(name + "attn.qkv.bias"));
-    weights.move_affine(name + "attn.proj", network, to + "attention.projection");
-    move_mlp(weights, name + "mlp.", to + "mlp.", network);
-    for (const auto& [other, own] :
-         {std::pair("attn.q_bias", "attention.query_bias"), std::pair("attn.v_bias", "attention.value_bias"),
-          std::pair("ls1.gamma", "scale1"), std::pair("ls2.gamma", "scale2"), std::pair("gamma_1", "scale1"),
-          std::pair("gamma_2", "scale2")})
-      if (weights.has(name + other)) weights.move(name + other, network, to + own);
-  }
-  return depth;
-}
-
 std::int64_t rows(const TensorMap& network, const std::string& name, std::int64_t fallback) {
   const auto found = network.find(name);
   return found == network.end() || found->second.dim() == 0 ? fallback : found->second.size(0);
@@ -198,6 +145,9 @@ Value::Table shape_options(const TensorMap& network, std::int64_t width, std::in
           {"norm_epsilon", Value(epsilon)}};
 }
 
+// AudioMAE: 1024 frames, or fewer, by 128 mels, in patches of 16.
+constexpr std::int64_t kMelPatches = 8;
+
 /// The extent of a grid of `count` tokens: time first where there are three axes.
 std::vector<std::int64_t> extent_of(std::int64_t count, std::size_t axes, std::int64_t layers) {
   if (axes == 3) {
@@ -207,23 +157,22 @@ std::vector<std::int64_t> extent_of(std::int64_t count, std::size_t axes, std::i
   }
   const auto side = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(count))));
   if (side * side == count) return {side, side};
-  return {count / 8, 8};  // AudioMAE: 1024 frames by 128 mels
+  return {count / kMelPatches, kMelPatches};
 }
 
 /// What the tokenizer and the positions say of the views.
-void read_views(const at::Tensor& kernel, std::int64_t tokens, Family family, const Sizes& sizes,
-                PublishedModel& model) {
-  const auto axes = static_cast<std::size_t>(kernel.dim() - 2);
-  model.tokenizer.channels = kernel.size(1);
-  model.tokenizer.patch = kernel.sizes().slice(2).vec();
-  const bool is_sound =
-      axes == 2 && kernel.size(1) == 1 && tokens > 0 && extent_of(tokens, 2, 0)[0] != extent_of(tokens, 2, 0)[1];
+void read_views(std::int64_t tokens, Family family, const Sizes& sizes, PublishedModel& model) {
+  const std::size_t axes = model.tokenizer.patch.size();
+  const std::int64_t side = sizes.value("img_size", 0);
+  const bool is_oblong = tokens > 0 && extent_of(tokens, 2, 0)[0] != extent_of(tokens, 2, 0)[1];
+  // AudioMAE's clips of five seconds have as many tokens as a square; no MAE of gray pictures was published.
+  const bool is_audiomae = family == Family::mae && side == 0 && tokens > 0 && tokens % kMelPatches == 0;
+  const bool is_sound = axes == 2 && model.tokenizer.channels == 1 && (is_oblong || is_audiomae);
   model.tokenizer.axes = axes == 3  ? std::vector{Axis::time, Axis::height, Axis::width}
                          : is_sound ? std::vector{Axis::time, Axis::frequency}
                                     : std::vector{Axis::height, Axis::width};
   const std::int64_t patch = model.tokenizer.patch.back();
   const bool is_second = family == Family::vjepa2 || family == Family::vjepa21;
-  const std::int64_t side = sizes.value("img_size", 0);
   const std::int64_t frames = sizes.value("num_frames", is_second ? 64 : 16);
   const std::int64_t layers = axes == 3 ? std::max<std::int64_t>(1, frames / model.tokenizer.patch.front()) : 1;
   std::vector<std::int64_t> extent;
@@ -231,7 +180,7 @@ void read_views(const at::Tensor& kernel, std::int64_t tokens, Family family, co
     const std::int64_t across = (side > 0 ? side : is_second ? 256 : 224) / patch;
     extent = axes == 3 ? std::vector{layers, across, across} : std::vector{across, across};
   } else {
-    extent = extent_of(tokens, axes, layers);
+    extent = is_sound ? std::vector{tokens / kMelPatches, kMelPatches} : extent_of(tokens, axes, layers);
   }
   model.grid = {extent, model.tokenizer.axes};
   if (tokens > 0 && !is_second && model.grid.count() != tokens)
@@ -244,30 +193,6 @@ void read_views(const at::Tensor& kernel, std::int64_t tokens, Family family, co
 void leave_out(WeightSource& weights, const char* head, PublishedModel& model) {
   const std::size_t count = weights.drop(head);
   if (count > 0) model.gaps.push_back(fmt::format("not read: {} tensors of '{}', no part of the encoder", count, head));
-}
-
-/// The norm behind the blocks; V-JEPA 2.1 has four at four depths, the last of which is the output's, and marks clips.
-void move_last_norm(WeightSource& weights, const std::string& prefix, Family family, TensorMap& network,
-                    PublishedModel& model) {
-  if (family != Family::vjepa21) {
-    // VideoMAE's classifiers have a norm behind the mean instead.
-    if (weights.has(prefix + "norm.weight") || !weights.has("fc_norm.weight"))
-      weights.move_affine(prefix + "norm", network, "norm");
-    return;
-  }
-  weights.move_affine(prefix + "norms_block.3", network, "norm");
-  if (const auto mark = weights.take(prefix + "video_mod_embed"); mark && network.contains("patch_embed.bias"))
-    network["patch_embed.bias"] = network["patch_embed.bias"] + mark->flatten();  // the same vector for every token
-  for (const char* rest : {"norms_block.", "patch_embed_img.", "img_mod_embed"}) leave_out(weights, rest, model);
-}
-
-/// Class token, registers and mask token, where there are any.
-void move_special(WeightSource& weights, const std::string& prefix, Family family, TensorMap& network) {
-  if (weights.has(prefix + "cls_token")) weights.move(prefix + "cls_token", network, "class_token");
-  for (const char* name : {"register_tokens", "reg_token"})
-    if (weights.has(prefix + name)) weights.move(prefix + name, network, "registers");
-  if (family == Family::dino && weights.has("mask_token") && !weights.has("decoder_embed.weight"))
-    network["mask_token"] = weights.take("mask_token")->reshape({1, 1, -1});
 }
 
 /// The table of positions, if it is learned; fixed ones are made anew. Returns the number of patches it is for, 0
@@ -292,7 +217,20 @@ std::int64_t move_positions(WeightSource& weights, const std::string& prefix, Fa
   return is_bare ? count : count - 1;
 }
 
-Value::Table encoder_options(const TensorMap& network, Family family, const Sizes& sizes, std::int64_t depth) {
+/// The blocks that V-JEPA 2.1's levels lie behind, from 0: none for others.
+std::vector<std::int64_t> output_levels(const TensorMap& network, std::int64_t depth) {
+  std::int64_t count = 0;
+  while (network.contains(fmt::format("level_norms.{}.weight", count))) ++count;
+  if (count == 0) return {};
+  constexpr std::int64_t kGigantic = 48;
+  if (depth == kGigantic && count == 3) return {11, 23, 37, 47};  // as published: not at even distances
+  std::vector<std::int64_t> levels;
+  for (std::int64_t i = 1; i <= count + 1; ++i) levels.push_back(depth * i / (count + 1) - 1);
+  return levels;
+}
+
+Value::Table encoder_options(const TensorMap& network, Family family, const Sizes& sizes, std::int64_t depth,
+                             const PublishedModel& model) {
   const std::int64_t width = rows(network, "patch_embed.weight", 0);
   Value::Table options =
       shape_options(network, width, depth, sizes.value("num_heads", usual_heads(width, family)), sizes.epsilon());
@@ -301,13 +239,18 @@ Value::Table encoder_options(const TensorMap& network, Family family, const Size
   const std::int64_t count = registers == network.end() || registers->second.dim() < 2 ? 0 : registers->second.size(1);
   const bool is_rotary = family == Family::vjepa2 || family == Family::vjepa21;
   const bool is_jepa = family == Family::ijepa || family == Family::jepa;
+  Value::Array levels;
+  for (const std::int64_t level : output_levels(network, depth)) levels.emplace_back(level);
+  const bool is_patch14 = model.tokenizer.patch.back() == 14;
   const char* positions = network.contains("positions") ? "learned" : is_jepa ? "sincos" : "sinusoid";
   add(options, {{"preset", text("")},
                 {"positions", text(is_rotary ? "rotary" : positions)},
                 {"position_order", text(family == Family::ijepa ? "xy" : "yx")},
                 {"uniform_power", Value(sizes.flag("uniform_power", true))},
                 {"rotary_layout", text(family == Family::vjepa2 ? "tiled" : "paired")},
-                {"rotary_grid", Value(std::int64_t{family == Family::vjepa21 ? 16 : 0})},
+                {"rotary_grid", Value(std::int64_t{family != Family::vjepa21 ? 0
+                                                   : is_patch14              ? 18
+                                                                             : 16})},
                 {"class_token", Value(has_class)},
                 {"pool", text(has_class ? "cls" : "mean")},
                 {"register_tokens", Value(count)},
@@ -316,7 +259,9 @@ Value::Table encoder_options(const TensorMap& network, Family family, const Size
                 {"mask_token", Value(network.contains("mask_token"))},
                 {"gated", Value(network.contains("blocks.0.mlp.gate.weight"))},
                 {"layer_scale", Value(network.contains("blocks.0.scale1") ? 1.0 : 0.0)},
-                {"last_norm", Value(network.contains("norm.weight"))}});
+                {"last_norm", Value(network.contains("norm.weight"))},
+                {"picture_tokenizer", Value(network.contains("picture_embed.weight"))},
+                {"levels", Value(std::move(levels))}});
   return options;
 }
 
@@ -327,59 +272,91 @@ PublishedNetwork read_encoder(WeightSource& weights, const std::string& prefix, 
   if (!kernel || kernel->dim() < 3)
     throw DataError("there is no encoder with a patch embedding in this file", sizes.checkpoint(),
                     "it must be a checkpoint of I-JEPA, V-JEPA, DINO, DINOv2, MAE, VideoMAE or AudioMAE, or of timm");
+  model.tokenizer = {kernel->size(1), kernel->sizes().slice(2).vec(), {}};
   PublishedNetwork encoder;
   TensorMap& network = encoder.weights;
-  weights.move_tokenizer(prefix + "patch_embed.proj", network);
-  const std::int64_t depth = move_blocks(weights, prefix + "blocks.", network);
-  move_last_norm(weights, prefix, family, network, model);
-  move_special(weights, prefix, family, network);
-  read_views(*kernel, move_positions(weights, prefix, family, sizes, network), family, sizes, model);
-  encoder.options = encoder_options(network, family, sizes, depth);
+  const TimmKeys keys = timm_encoder_keys(weights, prefix, model.tokenizer, kernel->size(0));
+  weights.move(keys.keys, network);
+  if (family == Family::dino && weights.has("mask_token") && !weights.has("decoder_embed.weight"))
+    network["mask_token"] = weights.take("mask_token")->reshape({1, 1, -1});
+  read_views(move_positions(weights, prefix, family, sizes, network), family, sizes, model);
+  encoder.options = encoder_options(network, family, sizes, keys.depth, model);
   return encoder;
 }
 
-/// The predictor of I-JEPA, V-JEPA 1 and V-JEPA 2.
-PublishedNetwork read_jepa_predictor(WeightSource& weights, Family family, const Sizes& sizes) {
+/// The predictor of I-JEPA and V-JEPA; that of V-JEPA 2.1 sees several levels of the encoder, gives as many, and
+/// answers for seen places too.
+PublishedNetwork read_jepa_predictor(WeightSource& weights, Family family, const Sizes& sizes,
+                                     const PublishedModel& model) {
   PublishedNetwork predictor;
   TensorMap& network = predictor.weights;
-  weights.move_affine("predictor_embed", network, "embed");
-  std::vector<at::Tensor> tokens;
-  if (weights.has("mask_token")) tokens.push_back(*weights.take("mask_token"));
-  for (std::int64_t i = 0; weights.has(fmt::format("mask_tokens.{}", i)); ++i)
-    tokens.push_back(*weights.take(fmt::format("mask_tokens.{}", i)));
-  if (!tokens.empty()) network["mask_tokens"] = at::cat(tokens);
-  const std::int64_t depth = move_blocks(weights, "predictor_blocks.", network);
-  weights.move_affine("predictor_norm", network, "norm");
-  weights.move_affine("predictor_proj", network, "project");
+  const TimmKeys keys = jepa_predictor_keys(weights);
+  weights.move(keys.keys, network);
   weights.drop("predictor_pos_embed");  // fixed, or unused
-  const std::int64_t width = rows(network, "embed.weight", 384), encoder = rows(network, "project.weight", 1024);
-  const bool is_second = family == Family::vjepa2;
+  const std::int64_t encoder = rows(model.encoder.weights, "patch_embed.weight", 1024);
+  const std::int64_t width = rows(network, "embed.weight", 384), fused = rows(network, "fuse.weight", 0);
+  const bool is_second = family == Family::vjepa2 || family == Family::vjepa21;
   const std::int64_t heads = sizes.value(
       "predictor_num_heads", is_second ? std::max<std::int64_t>(1, width / 32) : usual_heads(encoder, family));
-  predictor.options = shape_options(network, width, depth, heads, sizes.epsilon());
+  predictor.options = shape_options(network, width, keys.depth, heads, sizes.epsilon());
   add(predictor.options, {{"groups", Value(rows(network, "mask_tokens", 1))},
                           {"positions", text(is_second ? "rotary" : "sincos")},
                           {"position_order", text(family == Family::ijepa ? "xy" : "yx")},
                           {"uniform_power", Value(sizes.flag("uniform_power", true))},
-                          {"rotary_layout", text("tiled")}});
+                          {"rotary_layout", text(family == Family::vjepa21 ? "paired" : "tiled")},
+                          {"rotary_grid", *find_option(model.encoder.options, "rotary_grid")},
+                          {"rotary_numbering", text(family == Family::vjepa21 ? "first" : "view")},
+                          {"gated", Value(network.contains("blocks.0.mlp.gate.weight"))},
+                          {"fuse", Value(fused)},
+                          {"seen_outputs", Value(network.contains("project_seen.weight"))},
+                          {"marks", Value(network.contains("clip_mark"))}});
+  if (fused > 0 && network.at("fuse.weight").dim() == 2) predictor.input_width = network.at("fuse.weight").size(1);
+  predictor.output_width = rows(network, "project.weight", 0);
   return predictor;
+}
+
+/// The table of a decoder's positions, [1,1+N,D]; without the class token's where the decoder does without it.
+void move_decoder_positions(WeightSource& weights, bool has_class_token, TensorMap& network) {
+  const auto table = weights.take("decoder_pos_embed");
+  if (!table) return;
+  network["positions"] = has_class_token || table->dim() != 3 ? *table : table->slice(1, 1);
 }
 
 /// MAE's decoder: class token, every place, the table of its positions.
 PublishedNetwork read_mae_decoder(WeightSource& weights, const Sizes& sizes) {
   PublishedNetwork decoder;
   TensorMap& network = decoder.weights;
-  weights.move_affine("decoder_embed", network, "embed");
-  weights.move("mask_token", network, "mask_tokens");
-  weights.move("decoder_pos_embed", network, "positions");
-  const std::int64_t depth = move_blocks(weights, "decoder_blocks.", network);
-  weights.move_affine("decoder_norm", network, "norm");
-  weights.move_affine("decoder_pred", network, "project");
+  const TimmKeys keys = original_mae_decoder_keys(weights);
+  weights.move(keys.keys, network);
+  move_decoder_positions(weights, /*has_class_token=*/true, network);
   const std::int64_t width = rows(network, "embed.weight", 512);
   decoder.options =
-      shape_options(network, width, depth, sizes.value("predictor_num_heads", std::max<std::int64_t>(1, width / 32)),
-                    sizes.epsilon());
+      shape_options(network, width, keys.depth,
+                    sizes.value("predictor_num_heads", std::max<std::int64_t>(1, width / 32)), sizes.epsilon());
   add(decoder.options, {{"positions", text("learned")}, {"class_token", Value(true)}, {"whole_grid", Value(true)}});
+  decoder.output_width = rows(network, "project.weight", 0);
+  return decoder;
+}
+
+/// AudioMAE's decoder: every place, attention in windows.
+PublishedNetwork read_audiomae_decoder(WeightSource& weights, const Sizes& sizes) {
+  PublishedNetwork decoder;
+  TensorMap& network = decoder.weights;
+  const TimmKeys keys = audiomae_decoder_keys(weights);
+  weights.move(keys.keys, network);
+  move_decoder_positions(weights, /*has_class_token=*/false, network);
+  const std::int64_t width = rows(network, "embed.weight", 512);
+  const std::int64_t heads = rows(network, "blocks.0.attention.temperature", 16);
+  const std::int64_t window = sizes.value("decoder_window", 4);
+  decoder.options = {
+      {"width", Value(width)},
+      {"depth", Value(keys.depth)},
+      {"heads", Value(heads)},
+      {"mlp_ratio", Value(exact_ratio(rows(network, "blocks.0.mlp.fc1.weight", 4 * width), width))},
+      {"distance_width", Value(rows(network, "blocks.0.attention.distance1.weight", 384))},
+      {"window", Value(Value::Array{Value(window), Value(window)})},
+      {"shift", Value(Value::Array{Value(sizes.flag("no_shift", false) ? 0 : window / 2), Value(std::int64_t{0})})},
+      {"norm_epsilon", Value(sizes.epsilon())}};
   decoder.output_width = rows(network, "project.weight", 0);
   return decoder;
 }
@@ -388,31 +365,30 @@ PublishedNetwork read_mae_decoder(WeightSource& weights, const Sizes& sizes) {
 PublishedNetwork read_videomae_decoder(WeightSource& weights, const Sizes& sizes) {
   PublishedNetwork decoder;
   TensorMap& network = decoder.weights;
-  weights.move("encoder_to_decoder.weight", network, "embed.weight");
-  weights.move("mask_token", network, "mask_tokens");
-  const std::int64_t depth = move_blocks(weights, "decoder.blocks.", network);
-  weights.move_affine("decoder.norm", network, "norm");
-  weights.move_affine("decoder.head", network, "project");
+  const TimmKeys keys = original_videomae_decoder_keys(weights);
+  weights.move(keys.keys, network);
   const std::int64_t width = rows(network, "embed.weight", 384);
   decoder.options =
-      shape_options(network, width, depth, sizes.value("predictor_num_heads", std::max<std::int64_t>(1, width / 64)),
-                    sizes.epsilon());
+      shape_options(network, width, keys.depth,
+                    sizes.value("predictor_num_heads", std::max<std::int64_t>(1, width / 64)), sizes.epsilon());
   add(decoder.options, {{"positions", text("sinusoid")}, {"embed_bias", Value(false)}});
   decoder.output_width = rows(network, "project.weight", 0);
   return decoder;
 }
 
-/// What follows the encoder in a file that holds one network.
+/// What follows the encoder in a file that holds one network: a decoder, a classifier.
 void read_rest(WeightSource& weights, Family family, const Sizes& sizes, PublishedModel& model) {
   if (family == Family::videomae) {
     model.predictor = read_videomae_decoder(weights, sizes);
     model.reconstruction = Reconstruction{PatchNorm::patch_channel, 0.9, true};
-  } else if (weights.has("decoder_blocks.0.attn.relative_position_bias_table")) {
-    for (const char* part : {"decoder_", "mask_token"}) leave_out(weights, part, model);  // AudioMAE's Swin blocks
+  } else if (weights.has("decoder_blocks.0.attn.tau")) {
+    model.predictor = read_audiomae_decoder(weights, sizes);
+    model.reconstruction = Reconstruction{PatchNorm::patch, 0.8, false};
   } else if (weights.has("decoder_embed.weight")) {
     model.predictor = read_mae_decoder(weights, sizes);
     model.reconstruction = Reconstruction{PatchNorm::patch, 0.75, false};
   }
+  model.head = read_inner_head(weights, model);
   for (const char* part : {"head.", "fc_norm.", "dino_head.", "ibot_head."}) leave_out(weights, part, model);
 }
 
@@ -439,10 +415,22 @@ const char* family_name(Family family) {
 }  // namespace
 
 PublishedModel read_original_model(const fs::path& path, bool is_partial) {
-  const fs::path file = file_of(path);
-  const Sizes sizes(file);
-  const bool is_safe = file.extension() == ".safetensors";
-  const Contents contents = sort_out(is_safe ? read_safetensors(file).tensors : read_pickled_tensors(file), sizes);
+  std::optional<fs::path> file, head_file;
+  Contents contents, head;
+  for (const fs::path& each : files_of(path)) {
+    const bool is_safe = each.extension() == ".safetensors";
+    Contents found = sort_out(is_safe ? read_safetensors(each).tensors : read_pickled_tensors(each), Sizes(each));
+    const bool is_head = !found.head.empty();
+    if (is_head ? head_file : file)
+      throw DataError(is_head ? "the folder holds two classifiers" : "the folder holds two networks", path.string(),
+                      "put one network, and one classifier of it, in a folder of their own");
+    (is_head ? head_file : file) = each;
+    (is_head ? head : contents) = std::move(found);
+  }
+  if (!file)
+    throw DataError("this is a classifier without its encoder", path.string(),
+                    "put both checkpoints in one folder, and name the folder");
+  const Sizes sizes(*file);
   const Family family = contents.family;
   PublishedModel model;
   model.format = std::string(family_name(family)) + " checkpoint";
@@ -451,26 +439,24 @@ PublishedModel read_original_model(const fs::path& path, bool is_partial) {
     for (const std::string& line : weights.complaints()) complaints.push_back(std::string(network) + ": " + line);
   };
   const std::string prefix = family == Family::videomae ? "encoder." : "";
-  WeightSource student(contents.student);
+  WeightSource student(std::move(contents.student));
   model.encoder = read_encoder(student, prefix, family, sizes, model);
   read_rest(student, family, sizes, model);
   note(student, "encoder");
   if (!contents.teacher.empty()) {
-    WeightSource teacher(contents.teacher);
+    WeightSource teacher(std::move(contents.teacher));
     model.teacher = read_encoder(teacher, prefix, family, sizes, model);
     leave_out(teacher, "head.", model);
     note(teacher, "teacher");
   }
-  if (!contents.predictor.empty() && family == Family::vjepa21) {
-    model.gaps.push_back(fmt::format("not read: {} tensors of the predictor, which has outputs at four depths",
-                                     contents.predictor.size()));
-  } else if (!contents.predictor.empty()) {
-    WeightSource predictor(contents.predictor);
-    model.predictor = read_jepa_predictor(predictor, family, sizes);
+  if (!contents.predictor.empty()) {
+    WeightSource predictor(std::move(contents.predictor));
+    model.predictor = read_jepa_predictor(predictor, family, sizes, model);
     note(predictor, "predictor");
   }
+  if (head_file) model.head = read_head_alone(head.head, Sizes(*head_file), model);
   model.shows_class_token = model.encoder.weights.contains("class_token");
-  settle_complaints(model, complaints, is_partial, file.string());
+  settle_complaints(model, complaints, is_partial, file->string());
   return model;
 }
 

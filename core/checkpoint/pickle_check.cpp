@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,9 +25,10 @@ constexpr std::int64_t kMostValues = 20'000'000;
 constexpr const char* kAdvice = "only tensors, numbers, strings, lists and dictionaries are read, and no code is run";
 
 /// What plain PyTorch checkpoints are made of.
+constexpr std::string_view kOrderedDict = "collections OrderedDict";
 constexpr std::array kKnownNames = {std::string_view("torch._utils _rebuild_tensor_v2"),
                                     std::string_view("torch._utils _rebuild_parameter"),
-                                    std::string_view("collections OrderedDict"),
+                                    kOrderedDict,
                                     std::string_view("torch FloatStorage"),
                                     std::string_view("torch HalfStorage"),
                                     std::string_view("torch DoubleStorage"),
@@ -43,16 +45,27 @@ struct Item {
   std::int64_t depth = 0;
   std::int64_t values = 1;
   bool is_inside = false;  // of another one, and so complete
+  bool is_ordered_dict_class = false, is_empty_tuple = false, is_dictionary = false;
 };
 
 class Walk {
  public:
   explicit Walk(std::span<const char> bytes) : bytes_(bytes) {}
 
-  void run() {
-    while (step(static_cast<unsigned char>(take(1).front()))) {
+  std::string run() {
+    for (bool goes_on = true; goes_on;) {
+      const std::span<const char> rest = bytes_;
+      goes_on = step(static_cast<unsigned char>(take(1).front()));
+      if (instead_) {
+        plain_ += *instead_;
+        instead_.reset();
+      } else {
+        plain_.append(rest.data(), rest.size() - bytes_.size());
+      }
     }
-    if (stack_.size() != 1 || !marks_.empty()) refuse("the pickle does not end with one value");
+    if (stack_.size() != 1 || !marks_.empty() || top().is_ordered_dict_class)
+      refuse("the pickle does not end with one value");
+    return std::move(plain_);
   }
 
  private:
@@ -102,8 +115,10 @@ class Walk {
   /// Puts values into the container on top. One that is inside another already must not change: it might hold itself.
   void put(const std::vector<std::size_t>& inner) {
     Item& container = top();
+    if (container.is_ordered_dict_class) refuse("the pickle fills a class");
     if (container.is_inside) refuse("the pickle changes a list that is part of another one");
     for (const std::size_t i : inner) {
+      refuse_class(i);
       if (i == stack_.back()) refuse("the pickle has a list that holds itself");
       items_[i].is_inside = true;
       container.depth = std::max(container.depth, items_[i].depth + 1);
@@ -111,6 +126,28 @@ class Walk {
       if (container.depth > kDeepest) refuse(fmt::format("the pickle is nested deeper than {} levels", kDeepest));
       if (container.values > kMostValues) refuse("the pickle unfolds to more values than a checkpoint can mean");
     }
+  }
+  void refuse_class(std::size_t item) const {
+    if (items_[item].is_ordered_dict_class) refuse("the pickle has a class for a value");
+  }
+  void push_dictionary() {
+    push();
+    top().is_dictionary = true;
+  }
+  /// A call: of the class OrderedDict, without anything, it gives a dictionary.
+  void call() {
+    const std::size_t arguments = pop(), function = pop();
+    if (!items_[function].is_ordered_dict_class) return collect({arguments, function});
+    if (!items_[arguments].is_empty_tuple) refuse("the pickle fills an OrderedDict in a way that is not known");
+    push_dictionary();
+    instead_ = "}";
+  }
+  /// An OrderedDict has a state beside its values, which modules keep versions in: both become a pair.
+  void build() {
+    const std::size_t state = pop(), object = pop();
+    if (!items_[object].is_dictionary) refuse("the pickle sets the state of something that is no dictionary");
+    collect({object, state});
+    instead_ = "\x86";
   }
   void collect(const std::vector<std::size_t>& inner) {
     push();
@@ -125,13 +162,14 @@ class Walk {
   void remember(std::size_t place) {
     // Memo places are counted up; one far beyond would make the reader allocate all that lie before.
     if (place > memo_.size()) refuse("the pickle remembers a value at an impossible place");
-    top();
+    if (top().is_ordered_dict_class) instead_ = "";
     memo_[place] = stack_.back();
   }
   void recall(std::size_t place) {
     const auto found = memo_.find(place);
     if (found == memo_.end()) refuse("the pickle recalls a value that it never remembered");
     stack_.push_back(found->second);
+    if (top().is_ordered_dict_class) instead_ = "";
   }
   void name() {
     std::string full = line();
@@ -141,6 +179,9 @@ class Walk {
       refuse("the pickle asks for '" + full.substr(0, 200) + "'");
     }
     push();
+    if (full != kOrderedDict) return;
+    top().is_ordered_dict_class = true;
+    instead_ = "";
   }
   void pairs() {
     const auto inner = pop_to_mark();
@@ -163,8 +204,14 @@ class Walk {
         marks_.push_back(stack_.size());
         return true;
       case '}':
-      case ']':
+        push_dictionary();
+        return true;
       case ')':
+        if (!stack_.empty() && top().is_ordered_dict_class) instead_ = "";
+        push();
+        top().is_empty_tuple = true;
+        return true;
+      case ']':
       case 'N':
       case 0x88:
       case 0x89:
@@ -219,8 +266,10 @@ class Walk {
         collect_last(1);
         return true;
       case 0x86:
-      case 'R':  // what is called, and its arguments
         collect_last(2);
+        return true;
+      case 'R':
+        call();
         return true;
       case 0x87:
         collect_last(3);
@@ -229,8 +278,10 @@ class Walk {
         collect_last(1);
         return true;
       case 'a':
-      case 'b':
         put_last(1);
+        return true;
+      case 'b':
+        build();
         return true;
       case 's':
         put_last(2);
@@ -252,10 +303,12 @@ class Walk {
   std::vector<Item> items_;
   std::vector<std::size_t> stack_, marks_;
   std::map<std::size_t, std::size_t> memo_;
+  std::string plain_;
+  std::optional<std::string> instead_;  // of the instruction at hand
 };
 
 }  // namespace
 
-void check_pickle(std::span<const char> bytes) { Walk(bytes).run(); }
+std::string plain_pickle(std::span<const char> bytes) { return Walk(bytes).run(); }
 
 }  // namespace cairn

@@ -24,6 +24,7 @@ struct PublishedNetwork {
   std::map<std::string, at::Tensor> weights;
   std::int64_t output_width = 0;  // of a predictor; 0: that of its input
   std::string component;          // "transformer.vit"; empty in formats that know no components
+  std::int64_t input_width = 0;   // of a predictor; 0: that of the encoder
 };
 
 /// The modality that prepares samples for a network. Without a component, any that takes these options.
@@ -32,14 +33,16 @@ struct PublishedData {
   Value::Table options;
 };
 
-/// What a head looks at: one token (the class token, else the first patch), the mean of the patches, both side by
-/// side, or all of them by attention.
+/// What a head looks at: one token (the class token, else the first patch) of the last `blocks` blocks, the mean of the
+/// patches, both side by side, or all of them by attention.
 enum class HeadInput : std::uint8_t { first, mean, first_and_mean, attentive };
 
 /// What a published model puts behind its encoder: "linear", and "norm" before it where there is one; with attentive
 /// input the parameters of nn::AttentiveClassifier.
 struct PublishedHead {
   HeadInput input = HeadInput::first;
+  std::int64_t blocks = 1;
+  double epsilon = 1e-5;   // of the norm
   bool is_pooler = false;  // tanh behind the linear map; its output is no logits
   nn::AttentivePoolerOptions pooler;
   std::map<std::string, at::Tensor> weights;

@@ -12,6 +12,11 @@ std::optional<at::Tensor> WeightSource::find(const std::string& name) const {
   return found == tensors_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::int64_t WeightSource::rows(const std::string& name, std::int64_t fallback) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() || found->second.dim() == 0 ? fallback : found->second.size(0);
+}
+
 std::string WeightSource::prefix_before(const std::string& name) const {
   for (const auto& [full, tensor] : tensors_)
     if (full.ends_with("." + name)) return full.substr(0, full.size() - name.size());
@@ -25,30 +30,12 @@ std::optional<at::Tensor> WeightSource::take(const std::string& name) {
   return std::nullopt;
 }
 
-void WeightSource::move(const std::string& from, TensorMap& network, const std::string& to) {
-  if (const auto tensor = take(from)) network[to] = *tensor;
-}
-
-void WeightSource::move_affine(const std::string& from, TensorMap& network, const std::string& to, bool has_bias) {
-  move(from + ".weight", network, to + ".weight");
-  if (has_bias) move(from + ".bias", network, to + ".bias");
-}
-
-void WeightSource::move_stacked(const std::vector<std::string>& from, TensorMap& network, const std::string& to) {
-  std::vector<at::Tensor> parts;
-  for (const std::string& name : from)
-    if (const auto tensor = take(name)) parts.push_back(*tensor);
-  if (parts.size() != from.size()) return;
-  for (const at::Tensor& part : parts)
-    if (part.dim() == 0 || part.sizes().slice(1) != parts.front().sizes().slice(1))
-      return complaints_.push_back("of shapes that do not fit together: " + from.front() + " and its neighbours");
-  network[to] = at::cat(parts);
-}
-
-void WeightSource::move_tokenizer(const std::string& from, TensorMap& network) {
-  if (const auto kernel = take(from + ".weight"))
-    network["patch_embed.weight"] = kernel->dim() > 1 ? kernel->flatten(1) : *kernel;
-  move(from + ".bias", network, "patch_embed.bias");
+void WeightSource::move(const KeyMap& keys, TensorMap& network) {
+  MappedTensors mapped = keys.to_network(tensors_);
+  for (const std::string& name : mapped.missing) complaints_.push_back("missing: " + name);
+  complaints_.insert(complaints_.end(), mapped.misfits.begin(), mapped.misfits.end());
+  for (const std::string& name : mapped.used) tensors_.erase(name);
+  network.merge(mapped.tensors);
 }
 
 std::size_t WeightSource::drop(const std::string& head) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint/key_map.h"
 #include "checkpoint/safetensors.h"
 
 namespace cairn {
@@ -19,18 +20,14 @@ class WeightSource {
   bool has(const std::string& name) const { return tensors_.contains(name); }
   /// The tensor of this name, without taking it; nothing where there is none.
   std::optional<at::Tensor> find(const std::string& name) const;
+  /// Its extent along the first axis; `fallback` where there is no such tensor.
+  std::int64_t rows(const std::string& name, std::int64_t fallback) const;
   /// What the names begin with in models with a head, "ijepa.": where a name ends with `name`.
   std::string prefix_before(const std::string& name) const;
   /// The tensor of this name; nothing, and a complaint at the end, where there is none.
   std::optional<at::Tensor> take(const std::string& name);
-  /// Hands `from` over to a network as `to`.
-  void move(const std::string& from, TensorMap& network, const std::string& to);
-  /// Hands over the parts of a linear map or a norm.
-  void move_affine(const std::string& from, TensorMap& network, const std::string& to, bool has_bias = true);
-  /// Hands over several tensors as one, stacked along their rows.
-  void move_stacked(const std::vector<std::string>& from, TensorMap& network, const std::string& to);
-  /// Hands over the kernel of a patch embedding as a linear map.
-  void move_tokenizer(const std::string& from, TensorMap& network);
+  /// Hands over to a network what the map knows of it.
+  void move(const KeyMap& keys, TensorMap& network);
   /// Takes every tensor whose name begins so, unused; how many there were.
   std::size_t drop(const std::string& head);
   /// What does not fit, a line each.

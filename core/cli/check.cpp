@@ -27,6 +27,7 @@ int check(const Arguments& arguments, const Session& session) {
   const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, loader);
   const nn::SkipRandomFill shapes_alone;  // no weight is looked at, and a big network has gigabytes of them
   const std::unique_ptr<Composition> composition = compose(experiment, loader);
+  const std::vector<std::string> initial = take_initial(experiment, *composition, loader);
   if (arguments.json) {
     nlohmann::ordered_json out = {{"experiment", arguments.experiment.file}, {"name", experiment.name}, {"ok", true}};
     for (const auto& [table, type] : parts(experiment)) out["components"][table] = type;
@@ -35,7 +36,9 @@ int check(const Arguments& arguments, const Session& session) {
   }
   for (const auto& [table, type] : parts(experiment))
     std::cout << table << std::string(table.size() < 14 ? 14 - table.size() : 1, ' ') << type << '\n';
-  std::cout << describe(*composition) << arguments.experiment.file << ": no problem found\n";
+  std::cout << describe(*composition);
+  for (const std::string& line : initial) std::cout << "initial weights: " << line << '\n';
+  std::cout << arguments.experiment.file << ": no problem found\n";
   return kDone;
 }
 

@@ -4,6 +4,7 @@
 #include "config/document.h"
 #include "config/report.h"
 #include "data/training_part.h"
+#include "model/initial.h"
 
 namespace cairn::cli {
 
@@ -27,6 +28,11 @@ auto explained(const Experiment& experiment, PluginLoader& loader, F&& build) {
 std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader) {
   return explained(experiment, loader,
                    [&](const FindComponent& find) { return std::make_unique<Composition>(experiment, find); });
+}
+
+std::vector<std::string> take_initial(const Experiment& experiment, Composition& parts, PluginLoader& loader) {
+  if (experiment.initial.path.empty()) return {};
+  return explained(experiment, loader, [&](const FindComponent&) { return start_from(experiment, parts, loader); });
 }
 
 DataParts compose_data(const Experiment& experiment, PluginLoader& loader) {

@@ -11,7 +11,8 @@
 #include "cairn/error.h"
 #include "cli/commands.h"
 #include "cli/device.h"
-#include "cli/opened_run.h"
+#include "cli/probe_subject.h"
+#include "cli/source_arguments.h"
 #include "evaluate/attentive_probe.h"
 #include "evaluate/embedding.h"
 #include "evaluate/feature_cache.h"
@@ -19,8 +20,8 @@
 #include "evaluate/knn.h"
 #include "evaluate/linear_probe.h"
 #include "evaluate/significance.h"
+#include "model/named_state.h"
 #include "report/progress_bar.h"
-#include "train/checkpoints.h"
 
 namespace cairn::cli {
 namespace {
@@ -28,10 +29,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Arguments {
-  std::string source;
+  SourceArguments source;
+  ProbeRequest request;
   std::string kind = "linear";
-  std::string data;
-  std::vector<std::string> sets;
   std::string labels = "classes";
   double low_shot = 0.0;
   std::int64_t seeds = 1;
@@ -54,12 +54,12 @@ struct Outcome {
   double accuracy() const { return static_cast<double>(right()) / static_cast<double>(truth.numel()); }
 };
 
-/// The samples of both parts of a run's data, and what is known of them.
+/// The samples of both parts of the data, and what is known of them.
 class Probing {
  public:
-  Probing(const Arguments& arguments, const OpenedRun& run, at::Device device)
-      : arguments_(arguments), run_(run), device_(device), modality_(*run.parts->modality) {
-    const EvaluateSettings& settings = run.experiment.evaluate;
+  Probing(const Arguments& arguments, const ProbeSubject& subject, at::Device device)
+      : arguments_(arguments), subject_(subject), device_(device), modality_(*subject.modality) {
+    const EvaluateSettings& settings = subject.evaluate;
     train_ = open(Split::train, arguments.train_samples, settings.final_train_samples);
     test_ = open(Split::test, arguments.test_samples, settings.final_test_samples);
     names_ = arguments.labels == "arrow" ? std::vector<std::string>{"reversed", "forward"} : train_.source->classes();
@@ -91,7 +91,7 @@ class Probing {
       outcome.guess = r.guess;
       outcome.facts["c"] = r.c;
     } else if (arguments_.kind == "knn") {
-      KnnOptions options{arguments_.neighbours > 0 ? arguments_.neighbours : run_.experiment.evaluate.neighbours};
+      KnnOptions options{arguments_.neighbours > 0 ? arguments_.neighbours : subject_.evaluate.neighbours};
       outcome.guess = knn_classify(train.x, train.y, features_test_.x, classes(), options);
       outcome.facts["neighbours"] = options.neighbours;
     } else {
@@ -114,7 +114,7 @@ class Probing {
     if (!part.source || part.source->size() == 0)
       throw Error(fmt::format("the data has no {} part", split == Split::train ? "training" : "test"), "",
                   "name data with train/ and val/ or test/ beneath: --data PATH");
-    part.chosen = choose_samples(part.source->size(), asked > 0 ? asked : usual, run_.experiment.seed,
+    part.chosen = choose_samples(part.source->size(), asked > 0 ? asked : usual, subject_.seed,
                                  static_cast<std::uint64_t>(split));
     return part;
   }
@@ -126,24 +126,24 @@ class Probing {
   }
 
   Embed embed(bool tokens) {
-    Branch& branch = run_.branch();
-    const std::vector<std::int64_t>& segments = run_.experiment.evaluate.segments;
+    Branch& branch = *subject_.branch;
+    const std::vector<std::int64_t>& segments = subject_.evaluate.segments;
     const Embed every_token = [&branch](const View& view) {
       return branch.encoder().encode(view, {}).tokens.flatten(1);
     };
     const Embed plain = tokens ? every_token : branch_embedding(branch, segments);
-    if (arguments_.cache == "none") return plain;
+    const auto folder = arguments_.cache.empty() ? subject_.features : std::filesystem::path(arguments_.cache);
+    if (folder.empty() || folder == "none") return plain;
     if (digest_.empty()) digest_ = weights_digest(branch);
-    const auto folder = arguments_.cache.empty() ? run_.folder / "features" : std::filesystem::path(arguments_.cache);
     const std::string way = tokens ? " tokens" : fmt::format(" pooled {}", fmt::join(segments, " "));
-    return cached_embed(plain, digest_ + run_.parts->encoder_type + way, folder);
+    return cached_embed(plain, digest_ + subject_.encoder_type + way, folder);
   }
 
   Features features(const Part& part, bool tokens) {
-    width_ = run_.branch().encoder().width();
-    const EvaluateSettings& settings = run_.experiment.evaluate;
-    const std::int64_t workers = run_.experiment.train.workers;
-    SampleReader reader(modality_, *part.source, part.chosen, settings.batch_size, run_.experiment.seed);
+    width_ = subject_.branch->encoder().width();
+    const EvaluateSettings& settings = subject_.evaluate;
+    const std::int64_t workers = subject_.train.workers;
+    SampleReader reader(modality_, *part.source, part.chosen, settings.batch_size, subject_.seed);
     Features all;
     if (arguments_.labels == "arrow") {
       all = both_ways(reader, embed(tokens), workers);
@@ -188,23 +188,25 @@ class Probing {
 
   /// Fine-tunes a copy of the weights, so that every seed starts from the checkpoint.
   Outcome tune(std::uint64_t seed) {
-    load_weights(run_.checkpoint, *run_.parts);
+    const NamedTensors state = named_state({{"", subject_.branch}});
+    if (weights_.empty())
+      for (const auto& [name, tensor] : state) weights_[name] = tensor.clone();
+    load_named_state(state, weights_, subject_.origin);
     std::vector<std::int64_t> chosen = train_.chosen;
     if (arguments_.low_shot > 0.0) {
-      SampleReader reader(modality_, *train_.source, chosen, run_.experiment.evaluate.batch_size, run_.experiment.seed);
+      SampleReader reader(modality_, *train_.source, chosen, subject_.evaluate.batch_size, subject_.seed);
       const Embed nothing = [](const View& view) { return at::zeros({view.data.size(0), 1}); };
       chosen =
-          low_shot(labelled(reader.collect(nothing, device_, run_.experiment.train.workers)), arguments_.low_shot, seed)
-              .index;
+          low_shot(labelled(reader.collect(nothing, device_, subject_.train.workers)), arguments_.low_shot, seed).index;
     }
     FinetuneOptions options;
     if (arguments_.epochs > 0) options.epochs = arguments_.epochs;
     if (!arguments_.lrs.empty()) options.lr = arguments_.lrs.front();
     if (!arguments_.weight_decays.empty()) options.weight_decay = arguments_.weight_decays.front();
     options.seed = seed;
-    options.workers = run_.experiment.train.workers;
+    options.workers = subject_.train.workers;
     options.device = device_;
-    const FinetuneResult r = finetune(modality_, run_.branch(), chosen, test_.chosen, classes(), options);
+    const FinetuneResult r = finetune(modality_, *subject_.branch, chosen, test_.chosen, classes(), options);
     return {r.guess,
             r.truth,
             {{"train", chosen.size()},
@@ -214,12 +216,13 @@ class Probing {
   }
 
   const Arguments& arguments_;
-  const OpenedRun& run_;
+  const ProbeSubject& subject_;
   at::Device device_;
   const Modality& modality_;
   Part train_, test_;
   std::vector<std::string> names_;
   std::string digest_;
+  NamedTensors weights_;  // as they were opened
   std::int64_t width_ = 0;
   Features features_train_, features_test_;
 };
@@ -234,13 +237,12 @@ Interval interval(const std::vector<Outcome>& outcomes) {
 
 int probe(const Arguments& arguments, const Session& session) {
   const auto start = std::chrono::steady_clock::now();
-  std::vector<std::string> sets = arguments.sets;
-  if (!arguments.data.empty()) sets.push_back("modality.path=" + Value(arguments.data).text());
   PluginLoader loader = session.loader();
   const at::Device device = choose_device(arguments.device);
-  const OpenedRun run = open_run(arguments.source, sets, loader, device);
-  use_threads(run.experiment.train.threads);
-  Probing probing(arguments, run, device);
+  const ProbeSubject subject =
+      open_subject(arguments.source.path, arguments.source.options(), arguments.request, loader, device);
+  use_threads(subject.train.threads);
+  Probing probing(arguments, subject, device);
   std::vector<Outcome> outcomes;
   for (std::int64_t seed = 0; seed < arguments.seeds; ++seed)
     outcomes.push_back(probing.run(static_cast<std::uint64_t>(seed)));
@@ -250,7 +252,7 @@ int probe(const Arguments& arguments, const Session& session) {
   const std::int64_t test = outcomes.front().truth.numel();
   if (!arguments.json) {
     std::cout << fmt::format("{} probe of {}: {:.1f} % (95 % interval {:.1f} to {:.1f}, {}); chance {:.1f} %\n",
-                             arguments.kind, run.checkpoint.string(), 100.0 * share.value, 100.0 * share.low,
+                             arguments.kind, subject.checkpoint.string(), 100.0 * share.value, 100.0 * share.low,
                              100.0 * share.high,
                              arguments.seeds > 1 ? fmt::format("{} seeds", arguments.seeds) : "bootstrap",
                              100.0 / static_cast<double>(probing.classes()))
@@ -258,8 +260,9 @@ int probe(const Arguments& arguments, const Session& session) {
                              outcomes.front().facts.dump(), duration_text(seconds));
     return kDone;
   }
-  Json out = {{"source", arguments.source},
-              {"checkpoint", run.checkpoint.string()},
+  Json out = {{"source", arguments.source.path},
+              {"checkpoint", subject.checkpoint.string()},
+              {"weights", subject.origin},
               {"kind", arguments.kind},
               {"labels", arguments.labels},
               {"classes", probing.names()},
@@ -282,18 +285,23 @@ int probe(const Arguments& arguments, const Session& session) {
 void add_probe(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("probe", "Measures what a trained encoder's features are good for");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("source", arguments->source, "a run folder, or a checkpoint in it")
-      ->required()
-      ->type_name("RUN|CHECKPOINT");
+  arguments->source.add_to(*command, "RUN|CHECKPOINT");
   command
       ->add_option("--kind", arguments->kind,
                    "linear: logistic regression on pooled features; knn: nearest neighbours; attentive: a learned "
                    "query over the tokens (V-JEPA); finetune: the whole encoder is trained")
       ->check(CLI::IsMember({"linear", "knn", "attentive", "finetune"}))
       ->capture_default_str();
-  command->add_option("--data", arguments->data, "labelled data instead of the run's own: modality.path")
+  command->add_option("--data", arguments->request.data, "labelled data, for a run instead of its own: modality.path")
       ->type_name("PATH");
-  command->add_option("--set", arguments->sets, "override one setting of the run's experiment; may be given again")
+  command
+      ->add_option("--modality", arguments->request.modality,
+                   "what reads and prepares the data: modality.type; default: as the source says")
+      ->type_name("TYPE");
+  command
+      ->add_option("--set", arguments->request.sets,
+                   "override one setting of the run's experiment; of other weights one of modality, evaluate, train, "
+                   "or seed; may be given again")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_option("--labels", arguments->labels, "classes of the data, or arrow: does the clip run forward?")
@@ -326,8 +334,8 @@ void add_probe(CLI::App& app, Session& session) {
       ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--cache", arguments->cache,
-                   "folder of frozen features, found again by content; default: features/ in the "
-                   "run; none: keep nothing")
+                   "folder of frozen features, found again by content; default: features/ in a "
+                   "run, else none; none: keep nothing")
       ->type_name("FOLDER|none");
   command->add_option("--device", arguments->device, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))

@@ -26,7 +26,7 @@ int train(const Arguments& arguments, const Session& session) {
   request.resume = arguments.resume;
   request.device = arguments.device;
   request.command = session.command;
-  return run_training(request, *parts);
+  return run_training(request, *parts, loader);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "cairn/error.h"
 #include "checkpoint/atomic_folder.h"
 #include "checkpoint/step_folders.h"
+#include "cli/compose.h"
 #include "cli/device.h"
 #include "cli/run_folder.h"
 #include "cli/run_watcher.h"
@@ -98,10 +99,12 @@ class FactsKeeper {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// Opens data and, on resume, the newest checkpoint. A run that cannot begin leaves nothing behind.
-std::unique_ptr<Trainer> make_trainer(const TrainRequest& request, Composition& parts, RunFolder& folder,
-                                      at::Device device) {
+/// Opens data and, on resume, the newest checkpoint; a run that begins takes over what [initial] names, told in `told`.
+/// A run that cannot begin leaves nothing behind.
+std::unique_ptr<Trainer> make_trainer(const TrainRequest& request, Composition& parts, PluginLoader& loader,
+                                      RunFolder& folder, at::Device device, std::vector<std::string>& told) {
   try {
+    if (saved_steps(folder.path() / "checkpoints").empty()) told = cli::take_initial(request.experiment, parts, loader);
     return std::make_unique<Trainer>(request.experiment, parts, folder.path(), device);
   } catch (...) {
     folder.discard_if_new();
@@ -144,16 +147,18 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
 
 }  // namespace
 
-int run_training(const TrainRequest& request, Composition& parts) {
+int run_training(const TrainRequest& request, Composition& parts, PluginLoader& loader) {
   const at::Device device = choose_device(request.device);
   use_threads(request.experiment.train.threads);
   RunFolder folder(request.run, request.experiment.name, request.resume);
-  const std::unique_ptr<Trainer> trainer = make_trainer(request, parts, folder, device);
+  std::vector<std::string> initial;
+  const std::unique_ptr<Trainer> trainer = make_trainer(request, parts, loader, folder, device, initial);
   write_file_atomically(folder.file("config.toml"), request.experiment.document->toml(/*with_origins=*/false));
   Terminal terminal(stderr);
   TextLog log(folder.file("log.txt"), &terminal);
   log.info(fmt::format("run folder {}", folder.path().string()));
   log.info(describe(parts));
+  for (const std::string& line : initial) log.info("initial weights: " + line);
   if (request.resume)
     log.info(trainer->first_step() > 0 ? fmt::format("going on at step {}", trainer->first_step())
                                        : std::string("no checkpoint yet: starting from the beginning"));

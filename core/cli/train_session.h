@@ -7,6 +7,7 @@
 
 #include "config/experiment.h"
 #include "model/composition.h"
+#include "plugin/loader.h"
 #include "report/summary.h"
 
 namespace cairn {
@@ -22,7 +23,8 @@ struct TrainRequest {
 };
 
 /// Trains the parts of the request's experiment, watches, probes and reports. Returns the exit code: 0 done, 130
-/// interrupted with a checkpoint written. Throws what ended it otherwise, after run.json says so.
-int run_training(const TrainRequest& request, Composition& parts);
+/// interrupted with a checkpoint written. Throws what ended it otherwise, after run.json says so. `loader` opens what
+/// [initial] names.
+int run_training(const TrainRequest& request, Composition& parts, PluginLoader& loader);
 
 }  // namespace cairn

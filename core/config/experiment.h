@@ -31,6 +31,7 @@ struct Experiment {
   std::optional<ComponentSettings> projector, predictor;  // without: identity
   std::vector<ObjectiveSettings> objectives;
   PluginSettings plugins;
+  InitialSettings initial;
   EmaSettings ema;
   OptimSettings optim;
   ScheduleSettings schedule;

@@ -230,17 +230,6 @@ class LayerReader {
   int order_ = 0;
 };
 
-constexpr int kOverrideOrder = 1 << 20;
-
-std::shared_ptr<const SettingSource> override_source(const std::string& text, std::size_t number) {
-  auto source = std::make_shared<SettingSource>();
-  source->name = "--set #" + std::to_string(number);
-  source->lines = lines_of(text);
-  source->order = kOverrideOrder + static_cast<int>(number);
-  source->is_override = true;
-  return source;
-}
-
 void check_experiment_file(const fs::path& file) {
   std::error_code error;
   const auto status = fs::status(file, error);
@@ -256,7 +245,7 @@ Setting merge_layers(const fs::path& file, std::span<const std::string> sets, Pr
   check_experiment_file(file);
   Setting root = LayerReader(report).read(file, "");
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    auto override = parse_override(sets[i], override_source(sets[i], i + 1), report);
+    auto override = parse_override(sets[i], i + 1, report);
     if (override) apply_override(root, std::move(*override), report);
   }
   return root;

@@ -23,6 +23,27 @@ struct TopSettings {
   }
 };
 
+struct InitialSettings {
+  std::string path;
+  std::string copy = "both";
+  std::vector<std::string> parts = {"encoder", "projector", "predictor"};
+  bool partial = false;
+  static Schema<InitialSettings> schema() {
+    Schema<InitialSettings> s("Weights to begin with, instead of random ones");
+    s.option("path", &InitialSettings::path,
+             "a run, a checkpoint, or any other source of weights (docs/exchange.md); empty: none")
+        .path();
+    s.option("copy", &InitialSettings::copy,
+             "of a source with two copies of its weights: student from student and teacher from teacher, or all from "
+             "one")
+        .choices({"both", "student", "teacher"});
+    s.option("parts", &InitialSettings::parts, "what is taken, where source and experiment have it")
+        .choices({"encoder", "projector", "predictor"});
+    s.option("partial", &InitialSettings::partial, "take what fits, name the rest, and do not compare outputs");
+    return s;
+  }
+};
+
 struct EmaSettings {
   std::array<double, 2> momentum = {0.996, 1.0};
   std::string schedule = "linear";

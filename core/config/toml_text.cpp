@@ -88,6 +88,18 @@ Setting bare_word(const std::string& value, std::size_t column, const std::share
   return setting;
 }
 
+// Behind all files, in the order of the command line.
+constexpr int kOverrideOrder = 1 << 20;
+
+std::shared_ptr<const SettingSource> override_source(const std::string& text, std::size_t number) {
+  auto source = std::make_shared<SettingSource>();
+  source->name = "--set #" + std::to_string(number);
+  source->lines = lines_of(text);
+  source->order = kOverrideOrder + static_cast<int>(number);
+  source->is_override = true;
+  return source;
+}
+
 }  // namespace
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -111,8 +123,8 @@ std::optional<Setting> parse_toml(const std::string& text, const std::shared_ptr
   }
 }
 
-std::optional<Setting> parse_override(const std::string& text, const std::shared_ptr<const SettingSource>& source,
-                                      ProblemReport& report) {
+std::optional<Setting> parse_override(const std::string& text, std::size_t number, ProblemReport& report) {
+  const auto source = override_source(text, number);
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
     const Origin at{source, 1, 1, std::max<std::size_t>(1, text.size())};
@@ -137,6 +149,18 @@ std::optional<Setting> parse_override(const std::string& text, const std::shared
   setting->key = text.substr(0, equals);
   setting->key_at = {source, 1, 1, equals};
   return setting;
+}
+
+Value::Table parse_overrides(std::span<const std::string> sets) {
+  Value::Table values;
+  ProblemReport report;
+  for (std::size_t i = 0; i < sets.size(); ++i)
+    if (const auto setting = parse_override(sets[i], i + 1, report)) {
+      std::erase_if(values, [&](const auto& entry) { return entry.first == setting->key; });
+      values.emplace_back(setting->key, setting->value());
+    }
+  report.raise();
+  return values;
 }
 
 }  // namespace cairn

@@ -2,8 +2,10 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
+#include "cairn/export.h"
 #include "config/report.h"
 #include "config/setting.h"
 
@@ -13,10 +15,13 @@ namespace cairn {
 std::optional<Setting> parse_toml(const std::string& text, const std::shared_ptr<const SettingSource>& source,
                                   ProblemReport& report);
 
-/// Parses `key=value` as --set takes it: a value that is not TOML is taken as a string. The key may be dotted and
-/// becomes Setting::key as it stands.
-std::optional<Setting> parse_override(const std::string& text, const std::shared_ptr<const SettingSource>& source,
-                                      ProblemReport& report);
+/// Parses `key=value` as the `number`-th --set takes it: a value that is not TOML is taken as a string. The key may be
+/// dotted and becomes Setting::key as it stands.
+std::optional<Setting> parse_override(const std::string& text, std::size_t number, ProblemReport& report);
+
+/// The values of `key=value` texts by key, without an experiment behind them; the later one of a key counts.
+/// ExperimentError with every one that cannot be read.
+CAIRN_API Value::Table parse_overrides(std::span<const std::string> sets);
 
 /// Cuts a text into lines, without their ends.
 std::vector<std::string> lines_of(const std::string& text);

@@ -25,6 +25,7 @@ SchemaPointer shared_schema() {
 
 const std::vector<CoreTable>& core_tables() {
   static const std::vector<CoreTable> tables = {{"plugins", shared_schema<PluginSettings>()},
+                                                {"initial", shared_schema<InitialSettings>()},
                                                 {"ema", shared_schema<EmaSettings>()},
                                                 {"optim", shared_schema<OptimSettings>()},
                                                 {"schedule", shared_schema<ScheduleSettings>()},
@@ -442,6 +443,7 @@ class Validator : public TableChecker {
     experiment.masker = component("masker").value_or(ComponentSettings{});
     experiment.predictor = component("predictor");
     experiment.objectives = objectives();
+    experiment.initial = core<InitialSettings>("initial");
     experiment.ema = core<EmaSettings>("ema");
     experiment.optim = core<OptimSettings>("optim");
     experiment.schedule = core<ScheduleSettings>("schedule");

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "cairn/error.h"
+#include "checkpoint/option_table.h"
 #include "evaluate/features.h"
 #include "train/autocast.h"
 
@@ -140,7 +141,13 @@ at::Tensor input_data(const TensorMap& tensors, const OpenedNetwork& network, co
     throw DataError(
         fmt::format("the input has the shape [{}], and the network sees {} axes", fmt::join(data.sizes(), ", "), axes),
         where, "give a batch that was prepared for this kind of network");
-  if (is_video) data = as_clip(data, spec.patch.front());
+  const bool is_picture =
+      is_video && data.size(1) == 1 && option_or(network.model.encoder.options, "picture_tokenizer", false);
+  if (is_picture) {
+    data = data.transpose(1, 2);
+  } else if (is_video) {
+    data = as_clip(data, spec.patch.front());
+  }
   if (data.size(1) != spec.channels)
     throw DataError(fmt::format("the input has {} channels, and the network sees {}", data.size(1), spec.channels),
                     where);

@@ -6,6 +6,7 @@
 
 #include "cairn/error.h"
 #include "cairn/nn/tokens.h"
+#include "checkpoint/option_table.h"
 #include "checkpoint/original_models.h"
 #include "evaluate/golden_parts.h"
 #include "model/published_network.h"
@@ -16,10 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kTargetEpsilon = 1e-5;  // of the layer norm of the originals' targets
-
-View view_of(const PublishedModel& model, const at::Tensor& data) {
-  return {data, model.tokenizer.grid(data.sizes().slice(2).vec()), ViewRole::global};
-}
 
 /// The pictures or clips: the only input that is no list of tokens.
 const at::Tensor& samples(const GoldenInputs& inputs) {
@@ -37,21 +34,40 @@ std::vector<TokenSet> targets(const GoldenInputs& inputs) {
   return found;
 }
 
-/// I-JEPA and V-JEPA 1: every tensor that golden/README.md names for `original/`.
+/// What the predictor says of the seen places themselves when it is asked about `asked` with them.
+at::Tensor seen_answers(Predictor& predictor, const Encoded& seen, const View& view, const TokenSet& context,
+                        const TokenSet& asked, std::int64_t group) {
+  const TokenSet both{at::cat({context.index, asked.index}, 1)};
+  return predictor.predict({seen, view.grid, context, view.grid, both, Level::tokens, static_cast<int>(group)})
+      .narrow(1, 0, context.index.size(1));
+}
+
+/// I-JEPA and V-JEPA: every tensor that golden/README.md names for `original/`.
 GoldenOutputs run_original(const PublishedModel& model, const GoldenInputs& inputs, PluginLoader& loader) {
-  const auto student = build_encoder(model, model.encoder, loader);
-  const auto teacher = build_encoder(model, model.teacher ? *model.teacher : model.encoder, loader);
+  const bool has_levels = model.predictor && model.predictor->input_width > 0;
+  const auto whole = [&](const PublishedNetwork& encoder) {
+    return build_encoder(model, has_levels ? fused(encoder) : encoder, loader);
+  };
+  const auto student = whole(model.encoder), teacher = whole(model.teacher ? *model.teacher : model.encoder);
   const auto predictor = build_predictor(model, student.network->width(), loader);
-  const View view = view_of(model, samples(inputs));
+  const View view = view_for(model, samples(inputs));
   const TokenSet context{inputs.input("context")};
   const Encoded seen = student.network->encode(view, {context, {}, {}});
   const at::Tensor goals = teacher.network->encode(view, {}).tokens;
-  const at::Tensor normed = at::layer_norm(goals, {goals.size(-1)}, {}, {}, kTargetEpsilon);
+  const auto width = option_or(model.encoder.options, "width", goals.size(-1));
+  const at::Tensor normed =
+      at::layer_norm(goals.unflatten(-1, {-1, width}), {width}, {}, {}, kTargetEpsilon).flatten(-2);
+  // Of an encoder with levels the features are those of the last one.
+  const auto last = [&](const at::Tensor& x) { return x.slice(-1, x.size(-1) - width); };
 
   GoldenOutputs outputs{student.component + " and " + predictor.component, {}};
-  outputs.tensors["encoder"] = student.network->encode(view, {}).tokens;
-  outputs.tensors["target_encoder"] = goals;
-  outputs.tensors["context"] = seen.tokens;
+  const at::Tensor every = student.network->encode(view, {}).tokens;
+  outputs.tensors["encoder"] = last(every);
+  outputs.tensors["target_encoder"] = last(goals);
+  outputs.tensors["context"] = last(seen.tokens);
+  outputs.tensors["encoder.levels"] = every;
+  outputs.tensors["target_encoder.levels"] = goals;
+  outputs.tensors["context.levels"] = seen.tokens;
   const std::int64_t groups = model.predictor->weights.at("mask_tokens").size(0);
   for (std::int64_t group = 0; group < groups; ++group) {
     std::vector<at::Tensor> answers, wanted;
@@ -63,10 +79,13 @@ GoldenOutputs run_original(const PublishedModel& model, const GoldenInputs& inpu
     if (answers.empty()) throw Error("the case has no tensor 'input.target' or 'input.target.0'");
     const at::Tensor prediction = at::cat(answers), target = at::cat(wanted);
     outputs.tensors[fmt::format("prediction.mask_token_{}", group)] = prediction;
+    if (option_or(model.predictor->options, "seen_outputs", false))
+      outputs.tensors[fmt::format("prediction.context.mask_token_{}", group)] =
+          seen_answers(*predictor.network, seen, view, context, targets(inputs).front(), group);
+    if (group == 0) outputs.tensors["prediction"] = prediction;
+    if (prediction.sizes() != target.sizes()) continue;  // distilled from a wider teacher
     outputs.tensors[fmt::format("loss.mask_token_{}", group)] = at::l1_loss(prediction, target).view({1});
-    if (group > 0) continue;
-    outputs.tensors["prediction"] = prediction;
-    outputs.tensors["loss"] = at::smooth_l1_loss(prediction, target).view({1});
+    if (group == 0) outputs.tensors["loss"] = at::smooth_l1_loss(prediction, target).view({1});
   }
   return outputs;
 }
@@ -77,7 +96,11 @@ View huggingface_view(const PublishedModel& model, const GoldenInputs& inputs) {
   const bool is_named_video = inputs.inputs.contains("pixel_values_videos");
   at::Tensor data = inputs.input(is_named_video ? "pixel_values_videos" : "pixel_values");
   const std::vector<std::int64_t>& patch = model.tokenizer.patch;
-  if (data.dim() != static_cast<std::int64_t>(patch.size()) + 2)
+  const auto axes = static_cast<std::int64_t>(patch.size());
+  const bool is_picture = option_or(model.encoder.options, "picture_tokenizer", false) &&
+                          (data.dim() == axes + 1 || (data.dim() == axes + 2 && data.size(1) == 1));
+  if (is_picture) return view_for(model, data.dim() == axes + 1 ? data : data.squeeze(1));
+  if (data.dim() != axes + 2)
     throw Error(
         fmt::format("the pixels have {} dimensions, and this {} takes {}", data.dim(), model.format, patch.size() + 2));
   if (patch.size() == 3) {
@@ -88,7 +111,7 @@ View huggingface_view(const PublishedModel& model, const GoldenInputs& inputs) {
     const auto axis = static_cast<std::int64_t>(a) + 2;
     data = data.narrow(axis, 0, data.size(axis) / patch[a] * patch[a]);
   }
-  return view_of(model, data);
+  return view_for(model, data);
 }
 
 /// Ids of the tokens where `mask` [B,N] is true, the same number in every row.
@@ -162,14 +185,17 @@ void run_decoder(const PublishedModel& model, const View& view, const Hidden& hi
 
 /// VJEPA2Model: the encoder sees all tokens, the predictor those of the context, with mask token 1.
 void run_jepa_predictor(const PublishedModel& model, const View& view, const Encoded& encoded, Predictor& predictor,
-                        const GoldenInputs& inputs, TensorMap& outputs) {
+                        const GoldenInputs& inputs, PluginLoader& loader, TensorMap& outputs) {
   const at::Tensor every = at::arange(view.grid.count()).expand({encoded.tokens.size(0), -1});
   const auto ids = [&](const char* name) {
     return TokenSet{inputs.inputs.contains(name) ? inputs.input(name) : every};
   };
   const TokenSet context = ids("context_mask"), target = ids("target_mask");
   Encoded seen;
-  seen.tokens = nn::gather_tokens(encoded.tokens, context);
+  const bool has_levels = model.predictor->input_width > 0;
+  seen.tokens = nn::gather_tokens(
+      has_levels ? build_encoder(model, fused(model.encoder), loader).network->encode(view, {}).tokens : encoded.tokens,
+      context);
   const int group = model.predictor->weights.at("mask_tokens").size(0) > 1 ? 1 : 0;
   outputs["predictor_last_hidden_state"] =
       predictor.predict({seen, view.grid, context, view.grid, target, Level::tokens, group});
@@ -190,14 +216,14 @@ GoldenOutputs run_huggingface(const PublishedModel& model, const GoldenInputs& i
   outputs.tensors["last_hidden_state"] = hidden_state(encoded);
   outputs.tensors["pooler_output"] = hidden_state(encoded).select(1, 0);
   if (model.head)
-    outputs.tensors[model.head->is_pooler ? "pooler_output" : "logits"] = apply_head(*model.head, encoded);
+    outputs.tensors[model.head->is_pooler ? "pooler_output" : "logits"] = apply_head(model, view, encoded, loader);
   if (!model.predictor) return outputs;
   const auto predictor = build_predictor(model, encoder.network->width(), loader);
   outputs.subject += " and " + predictor.component;
   if (hidden.mask.defined()) {
     run_decoder(model, view, hidden, encoded, *predictor.network, outputs.tensors);
   } else if (!model.reconstruction) {
-    run_jepa_predictor(model, view, encoded, *predictor.network, inputs, outputs.tensors);
+    run_jepa_predictor(model, view, encoded, *predictor.network, inputs, loader, outputs.tensors);
   }
   return outputs;
 }

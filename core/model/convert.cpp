@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <optional>
 
 #include "cairn/error.h"
@@ -15,6 +14,7 @@
 #include "checkpoint/option_table.h"
 #include "checkpoint/preprocessor.h"
 #include "model/data_source.h"
+#include "model/noise.h"
 
 namespace cairn {
 namespace {
@@ -24,23 +24,13 @@ namespace fs = std::filesystem;
 // Of features, relative to the largest: other orders of sums, as one joined matrix product instead of three.
 constexpr double kSameFeatures = 1e-5;
 
-std::vector<std::int64_t> input_size(const OpenedNetwork& network) {
-  const TokenizerSpec& spec = network.model.tokenizer;
-  std::vector<std::int64_t> size = {1, spec.channels};
-  for (std::size_t i = 0; i < spec.patch.size(); ++i) size.push_back(spec.patch[i] * network.model.grid.extent.at(i));
-  return size;
-}
-
 /// The largest difference between the features of a source and those of what was written, relative to the largest
 /// feature.
 double difference(const OpenedNetwork& network, const fs::path& folder, bool partial, PluginLoader& loader) {
   const at::NoGradGuard no_grad;
   const OpenedNetwork written = open_network(folder, {std::nullopt, partial}, loader);
-  const auto size = input_size(network);
-  const std::int64_t count = std::accumulate(size.begin(), size.end(), std::int64_t{1}, std::multiplies<>());
-  // As good as random, and the same everywhere.
-  const at::Tensor data = at::arange(count, at::kDouble).square().sin().to(at::kFloat).view(size);
-  const auto tokens = [&](const OpenedNetwork& one) { return one.encoder->encode(one.view(data), {}).tokens; };
+  const View view = noise_view(network.model.tokenizer, network.model.grid);
+  const auto tokens = [&](const OpenedNetwork& one) { return one.encoder->encode(view, {}).tokens; };
   const at::Tensor wanted = tokens(network);
   return ((tokens(written) - wanted).abs().max() / wanted.abs().max()).item<double>();
 }

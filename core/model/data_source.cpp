@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "cairn/error.h"
 #include "checkpoint/option_table.h"
-#include "config/report.h"
-#include "config/setting.h"
 #include "config/toml_text.h"
 #include "plugin/guard.h"
 #include "plugin/search.h"
@@ -17,21 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kNameOne = "name how samples are prepared, as in --modality image.folder --set size=224";
-
-Value::Table parse_sets(const std::vector<std::string>& sets) {
-  Value::Table options;
-  ProblemReport report;
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    auto source = std::make_shared<SettingSource>();
-    source->name = fmt::format("--set #{}", i + 1);
-    source->lines = lines_of(sets[i]);
-    if (const auto setting = parse_override(sets[i], source, report))
-      set_option(options, setting->key, setting->value());
-  }
-  report.raise();
-  return options;
-}
+constexpr const char* kNameOne = "name how samples are prepared, as in --modality image.folder --set modality.size=224";
+constexpr std::string_view kTable = "modality.";
 
 /// What a modality must be told for its views to fit the network.
 Value::Table sizes_for(const OpenedNetwork& network, const SchemaBase& schema) {
@@ -76,7 +62,8 @@ std::shared_ptr<Modality> open_data(const OpenedNetwork& network, const DataRequ
     throw ConfigError("--data", "this checkpoint does not say how its samples are prepared", kNameOne);
   }
   if (request.path) set_option(data.options, "path", Value(fs::absolute(*request.path).lexically_normal().string()));
-  for (auto& [name, value] : parse_sets(request.sets)) set_option(data.options, name, std::move(value));
+  for (auto& [name, value] : parse_overrides(request.sets))
+    set_option(data.options, name.starts_with(kTable) ? name.substr(kTable.size()) : name, std::move(value));
   const Component& component = component_for(data, loader);
   if (request.path && component.schema->find("path") == nullptr)
     throw ConfigError("--data", component.full_name() + " makes its samples itself and takes no path", kNameOne);

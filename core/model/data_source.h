@@ -17,7 +17,7 @@ namespace cairn {
 struct DataRequest {
   std::optional<std::filesystem::path> path;
   std::string modality;           // "image.folder"; empty: the network's
-  std::vector<std::string> sets;  // "key=value" of the modality's options
+  std::vector<std::string> sets;  // "key=value" of the modality's options; keys may begin with "modality."
 };
 
 /// The modality that prepares this data for the network. ConfigError where the network does not say how its samples are

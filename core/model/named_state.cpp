@@ -32,6 +32,13 @@ NamedTensors named_state(const NamedModules& modules) {
   return state;
 }
 
+NamedTensors below(const NamedTensors& state, const std::string& head) {
+  NamedTensors found;
+  for (auto it = state.lower_bound(head); it != state.end() && it->first.starts_with(head); ++it)
+    found.emplace(it->first.substr(head.size()), it->second);
+  return found;
+}
+
 void load_named_state(const NamedTensors& state, const NamedTensors& source, const std::string& what) {
   std::vector<std::string> missing, unexpected, misshapen;
   for (const auto& [name, tensor] : state) {

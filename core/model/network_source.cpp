@@ -27,14 +27,6 @@ constexpr const char* kSources =
     "original "
     ".pth.tar with its architecture.json";
 
-/// The tensors whose names begin with `head`, without it.
-TensorMap below(const TensorMap& all, const std::string& head) {
-  TensorMap found;
-  for (auto it = all.lower_bound(head); it != all.end() && it->first.starts_with(head); ++it)
-    found[it->first.substr(head.size())] = it->second;
-  return found;
-}
-
 WeightsOf choose(const SourceOptions& options, bool has_teacher, const std::string& where) {
   if (options.weights == WeightsOf::teacher && !has_teacher)
     throw Error("there is no teacher: its method trains a student alone", where, "leave out --weights, or say student");
@@ -66,11 +58,14 @@ void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptio
   if (!fs::exists(run / "config.toml"))
     throw DataError("the checkpoint lies in no run folder, so that its experiment is not known", checkpoint.string(),
                     "put it back below RUN/checkpoints/, where RUN holds config.toml");
-  const Experiment experiment = load_experiment(run / "config.toml", {}, loader);
+  // The network is that of the run; what is set on top is about what is done with it.
+  const Experiment trained = load_experiment(run / "config.toml", {}, loader);
+  const Experiment experiment =
+      options.sets.empty() ? trained : load_experiment(run / "config.toml", options.sets, loader);
   const FindComponent find = [&](ComponentKind kind, const std::string& type) -> const Component& {
     return loader.component(kind, type);
   };
-  const std::shared_ptr<Modality> modality = build_modality(experiment, find);
+  const std::shared_ptr<Modality> modality = build_modality(trained, find);
   const TensorMap student = read_safetensors(checkpoint / "student.safetensors").tensors;
   const bool has_teacher = fs::exists(checkpoint / "teacher.safetensors");
   const WeightsOf chosen = choose(options, has_teacher, checkpoint.string());
@@ -93,15 +88,18 @@ void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptio
   model.reconstruction = reconstruction_of(experiment);
   for (std::size_t i = 0; i < experiment.objectives.size(); ++i)
     note_part(below(student, fmt::format("objective.{}.", i)), experiment.objectives[i].type, opened.left_out);
+  opened.has_teacher = has_teacher;
   if (has_teacher) opened.left_out.push_back(chosen == WeightsOf::teacher ? "student's encoder" : "teacher");
   opened.left_out.push_back("optimizer");
   opened.origin = fmt::format("{} of {}", weights_name(chosen), checkpoint.string());
   opened.experiment = experiment;
+  opened.run = run;
 }
 
 void read_original_source(const fs::path& path, const SourceOptions& options, OpenedNetwork& opened) {
   opened.model = read_original_model(path, options.partial);
   const bool has_teacher = opened.model.teacher.has_value();
+  opened.has_teacher = has_teacher;
   if (!has_teacher) {
     opened.origin = fmt::format("{} ({})", path.string(), opened.model.format);
     return;
@@ -120,6 +118,7 @@ bool holds_original(const fs::path& folder) {
 }
 
 void read_source(const fs::path& source, const SourceOptions& options, PluginLoader& loader, OpenedNetwork& opened) {
+  opened.checkpoint = source;
   if (fs::is_regular_file(source) && is_checkpoint_name(source)) return read_original_source(source, options, opened);
   if (!fs::is_directory(source)) throw Error("there is no such source of weights", source.string(), kSources);
   if (fs::exists(source / kCairnFile)) {
@@ -133,7 +132,8 @@ void read_source(const fs::path& source, const SourceOptions& options, PluginLoa
   if (fs::exists(source / "config.toml")) {
     const auto steps = saved_steps(source / "checkpoints");
     if (steps.empty()) throw DataError("the run has no checkpoint yet", source.string(), "train it further");
-    return read_run(source, step_folder(source / "checkpoints", steps.back()), options, loader, opened);
+    opened.checkpoint = step_folder(source / "checkpoints", steps.back());
+    return read_run(source, opened.checkpoint, options, loader, opened);
   }
   if (!fs::exists(source / "config.json")) {
     if (!holds_original(source)) throw Error("the folder holds no network", source.string(), kSources);
@@ -167,9 +167,7 @@ std::string OpenedNetwork::report() const {
   return names.empty() ? text : text + fmt::format("left out  {}\n", names);
 }
 
-View OpenedNetwork::view(const at::Tensor& data) const {
-  return {data, model.tokenizer.grid(data.sizes().slice(2).vec()), ViewRole::global};
-}
+View OpenedNetwork::view(const at::Tensor& data) const { return view_for(model, data); }
 
 OpenedNetwork open_network(const fs::path& source, const SourceOptions& options, PluginLoader& loader) {
   const auto start = std::chrono::steady_clock::now();

@@ -23,6 +23,7 @@ enum class WeightsOf : std::uint8_t { teacher, student };
 struct SourceOptions {
   std::optional<WeightsOf> weights;  // unset: the teacher where there is one
   bool partial = false;              // accept missing, left over and misshapen tensors, and list them
+  std::vector<std::string> sets;     // "key=value" on top of a training run's experiment
 };
 
 /// A source of weights as a network in evaluation mode.
@@ -30,6 +31,9 @@ struct CAIRN_API OpenedNetwork {
   std::shared_ptr<Encoder> encoder;
   PublishedModel model;                  // its parts; `model.encoder` is the copy that was loaded
   std::optional<Experiment> experiment;  // of a training run
+  std::filesystem::path run;             // its folder
+  std::filesystem::path checkpoint;      // the folder or file that was read
+  bool has_teacher = false;              // the source has two copies of its weights
   std::string origin;                    // "teacher of step 20 of runs/x"
   std::vector<std::string> left_out;     // what the source holds beside: "predictor (52 tensors)"
   double seconds = 0.0;                  // that opening took

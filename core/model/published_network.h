@@ -28,10 +28,22 @@ struct Published {
 CAIRN_API Published<Encoder> build_encoder(const PublishedModel& model, const PublishedNetwork& network,
                                            PluginLoader& loader);
 
-/// Same for the predictor of `model`, which sees features of `width`.
+/// Same for the predictor of `model`, which sees features of `width`, unless it says another width itself.
 CAIRN_API Published<Predictor> build_predictor(const PublishedModel& model, std::int64_t width, PluginLoader& loader);
 
-/// What the head of `model` makes of encoded tokens: logits [B,classes], or a pooled feature [B,D].
-CAIRN_API at::Tensor apply_head(const PublishedHead& head, const Encoded& encoded);
+/// A view of prepared data [B,C,...] for `model`; a picture [B,C,H,W] for a network of clips that has a tokenizer for
+/// pictures is a clip of one frame. ConfigError if its patches do not divide it.
+CAIRN_API View view_for(const PublishedModel& model, const at::Tensor& data);
+
+/// The encoder as its predictor sees it: with all levels side by side, where it has levels.
+CAIRN_API PublishedNetwork fused(const PublishedNetwork& encoder);
+
+/// Every name of a network's tensors that has no weights of its shape, and of weights without a place, a sentence each.
+CAIRN_API std::vector<std::string> misfits(const std::map<std::string, at::Tensor>& own,
+                                           const std::map<std::string, at::Tensor>& weights);
+
+/// What the head of `model` makes of a view whose tokens are `encoded`: logits [B,classes], or a pooled feature [B,D].
+CAIRN_API at::Tensor apply_head(const PublishedModel& model, const View& view, const Encoded& encoded,
+                                PluginLoader& loader);
 
 }  // namespace cairn

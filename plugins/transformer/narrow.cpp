@@ -27,6 +27,7 @@ nn::BlockOptions block_options(const NarrowOptions& options, std::int64_t encode
   block.hidden = static_cast<std::int64_t>(static_cast<double>(options.width) * options.mlp_ratio);
   block.qkv_bias = options.qkv_bias;
   block.key_bias = options.key_bias;
+  block.gated = options.gated;
   block.epsilon = options.norm_epsilon;
   return block;
 }
@@ -65,9 +66,20 @@ Schema<NarrowOptions> NarrowOptions::schema() {
   add_place_options(s);
   s.option("resize_flat", &O::resize_flat,
            "resize learned positions along the running number of the token, as transformers does in MAE's decoder");
+  s.option(
+       "fuse", &O::fuse,
+       "features that several levels of the encoder are fused to, by a linear map and GELU, before the map into the "
+       "predictor: the encoder's width in V-JEPA 2.1; 0: not")
+      .range(0, 16384);
+  s.option("seen_outputs", &O::seen_outputs,
+           "seen places that are asked about are answered from their own tokens, by a head of their own, as in V-JEPA "
+           "2.1; false: from mask tokens");
+  s.option("marks", &O::marks,
+           "tokens of clips, and of pictures, are marked by a learned vector each, as in V-JEPA 2.1");
   s.option("embed_bias", &O::embed_bias, "bias of the map into the predictor");
   s.option("qkv_bias", &O::qkv_bias, "biases of queries, keys and values");
   s.option("key_bias", &O::key_bias, "with qkv_bias; false: queries and values only, as in VideoMAE");
+  s.option("gated", &O::gated, "SwiGLU in the MLPs instead of GELU; mlp_ratio is that of each of its two halves");
   s.option("norm_epsilon", &O::norm_epsilon, "epsilon of the layer norms").range(1e-12, 1);
   s.option("last_norm_epsilon", &O::last_norm_epsilon, "epsilon of the norm behind the blocks; 0: norm_epsilon")
       .range(0, 1);
@@ -81,17 +93,29 @@ Narrow::Narrow(const NarrowOptions& options, const PredictorSetting& setting)
     : has_class_token_(options.class_token),
       is_whole_grid_(options.whole_grid),
       places_(place_setting(options, setting.input_width), setting.views) {
-  embed_ = register_module(
-      "embed",
-      torch::nn::Linear(torch::nn::LinearOptions(setting.input_width, options.width).bias(options.embed_bias)));
+  if (options.seen_outputs && options.whole_grid)
+    throw ConfigError("seen_outputs", "with whole_grid seen places are answered from their own tokens already",
+                      "set seen_outputs = false, or whole_grid = false");
+  const std::int64_t input = options.fuse > 0 ? options.fuse : setting.input_width;
+  if (options.fuse > 0) fuse_ = register_module("fuse", torch::nn::Linear(setting.input_width, options.fuse));
+  embed_ = register_module("embed",
+                           torch::nn::Linear(torch::nn::LinearOptions(input, options.width).bias(options.embed_bias)));
   mask_tokens_ = register_parameter("mask_tokens", at::zeros({options.groups, 1, options.width}));
   blocks_ = register_module("blocks",
                             std::make_shared<nn::Blocks>(block_options(options, setting.input_width), options.depth));
   const double epsilon = options.last_norm_epsilon > 0 ? options.last_norm_epsilon : options.norm_epsilon;
   norm_ = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width}).eps(epsilon)));
   project_ = register_module("project", torch::nn::Linear(options.width, setting.output_width));
+  if (options.seen_outputs)
+    project_seen_ = register_module("project_seen", torch::nn::Linear(options.width, setting.output_width));
+  if (options.marks) {
+    picture_mark_ = register_parameter("picture_mark", at::empty({1, 1, options.width}));
+    clip_mark_ = register_parameter("clip_mark", at::empty({1, 1, options.width}));
+  }
   nn::initialise(*this, options.init);
   if (!options.zero_mask_tokens) nn::fill_normal(mask_tokens_);
+  for (const at::Tensor& mark : {picture_mark_, clip_mark_})
+    if (mark.defined()) nn::fill_normal(mark);
   if (options.depth_rescale) nn::rescale_by_depth(*blocks_);
   if (!places_.table.defined()) return;
   places_.table = register_parameter("positions", places_.table);
@@ -107,7 +131,17 @@ at::Tensor Narrow::predict(const Question& question) {
                       "the masker asks a question of group " + std::to_string(question.group) +
                           ", and there are mask tokens for " + std::to_string(mask_tokens_.size(0)),
                       "set groups = " + std::to_string(question.group + 1));
-  return is_whole_grid_ ? answer_grid(question) : answer_asked(question);
+  if (is_whole_grid_) return answer_grid(question);
+  return project_seen_ && question.seen_grid == question.asked_grid ? answer_all(question) : answer_asked(question);
+}
+
+at::Tensor Narrow::embed(const at::Tensor& tokens) { return embed_(fuse_ ? at::gelu(fuse_(tokens)) : tokens); }
+
+at::Tensor Narrow::mark(const Question& question) const {
+  if (!clip_mark_.defined()) return {};
+  const TokenGrid& grid = question.asked_grid;
+  const bool is_picture = !grid.axes.empty() && grid.axes.front() == Axis::time && grid.extent.front() == 1;
+  return is_picture ? picture_mark_ : clip_mark_;
 }
 
 at::Tensor Narrow::leading(const Question& question) {
@@ -115,12 +149,12 @@ at::Tensor Narrow::leading(const Question& question) {
   if (!question.seen.special.defined())
     throw ConfigError("class_token", "the predictor wants a class token, and the encoder makes none",
                       "set encoder.class_token = true, or predictor.class_token = false");
-  const at::Tensor token = embed_(question.seen.special.narrow(1, 0, 1)), place = places_.leading();
+  const at::Tensor token = embed(question.seen.special.narrow(1, 0, 1)), place = places_.leading();
   return place.defined() ? token + place : token;
 }
 
-at::Tensor Narrow::answer_asked(const Question& question) {
-  at::Tensor seen = embed_(question.seen.tokens);
+at::Tensor Narrow::process(const Question& question, bool wants_seen) {
+  at::Tensor seen = embed(question.seen.tokens);
   const at::Device device = seen.device();
   const std::int64_t rows = seen.size(0),
                      places = question.asked_at.all() ? question.asked_grid.count() : question.asked_at.index.size(1);
@@ -135,8 +169,38 @@ at::Tensor Narrow::answer_asked(const Question& question) {
     turn = nn::join(places_.rotation(question.seen_grid, question.seen_at, fixed, device),
                     places_.rotation(question.asked_grid, question.asked_at, 0, device));
   }
-  const at::Tensor all = first.defined() ? at::cat({first, seen, asked}, 1) : at::cat({seen, asked}, 1);
-  return project_(norm_(blocks_->forward(all, all.size(1) - places, turn)));
+  at::Tensor all = first.defined() ? at::cat({first, seen, asked}, 1) : at::cat({seen, asked}, 1);
+  if (const at::Tensor kind = mark(question); kind.defined()) all = all + kind;
+  const std::int64_t from = wants_seen ? fixed : all.size(1) - places;
+  return norm_(blocks_->forward(all, from, turn));
+}
+
+at::Tensor Narrow::answer_asked(const Question& question) { return project_(process(question, /*wants_seen=*/false)); }
+
+at::Tensor Narrow::answer_all(const Question& question) {
+  const std::int64_t count = question.seen_grid.count(), rows = question.seen.tokens.size(0);
+  const auto options = at::TensorOptions(question.seen.tokens.device());
+  const auto ids = [&](const TokenSet& set) {
+    return set.all() ? at::arange(count, options.dtype(at::kLong)).expand({rows, -1}) : set.index.expand({rows, -1});
+  };
+  const at::Tensor seen = ids(question.seen_at), asked = ids(question.asked_at);
+  const at::Tensor is_seen = at::zeros({rows, count}, options.dtype(at::kBool)).scatter_(1, seen, true);
+  const at::Tensor is_hidden = is_seen.gather(1, asked).logical_not();
+  const std::int64_t hidden_places = is_hidden[0].sum().item<std::int64_t>();
+  if (!is_hidden.sum(1).eq(hidden_places).all().item<bool>())
+    throw ConfigError("seen_outputs", "the samples of a batch are asked about unequal numbers of seen places",
+                      "use a masker that asks about all places, or about none that are seen");
+  Question rest = question;
+  rest.seen_at = {seen};
+  rest.asked_at = {asked.masked_select(is_hidden).view({rows, hidden_places})};
+  const at::Tensor x = process(rest, /*wants_seen=*/true);
+  const at::Tensor own = project_seen_(x.narrow(1, 0, seen.size(1)));
+  const at::Tensor others = project_(x.narrow(1, seen.size(1), hidden_places));
+  const auto spread = [&](const at::Tensor& index) { return index.unsqueeze(-1).expand({-1, -1, own.size(2)}); };
+  const at::Tensor grid = at::zeros({rows, count, own.size(2)}, own.options())
+                              .scatter(1, spread(seen), own)
+                              .scatter(1, spread(rest.asked_at.index), others);
+  return grid.gather(1, spread(asked));
 }
 
 at::Tensor Narrow::answer_grid(const Question& question) {
@@ -145,7 +209,7 @@ at::Tensor Narrow::answer_grid(const Question& question) {
                       "the predictor covers one grid, and is asked about " + question.asked_grid.text() + " from " +
                           question.seen_grid.text(),
                       "set whole_grid = false");
-  at::Tensor x = embed_(question.seen.tokens);
+  at::Tensor x = embed(question.seen.tokens);
   if (!question.seen_at.all()) {
     const at::Tensor hidden =
         mask_tokens_[question.group].to(x.scalar_type()).expand({x.size(0), question.seen_grid.count(), -1});

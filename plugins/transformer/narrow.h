@@ -31,9 +31,13 @@ struct NarrowOptions {
   std::int64_t rotary_grid = 0;
   Numbering rotary_numbering = Numbering::view;
   bool resize_flat = false;
+  std::int64_t fuse = 0;
+  bool seen_outputs = false;
+  bool marks = false;
   bool embed_bias = true;
   bool qkv_bias = true;
   bool key_bias = true;
+  bool gated = false;
   double norm_epsilon = 1e-6;
   double last_norm_epsilon = 0.0;
   nn::Init init = nn::Init::jepa;
@@ -43,7 +47,8 @@ struct NarrowOptions {
 
 /// The predictor of I-JEPA and V-JEPA, and the decoder of MAE: a transformer over the seen tokens and one mask token
 /// for each asked place, of which the latter are returned. With `whole_grid`, over every place of the asked grid, seen
-/// tokens where they stand and mask tokens elsewhere, as MAE's: seen places can be asked about too.
+/// tokens where they stand and mask tokens elsewhere, as MAE's: seen places can be asked about too. With `seen_outputs`
+/// seen places that are asked about are answered from their own tokens by a head of their own, as in V-JEPA 2.1.
 class Narrow : public Predictor {
  public:
   Narrow(const NarrowOptions& options, const PredictorSetting& setting);
@@ -52,14 +57,21 @@ class Narrow : public Predictor {
   at::Tensor predict(const Question& question) override;
 
  private:
+  at::Tensor embed(const at::Tensor& tokens);
+  /// What marks the tokens of clips, or of pictures: views of one place in time.
+  at::Tensor mark(const Question& question) const;
   /// The class token of what was seen, [B,1,W]; undefined where it has no part.
   at::Tensor leading(const Question& question);
+  /// Seen and mask tokens behind blocks and norm: the asked places, with `wants_seen` the seen ones before them.
+  at::Tensor process(const Question& question, bool wants_seen);
   at::Tensor answer_asked(const Question& question);
+  at::Tensor answer_all(const Question& question);
   at::Tensor answer_grid(const Question& question);
 
   bool has_class_token_, is_whole_grid_;
-  torch::nn::Linear embed_{nullptr}, project_{nullptr};
-  at::Tensor mask_tokens_;  // [groups,1,W]
+  torch::nn::Linear fuse_{nullptr}, embed_{nullptr}, project_{nullptr}, project_seen_{nullptr};
+  at::Tensor mask_tokens_;               // [groups,1,W]
+  at::Tensor picture_mark_, clip_mark_;  // [1,1,W]
   std::shared_ptr<nn::Blocks> blocks_;
   torch::nn::LayerNorm norm_{nullptr};
   Places places_;

@@ -2,7 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <array>
+#include <functional>
+#include <string>
 #include <utility>
 
 #include "cairn/error.h"
@@ -91,6 +94,15 @@ Schema<VitOptions> VitOptions::schema() {
   s.option("key_bias", &O::key_bias, "with qkv_bias; false: queries and values only, as in BEiT and VideoMAE");
   s.option("gated", &O::gated, "SwiGLU in the MLPs instead of GELU; hidden width is that of each of its two halves");
   s.option("last_norm", &O::last_norm, "a layer norm behind the last block");
+  s.option(
+      "picture_tokenizer", &O::picture_tokenizer,
+      "clips of one frame are pictures, with a patch embedding of their own, and clips and pictures are marked by a "
+      "learned vector each, as in V-JEPA 2.1");
+  s.option(
+      "levels", &O::levels,
+      "blocks, from 0, whose outputs have a norm of their own and are what taps of them give, the last block among "
+      "them: [2, 5, 8, 11] in V-JEPA 2.1 with twelve blocks");
+  s.option("fuse", &O::fuse, "features are all levels side by side, as V-JEPA 2.1 is trained; false: the last one");
   s.option("norm_epsilon", &O::norm_epsilon, "epsilon of the layer norms").range(1e-12, 1);
   s.option("init", &O::init, {{"jepa", nn::Init::jepa}, {"xavier", nn::Init::xavier}},
            "weights at the start: normal of deviation 0.02, or Xavier uniform");
@@ -126,25 +138,76 @@ std::int64_t preset_heads(std::int64_t width) {
 }
 
 Vit::Vit(const VitOptions& options, const EncoderSetting& setting)
-    : shape_(vit_shape(options)), pool_(options.pool), places_(place_setting(options, shape_), setting.views) {
+    : shape_(vit_shape(options)),
+      pool_(options.pool),
+      is_fused_(options.fuse),
+      levels_(options.levels),
+      places_(place_setting(options, shape_), setting.views) {
   if (pool_ == Pool::cls && !options.class_token)
     throw ConfigError("pool", "pool = \"cls\" needs a class token", "set class_token = true, or pool = \"mean\"");
-  patch_embed_ = register_module("patch_embed", std::make_shared<nn::PatchEmbed>(setting.tokenizer, shape_.width));
+  add_tokenizers(options, setting.tokenizer);
   if (options.class_token) class_token_ = register_parameter("class_token", at::empty({1, 1, shape_.width}));
   if (options.register_tokens > 0)
     registers_ = register_parameter("registers", at::empty({1, options.register_tokens, shape_.width}));
   if (options.mask_token) mask_token_ = register_parameter("mask_token", at::empty({1, 1, shape_.width}));
   blocks_ = register_module("blocks", std::make_shared<nn::Blocks>(block_options(options, shape_), shape_.depth));
-  if (options.last_norm)
-    norm_ = register_module(
-        "norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({shape_.width}).eps(options.norm_epsilon)));
+  add_norms(options);
   nn::initialise(*this, options.init);
-  for (const at::Tensor& token : {class_token_, registers_, mask_token_})
+  for (const at::Tensor& token : {class_token_, registers_, mask_token_, picture_mark_, clip_mark_})
     if (token.defined()) nn::fill_normal(token);
   if (options.depth_rescale) nn::rescale_by_depth(*blocks_);
   if (!places_.table.defined()) return;
   places_.table = register_parameter("positions", places_.table);
   nn::fill_normal(places_.table);
+}
+
+void Vit::add_tokenizers(const VitOptions& options, const TokenizerSpec& tokenizer) {
+  patch_embed_ = register_module("patch_embed", std::make_shared<nn::PatchEmbed>(tokenizer, shape_.width));
+  if (!options.picture_tokenizer) return;
+  if (tokenizer.axes.size() != 3 || tokenizer.axes.front() != Axis::time)
+    throw ConfigError("picture_tokenizer", "the views are no clips", "set picture_tokenizer = false");
+  TokenizerSpec picture = tokenizer;
+  picture.patch.front() = 1;
+  picture_embed_ = register_module("picture_embed", std::make_shared<nn::PatchEmbed>(picture, shape_.width));
+  picture_mark_ = register_parameter("picture_mark", at::empty({1, 1, shape_.width}));
+  clip_mark_ = register_parameter("clip_mark", at::empty({1, 1, shape_.width}));
+}
+
+void Vit::add_norms(const VitOptions& options) {
+  const auto norm = [&] {
+    return torch::nn::LayerNorm(torch::nn::LayerNormOptions({shape_.width}).eps(options.norm_epsilon));
+  };
+  if (options.last_norm) norm_ = register_module("norm", norm());
+  if (levels_.empty()) {
+    if (is_fused_)
+      throw ConfigError("fuse", "there are no levels to fuse", "name blocks in levels, or set fuse = false");
+    return;
+  }
+  const bool is_rising = std::adjacent_find(levels_.begin(), levels_.end(), std::greater_equal<>()) == levels_.end();
+  if (!is_rising || levels_.front() < 0 || levels_.back() != shape_.depth - 1 || !options.last_norm)
+    throw ConfigError(
+        "levels", "levels are rising numbers of blocks from 0, the last of them the last block, with last_norm",
+        "with " + std::to_string(shape_.depth) + " blocks the last level is " + std::to_string(shape_.depth - 1));
+  if (options.class_token || options.register_tokens > 0)
+    throw ConfigError("levels", "an encoder with levels has no class token and no registers",
+                      "set class_token = false and register_tokens = 0");
+  level_norms_ = register_module("level_norms", torch::nn::ModuleList());
+  for (std::size_t i = 0; i + 1 < levels_.size(); ++i) level_norms_->push_back(norm());
+}
+
+at::Tensor Vit::embed(const View& view, const TokenSet& visible, TokenGrid& grid) {
+  const bool is_picture = picture_embed_ && view.data.dim() == 5 && view.data.size(2) == 1;
+  nn::PatchEmbed& tokenizer = is_picture ? *picture_embed_ : *patch_embed_;
+  grid = tokenizer.grid(view.data);
+  const at::Tensor x = tokenizer.forward(view.data, visible);
+  return picture_embed_ ? x + (is_picture ? picture_mark_ : clip_mark_) : x;
+}
+
+at::Tensor Vit::normed(const at::Tensor& x, std::int64_t block) {
+  const auto level = std::find(levels_.begin(), levels_.end(), block);
+  if (level == levels_.end()) return x;
+  const auto number = static_cast<std::size_t>(level - levels_.begin());
+  return number + 1 == levels_.size() ? norm_(x) : level_norms_->at<torch::nn::LayerNormImpl>(number).forward(x);
 }
 
 at::Tensor Vit::special() const {
@@ -155,16 +218,29 @@ at::Tensor Vit::special() const {
 }
 
 Encoded Vit::encode(const View& view, const Look& look) {
-  const TokenGrid grid = patch_embed_->grid(view.data);
-  at::Tensor x = patch_embed_->forward(view.data, look.visible);
+  TokenGrid grid;
+  at::Tensor x = embed(view, look.visible, grid);
   if (look.masked.index.defined()) x = hide(x, look, grid.count());
   if (const at::Tensor place = places_.added(grid, look.visible, x.device()); place.defined()) x = x + place;
   const at::Tensor first = special();
   if (first.defined()) x = at::cat({first.expand({x.size(0), -1, -1}), x}, 1);
-  std::vector<at::Tensor> taps;
   const std::int64_t fixed = first.defined() ? first.size(1) : 0;
-  x = blocks_->forward(x, look.taps, taps, places_.rotation(grid, look.visible, fixed, x.device()));
-  return pool(norm_ ? norm_(x) : x, fixed, std::move(taps));
+  std::vector<std::int64_t> wanted = look.taps;
+  if (is_fused_) wanted.insert(wanted.end(), levels_.begin(), levels_.end());
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  std::vector<at::Tensor> outputs;
+  x = blocks_->forward(x, wanted, outputs, places_.rotation(grid, look.visible, fixed, x.device()));
+  const auto output = [&](std::int64_t block) {
+    const auto at = std::lower_bound(wanted.begin(), wanted.end(), block) - wanted.begin();
+    return normed(outputs[static_cast<std::size_t>(at)], block);
+  };
+  std::vector<at::Tensor> taps;
+  for (const std::int64_t block : look.taps) taps.push_back(output(block));
+  if (!is_fused_) return pool(norm_ ? norm_(x) : x, fixed, std::move(taps));
+  std::vector<at::Tensor> levels;
+  for (const std::int64_t level : levels_) levels.push_back(output(level));
+  return pool(at::cat(levels, -1), fixed, std::move(taps));
 }
 
 at::Tensor Vit::hide(const at::Tensor& tokens, const Look& look, std::int64_t count) const {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/normalization.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cairn/encoder.h"
 #include "cairn/nn/block.h"
@@ -44,6 +46,9 @@ struct VitOptions {
   bool key_bias = true;
   bool gated = false;
   bool last_norm = true;
+  bool picture_tokenizer = false;
+  std::vector<std::int64_t> levels;
+  bool fuse = false;
   double norm_epsilon = 1e-6;
   nn::Init init = nn::Init::jepa;
   bool depth_rescale = false;
@@ -64,17 +69,27 @@ VitShape vit_shape(const VitOptions& options);
 /// Heads of the preset of this width; 0 where there is none.
 std::int64_t preset_heads(std::int64_t width);
 
-/// Vision transformer (Dosovitskiy et al. 2021) over grids of any number of axes.
+/// Vision transformer (Dosovitskiy et al. 2021) over grids of any number of axes. With levels, and a tokenizer for
+/// pictures of its own, that of V-JEPA 2.1.
 class Vit : public Encoder {
  public:
   Vit(const VitOptions& options, const EncoderSetting& setting);
 
-  /// Only visible tokens are processed. ConfigError if tokens are masked and there is no mask token.
+  /// Only visible tokens are processed. Taps of levels are behind their norms. ConfigError if tokens are masked and
+  /// there is no mask token.
   Encoded encode(const View& view, const Look& look) override;
-  std::int64_t width() const override { return shape_.width; }
+  std::int64_t width() const override {
+    return shape_.width * (is_fused_ ? static_cast<std::int64_t>(levels_.size()) : 1);
+  }
   std::int64_t depth() const override { return shape_.depth; }
 
  private:
+  void add_tokenizers(const VitOptions& options, const TokenizerSpec& tokenizer);
+  void add_norms(const VitOptions& options);
+  /// Tokens of a clip, or of a picture: a clip of one frame where pictures have a tokenizer of their own.
+  at::Tensor embed(const View& view, const TokenSet& visible, TokenGrid& grid);
+  /// The output of a block behind the norm of its level; as it is where it has none.
+  at::Tensor normed(const at::Tensor& x, std::int64_t block);
   /// Class token and registers [1,S,D], with their positions where they have some.
   at::Tensor special() const;
   at::Tensor hide(const at::Tensor& tokens, const Look& look, std::int64_t count) const;
@@ -82,11 +97,15 @@ class Vit : public Encoder {
 
   VitShape shape_;
   Pool pool_;
-  std::shared_ptr<nn::PatchEmbed> patch_embed_;
+  bool is_fused_;
+  std::vector<std::int64_t> levels_;
+  std::shared_ptr<nn::PatchEmbed> patch_embed_, picture_embed_;
   at::Tensor class_token_, mask_token_;  // [1,1,D]
+  at::Tensor picture_mark_, clip_mark_;  // [1,1,D], added to every token
   at::Tensor registers_;                 // [1,R,D]
   std::shared_ptr<nn::Blocks> blocks_;
-  torch::nn::LayerNorm norm_{nullptr};
+  torch::nn::LayerNorm norm_{nullptr};  // of the last level
+  torch::nn::ModuleList level_norms_{nullptr};
   Places places_;
 };
 

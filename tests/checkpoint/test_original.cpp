@@ -3,7 +3,10 @@
 #include <catch2/catch.hpp>
 
 #include "cairn/error.h"
+#include "checkpoint/option_table.h"
 #include "checkpoint/original_models.h"
+#include "checkpoint/pickle_check.h"
+#include "checkpoint/safetensors.h"
 #include "support/golden.h"
 #include "support/temporary_folder.h"
 
@@ -59,6 +62,174 @@ TEST_CASE("a truncated checkpoint, and one whose pickle asks for other classes, 
   REQUIRE(global.size() == other.size());
   hostile.replace(place, other.size(), other);
   CHECK_THAT(complaint(hostile), Catch::Contains("cannot be read"));
+}
+
+TEST_CASE("OrderedDicts, as modules save their weights, are dictionaries for LibTorch's reader") {
+  using namespace std::string_literals;
+  const std::string begin = "\x80\x02"s, name = "ccollections\nOrderedDict\nq\x00"s, key = "X\x01\x00\x00\x00w"s;
+  // A module's state: its weights, and beside them an OrderedDict of versions, whose class is recalled.
+  const std::string module = begin + name + ")Rq\x01(" + key + "K\x05u}" + key + "h\x00)Rsb."s;
+  REQUIRE(name.size() == 27);
+  CHECK(plain_pickle(module) == begin + "}q\x01(" + key + "K\x05u}" + key + "}s\x86."s);
+  CHECK(plain_pickle(begin + "}q\x00."s) == begin + "}q\x00."s);
+}
+
+/// Adds a linear map or a norm.
+void add(TensorMap& all, const std::string& name, std::vector<std::int64_t> shape) {
+  all[name + ".weight"] = at::randn(shape);
+  all[name + ".bias"] = at::randn({shape.front()});
+}
+
+/// Adds a block in timm's words.
+void add_block(TensorMap& all, const std::string& name, std::int64_t width) {
+  add(all, name + ".norm1", {width});
+  add(all, name + ".norm2", {width});
+  add(all, name + ".attn.qkv", {3 * width, width});
+  add(all, name + ".attn.proj", {width, width});
+  add(all, name + ".mlp.fc1", {2 * width, width});
+  add(all, name + ".mlp.fc2", {width, 2 * width});
+}
+
+TensorMap below(const std::string& prefix, const TensorMap& tensors) {
+  TensorMap all;
+  for (const auto& [name, tensor] : tensors) all[prefix + name] = tensor;
+  return all;
+}
+
+/// An encoder of pictures with a class token, in timm's words.
+TensorMap pictures(std::int64_t channels = 3, std::int64_t tokens = 17) {
+  TensorMap all;
+  add(all, "patch_embed.proj", {32, channels, 4, 4});
+  all["cls_token"] = at::randn({1, 1, 32});
+  all["pos_embed"] = at::randn({1, tokens, 32});
+  add_block(all, "blocks.0", 32);
+  add_block(all, "blocks.1", 32);
+  add(all, "norm", {32});
+  return all;
+}
+
+/// What is read of checkpoints with these tensors, a file each.
+PublishedModel read(const std::vector<TensorMap>& files) {
+  const test::TemporaryFolder folder;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    write_safetensors(folder / (std::to_string(i) + ".safetensors"), files[i], {});
+  return read_original_model(folder.path());
+}
+
+const Value& option(const PublishedNetwork& network, const char* name) {
+  const Value* found = find_option(network.options, name);
+  REQUIRE(found != nullptr);
+  return *found;
+}
+
+TEST_CASE("V-JEPA 2.1: every tensor of encoder and predictor has its place") {
+  TensorMap encoder, predictor;
+  add(encoder, "patch_embed.proj", {24, 3, 2, 16, 16});
+  add(encoder, "patch_embed_img.proj", {24, 3, 1, 16, 16});
+  for (const char* mark : {"img_mod_embed", "video_mod_embed"}) {
+    encoder[mark] = at::randn({1, 1, 24});
+    predictor[mark] = at::randn({1, 1, 12});
+  }
+  for (int i = 0; i < 12; ++i) add_block(encoder, "blocks." + std::to_string(i), 24);
+  for (int i = 0; i < 4; ++i) add(encoder, "norms_block." + std::to_string(i), {24});
+  add(predictor, "predictor_embed.0", {24, 96});
+  add(predictor, "predictor_embed.2", {12, 24});
+  for (int i = 0; i < 3; ++i) predictor["mask_tokens." + std::to_string(i)] = at::randn({1, 1, 12});
+  add_block(predictor, "predictor_blocks.0", 12);
+  add(predictor, "predictor_norm", {12});
+  add(predictor, "predictor_proj", {96, 12});
+  add(predictor, "predictor_proj_context", {96, 12});
+  TensorMap all = below("encoder/module.backbone.", encoder);
+  all.merge(below("predictor/module.backbone.", predictor));
+
+  const PublishedModel model = read({all});
+  CHECK(model.gaps.empty());
+  CHECK(model.encoder.weights.size() == encoder.size());
+  CHECK(option(model.encoder, "levels").text() == "[2, 5, 8, 11]");
+  CHECK(at::equal(model.encoder.weights.at("norm.weight"), encoder.at("norms_block.3.weight")));
+  CHECK(model.encoder.weights.at("picture_embed.weight").sizes() == at::IntArrayRef({24, 768}));
+  REQUIRE(model.predictor);
+  CHECK(model.predictor->weights.at("mask_tokens").sizes() == at::IntArrayRef({3, 1, 12}));
+  CHECK(model.predictor->weights.size() == predictor.size() - 2);
+  CHECK(model.predictor->input_width == 96);
+  CHECK(model.predictor->output_width == 96);
+  CHECK(option(*model.predictor, "seen_outputs").text() == "true");
+}
+
+TEST_CASE("AudioMAE: the decoder of Swin blocks is read, without a place for the class token") {
+  TensorMap all = pictures(1, 8 * 8 * 2 + 1);
+  add(all, "decoder_embed", {16, 32});
+  all["mask_token"] = at::randn({1, 1, 16});
+  all["decoder_pos_embed"] = at::randn({1, 8 * 8 * 2 + 1, 16});
+  add_block(all, "decoder_blocks.0", 16);
+  all["decoder_blocks.0.attn.tau"] = at::ones({4});
+  add(all, "decoder_blocks.0.attn.meta_mlp.fc1", {10, 2});
+  add(all, "decoder_blocks.0.attn.meta_mlp.fc2", {4, 10});
+  add(all, "decoder_norm", {16});
+  add(all, "decoder_pred", {16, 16});
+  const PublishedModel model = read({below("model/", all)});
+  CHECK(model.gaps.empty());
+  REQUIRE(model.predictor);
+  CHECK(model.grid.extent == std::vector<std::int64_t>{16, 8});
+  CHECK(model.predictor->weights.at("positions").size(1) == model.grid.count());
+  CHECK(option(*model.predictor, "heads").text() == "4");
+  CHECK(option(*model.predictor, "distance_width").text() == "10");
+}
+
+TEST_CASE("classifiers of originals: in the encoder's file, or in one beside it") {
+  TensorMap tuned = pictures(), probed = pictures();
+  add(tuned, "head", {5, 32});
+  PublishedModel model = read({tuned});
+  REQUIRE(model.head);
+  CHECK(model.head->input == HeadInput::first);
+  add(tuned, "fc_norm", {32});
+  for (const char* part : {".weight", ".bias"}) tuned.erase(std::string("norm") + part);
+  CHECK(read({tuned}).head->input == HeadInput::mean);
+
+  add(probed, "head.1", {5, 32});
+  probed["head.0.running_mean"] = at::ones({32});
+  probed["head.0.running_var"] = at::full({32}, 4.0);
+  model = read({below("model/", probed)});
+  REQUIRE(model.head);
+  CHECK(at::allclose(model.head->weights.at("linear.weight") * 2, probed.at("head.1.weight"), 1e-5));
+
+  TensorMap linear;
+  add(linear, "module.linear", {5, 4 * 32});
+  model = read({pictures(), below("state_dict/", linear)});
+  REQUIRE(model.head);
+  CHECK(model.head->blocks == 4);
+  CHECK(model.head->input == HeadInput::first);
+  TensorMap narrow;
+  add(narrow, "linear", {5, 33});
+  CHECK_THROWS_WITH(read({pictures(), narrow}), Catch::Contains("takes 33 features"));
+  CHECK_THROWS_WITH(read({linear}), Catch::Contains("a classifier without its encoder"));
+  CHECK_THROWS_WITH(read({pictures(), pictures()}), Catch::Contains("two networks"));
+}
+
+TEST_CASE("V-JEPA's attentive probe is read beside its encoder") {
+  TensorMap encoder, probe;
+  add(encoder, "patch_embed.proj", {48, 3, 2, 4, 4});
+  add_block(encoder, "blocks.0", 48);
+  add(encoder, "norm", {48});
+  const std::string cross = "pooler.cross_attention_block.";
+  probe["pooler.query_tokens"] = at::randn({1, 1, 48});
+  add(probe, cross + "norm1", {48});
+  add(probe, cross + "norm2", {48});
+  add(probe, cross + "xattn.q", {48, 48});
+  add(probe, cross + "xattn.kv", {96, 48});
+  add(probe, cross + "mlp.fc1", {96, 48});
+  add(probe, cross + "mlp.fc2", {48, 96});
+  add_block(probe, "pooler.blocks.0", 48);
+  add(probe, "linear", {7, 48});
+  const PublishedModel model =
+      read({below("encoder/module.backbone.", encoder), below("classifiers/0/module.", probe)});
+  REQUIRE(model.head);
+  CHECK(model.head->input == HeadInput::attentive);
+  CHECK(model.head->pooler.blocks == 1);
+  CHECK(model.head->pooler.heads == 16);
+  CHECK(model.head->weights.size() == probe.size());
+  probe.erase("linear.bias");
+  CHECK_THROWS_WITH(read({below("encoder/", encoder), below("classifier/", probe)}), Catch::Contains("linear.bias"));
 }
 
 }  // namespace

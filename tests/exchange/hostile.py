@@ -78,6 +78,11 @@ PICKLES = {
     "negative offset": (named(tensor(offset=-5)), ""),
     "wide stride": (named(tensor(stride=1 << 60)), ""),
     "no record": (named(tensor(key=b"../../etc/passwd")), "cannot be read"),
+    "class for a value": (named(b"ccollections\nOrderedDict\n"), "a class for a value"),
+    "filled class": (pickle(b"ccollections\nOrderedDict\n" + unicode(b"a") + b"Ns"), "fills a class"),
+    "class with arguments": (named(b"ccollections\nOrderedDict\n]\x85R"), "in a way that is not known"),
+    "class at the end": (pickle(b"ccollections\nOrderedDict\n"), "one value"),
+    "state of a list": (pickle(b"]}b"), "no dictionary"),
     "no encoder": (named(tensor()), "no encoder"),
 }
 

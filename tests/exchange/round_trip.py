@@ -112,7 +112,9 @@ def other_classes(base):
     """ViT with a class token, and DINOv2 with LayerScale."""
     for name, settings in {"ViTModel": {"encoder__class_token": "true", "encoder__pool": "cls"},
                            "Dinov2Model": {"encoder__class_token": "true", "encoder__pool": "cls",
-                                           "encoder__layer_scale": 0.5}}.items():
+                                           "encoder__layer_scale": 0.5},
+                           "Dinov2WithRegistersModel": {"encoder__class_token": "true", "encoder__pool": "cls",
+                                                        "encoder__layer_scale": 0.5, "encoder__register_tokens": 3}}.items():
         folder = base / name
         train(folder, **settings, **SMALL)
         require_in(name, run("convert", folder, base / f"{name}-hub", "--to", "huggingface"))

@@ -12,7 +12,9 @@ SKIPPED = 77
 PAIRS = {"ViTMAEForPreTraining": "mae.toml", "VJEPA2Model": "vjepa2.toml", "VideoMAEForPreTraining": "videomae.toml"}
 CLIPS = {"VJEPA2Model": ("pixel_values_videos", (2, 4, 3, 16, 16)), "VideoMAEForPreTraining": ("pixel_values", (2, 4, 3, 16, 16))}
 CLASSES = {"IJepaModel": {}, "ViTModel": {"encoder__class_token": "true", "encoder__pool": "cls"},
-           "Dinov2Model": {"encoder__class_token": "true", "encoder__pool": "cls", "encoder__layer_scale": 0.5}}
+           "Dinov2Model": {"encoder__class_token": "true", "encoder__pool": "cls", "encoder__layer_scale": 0.5},
+           "Dinov2WithRegistersModel": {"encoder__class_token": "true", "encoder__pool": "cls", "encoder__layer_scale": 0.5,
+                                        "encoder__register_tokens": 3}}
 
 
 def in_python(name, folder, tensors, features):

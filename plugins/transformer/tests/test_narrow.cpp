@@ -182,4 +182,41 @@ TEST_CASE("places of every form tell the answers apart; the order of the questio
   }
 }
 
+TEST_CASE("seen places that are asked about are answered by a head of their own") {
+  NarrowOptions options = small_narrow();
+  options.seen_outputs = true;
+  Narrow narrow = make(options);
+  Question q = question();
+  const at::Tensor hidden = narrow.predict(q);
+  q.asked_at = {at::cat({q.asked_at.index, q.seen_at.index.flip(1)}, 1)};
+  const at::Tensor both = narrow.predict(q);
+  CHECK(both.sizes() == at::IntArrayRef({2, 7, 40}));
+  CHECK(largest_difference(both.narrow(1, 0, 4), hidden) < 1e-5);
+  const at::NoGradGuard no_grad;
+  at::Tensor(narrow.named_parameters()["project_seen.weight"]).zero_();
+  at::Tensor(narrow.named_parameters()["project_seen.bias"]).fill_(5.0);
+  CHECK(largest_difference(narrow.predict(q).narrow(1, 4, 3), at::full({2, 3, 40}, 5.0)) < 1e-6);
+  q.asked_at = {at::tensor({0, 1, 4, 5}, at::kLong).view({2, 2})};
+  q.asked_at.index[1][0] = 15;
+  CHECK_THROWS_WITH(narrow.predict(q), Catch::Contains("unequal numbers"));
+  options.whole_grid = true;
+  CHECK_THROWS_AS(make(options), ConfigError);
+}
+
+TEST_CASE("levels are fused before the predictor, and pictures are marked otherwise than clips") {
+  NarrowOptions options = small_narrow();
+  options.fuse = 24;
+  options.marks = true;
+  Narrow narrow = make(options);
+  CHECK(narrow.named_parameters()["fuse.weight"].sizes() == at::IntArrayRef({24, 48}));
+  CHECK(narrow.named_parameters()["embed.weight"].sizes() == at::IntArrayRef({32, 24}));
+  Question q = question();
+  const at::Tensor clip = narrow.predict(q);
+  const at::NoGradGuard no_grad;
+  at::Tensor(narrow.named_parameters()["picture_mark"]).add_(1.0);
+  CHECK(at::equal(narrow.predict(q), clip));
+  at::Tensor(narrow.named_parameters()["clip_mark"]).add_(1.0);
+  CHECK(largest_difference(narrow.predict(q), clip) > 1e-3);
+}
+
 }  // namespace

@@ -310,4 +310,59 @@ TEST_CASE("bfloat16 autocast stays close to float32") {
   CHECK(largest_difference(exact, rough.to(at::kFloat)) > 0.0);
 }
 
+VitOptions with_levels() {
+  VitOptions options = small_vit();
+  options.positions = transformer::Positions::rotary;
+  options.levels = {0, 2};
+  options.picture_tokenizer = true;
+  return options;
+}
+
+TEST_CASE("levels have norms of their own, and fused they stand side by side") {
+  VitOptions options = with_levels();
+  Vit plain = make(options, kClips);
+  options.fuse = true;
+  Vit fused = make(options, kClips);
+  const View clip{at::randn({2, 3, 4, 8, 8}), kClips.grid({4, 8, 8}), ViewRole::global};
+  const Encoded a = plain.encode(clip, {{}, {}, {0, 1, 2}}), b = fused.encode(clip, {});
+  CHECK(plain.width() == 48);
+  CHECK(fused.width() == 96);
+  CHECK(b.tokens.sizes() == at::IntArrayRef({2, 8, 96}));
+  CHECK(at::equal(b.tokens, at::cat({a.taps[0], a.taps[2]}, -1)));
+  CHECK(at::equal(a.taps[2], a.tokens));
+  CHECK(a.taps[0].mean(-1).abs().max().item<double>() < 1e-5);  // behind its norm
+  CHECK(a.taps[1].mean(-1).abs().max().item<double>() > 1e-4);  // no level
+}
+
+TEST_CASE("clips of one frame have a tokenizer and a mark of their own") {
+  Vit vit = make(with_levels(), kClips);
+  const at::Tensor frame = at::randn({2, 3, 1, 8, 8});
+  TokenizerSpec pictures = kClips;
+  pictures.patch.front() = 1;
+  const TokenGrid grid = pictures.grid({1, 8, 8});
+  const at::Tensor picture = vit.encode({frame, grid, ViewRole::global}, {}).tokens;
+  const at::Tensor still = vit.encode({frame.repeat({1, 1, 2, 1, 1}), grid, ViewRole::global}, {}).tokens;
+  CHECK(picture.sizes() == at::IntArrayRef({2, 4, 48}));
+  CHECK(largest_difference(picture, still) > 1e-2);
+  const at::NoGradGuard no_grad;
+  at::Tensor(vit.named_parameters()["picture_mark"]).add_(1.0);
+  CHECK(largest_difference(vit.encode({frame, grid, ViewRole::global}, {}).tokens, picture) > 1e-3);
+}
+
+TEST_CASE("levels that are none are refused with a sentence") {
+  VitOptions options = with_levels();
+  options.levels = {0, 1};
+  CHECK_THROWS_WITH(make(options, kClips), Catch::Contains("the last of them the last block"));
+  options.levels = {2, 2};
+  CHECK_THROWS_AS(make(options, kClips), ConfigError);
+  options = with_levels();
+  CHECK_THROWS_WITH(make(options), Catch::Contains("no clips"));
+  options.picture_tokenizer = false;
+  options.class_token = true;
+  CHECK_THROWS_WITH(make(options), Catch::Contains("no class token"));
+  options = small_vit();
+  options.fuse = true;
+  CHECK_THROWS_WITH(make(options), Catch::Contains("no levels to fuse"));
+}
+
 }  // namespace

@@ -7,28 +7,10 @@
 #include "cairn/options.h"
 #include "cairn/token_grid.h"
 #include "checkpoint/huggingface.h"
-#include "checkpoint/huggingface_names.h"
-#include "checkpoint/key_map.h"
+#include "checkpoint/huggingface_tables.h"
 #include "checkpoint/safetensors.h"
 
 namespace cairn {
-
-/// What decides which tensors the blocks of a transformer have.
-struct BlockFacts {
-  std::int64_t depth = 0;
-  std::int64_t hidden = 0;  // width of its MLPs
-  Biases biases = Biases::all;
-  bool scaled = false, gated = false;
-};
-
-/// Read off a network's weights ("blocks.0.…").
-BlockFacts block_facts(const TensorMap& weights);
-
-/// Adds the blocks: "blocks.3." of the network is `from` + "3." of the file.
-void add_blocks(KeyMap& keys, const BlockFacts& facts, const BlockNames& names, const std::string& from);
-
-/// Adds the patch embedding, in the file the kernel [D,C,...] of a convolution called `from`.
-void add_tokenizer(KeyMap& keys, const TokenizerSpec& spec, std::int64_t width, const std::string& from);
 
 /// Adds a network's tensors to the files by their names there. Error if one is missing, or has no place in class `type`
 /// and `partial` does not let it be skipped.
