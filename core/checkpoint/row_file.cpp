@@ -9,6 +9,7 @@
 #include <span>
 
 #include "cairn/error.h"
+#include "checkpoint/npy.h"
 
 namespace cairn {
 namespace {
@@ -28,43 +29,6 @@ fs::path checked(fs::path path) {
 
 fs::path parts_folder(const fs::path& path) { return path.string() + ".parts"; }
 
-/// numpy's name of a type. Byte strings are uint8 columns in safetensors; here as well.
-std::string numpy_type(at::ScalarType type, const std::string& name) {
-  switch (type) {
-    case at::kFloat:
-      return "<f4";
-    case at::kDouble:
-      return "<f8";
-    case at::kHalf:
-      return "<f2";
-    case at::kLong:
-      return "<i8";
-    case at::kInt:
-      return "<i4";
-    case at::kByte:
-      return "|u1";
-    case at::kBool:
-      return "|b1";
-    default:
-      throw ConfigError("--out", "numpy has no type for '" + name + "', which is " + std::string(c10::toString(type)),
-                        "write .safetensors, or float32");
-  }
-}
-
-/// The header of version 1.0 of numpy's format: magic, length, and a Python dictionary, padded to 64 bytes.
-std::string npy_header(const std::string& type, std::int64_t rows, const std::vector<std::int64_t>& shape) {
-  std::string sizes = fmt::format("{},", rows);
-  for (const std::int64_t size : shape) sizes += fmt::format(" {},", size);
-  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, sizes);
-  constexpr std::size_t kPrefix = 10, kAlign = 64;
-  text.append((kAlign - (kPrefix + text.size() + 1) % kAlign) % kAlign, ' ');
-  text += '\n';
-  std::string header("\x93NUMPY\x01\x00", 8);
-  header += static_cast<char>(text.size() & 0xFF);
-  header += static_cast<char>(text.size() >> 8);
-  return header + text;
-}
-
 }  // namespace
 
 RowFile::RowFile(fs::path path, std::string main, std::map<std::string, std::string> metadata)
@@ -76,7 +40,8 @@ RowFile::RowFile(fs::path path, std::string main, std::map<std::string, std::str
 RowFile::Column& RowFile::column(const std::string& name, const at::Tensor& rows) {
   const auto found = columns_.find(name);
   if (found != columns_.end()) return found->second;
-  if (is_npy(path_)) numpy_type(rows.scalar_type(), name);
+  if (is_npy(path_))
+    npy_header(rows.scalar_type(), name, 0, {});  // refuses what numpy lacks before anything is written
   Column fresh{std::make_unique<FileWriter>(parts_.file(name)), rows.scalar_type(), rows.sizes().slice(1).vec()};
   return columns_.emplace(name, std::move(fresh)).first->second;
 }
@@ -120,7 +85,7 @@ fs::path RowFile::write_npy_file(const std::string& name, const Column& column) 
   fs::path path = path_;
   if (name != main_) path.replace_extension("." + name + ".npy");
   write_file_atomically(path, [&](FileWriter& writer) {
-    writer.write(npy_header(numpy_type(column.type, name), rows_, column.shape));
+    writer.write(npy_header(column.type, name, rows_, column.shape));
     copy(name, writer);
   });
   return path;

@@ -7,6 +7,7 @@
 #include "bench/loader_bench.h"
 #include "bench/optimizer_bench.h"
 #include "bench/step_bench.h"
+#include "cli/bench_evaluate.h"
 #include "cli/commands.h"
 #include "cli/compose.h"
 #include "cli/device.h"
@@ -232,6 +233,7 @@ void add_bench(CLI::App& app, Session& session) {
   add_loader(*command, session);
   add_optimizer(*command, session);
   add_step(*command, session);
+  add_bench_evaluate(*command, session);
 }
 
 }  // namespace cairn::cli

@@ -9,6 +9,7 @@
 #include "checkpoint/option_table.h"
 #include "cli/commands.h"
 #include "cli/device.h"
+#include "cli/extract_energy.h"
 #include "cli/source_arguments.h"
 #include "model/data_source.h"
 
@@ -25,6 +26,8 @@ struct Arguments {
   std::vector<std::int64_t> layers;
   std::int64_t batch_size = 32, workers = 2, threads = 0;
   double max_bad_share = -1.0;
+  bool energy = false;
+  std::int64_t plans = 8;
   bool json = false;
 };
 
@@ -78,8 +81,33 @@ void print(const Arguments& arguments, const OpenedNetwork& network, const RowFi
   for (const auto& path : written) std::cout << "wrote     " << path.string() << '\n';
 }
 
+int energy(const Arguments& arguments, const Session& session) {
+  PluginLoader loader = session.loader();
+  std::vector<std::string> sets;
+  for (const std::string& set : arguments.sets) sets.push_back("modality." + set);
+  const EnergyFacts facts =
+      extract_energy({arguments.source.path, arguments.data, sets, parts(arguments.split), arguments.out,
+                      arguments.plans, arguments.batch_size, arguments.workers, choose_device(arguments.device)},
+                     loader);
+  if (arguments.json) {
+    nlohmann::ordered_json out = {{"source", arguments.source.path},
+                                  {"samples", facts.samples},
+                                  {"unreadable", facts.unreadable},
+                                  {"mean_energy", facts.mean},
+                                  {"files", nlohmann::json::array()}};
+    for (const auto& path : facts.files) out["files"].push_back(path.string());
+    std::cout << out.dump(2) << '\n';
+    return kDone;
+  }
+  std::cout << fmt::format("energy    of {} samples, {:.4g} on average\n", facts.samples, facts.mean);
+  if (facts.unreadable > 0) std::cout << fmt::format("unreadable, left out: {}\n", facts.unreadable);
+  for (const auto& path : facts.files) std::cout << "wrote     " << path.string() << '\n';
+  return kDone;
+}
+
 int extract(const Arguments& arguments, const Session& session) {
   use_threads(arguments.threads);
+  if (arguments.energy) return energy(arguments, session);
   PluginLoader loader = session.loader();
   const OpenedNetwork network = open_network(arguments.source.path, arguments.source.options(), loader);
   if (!arguments.json) std::cout << network.report() << std::flush;
@@ -143,6 +171,15 @@ void add_options(CLI::App& command, Arguments& arguments) {
       ->capture_default_str();
   command.add_option("--device", arguments.device, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  auto* scores = command
+                     .add_flag("--energy", arguments.energy,
+                               "instead of features, how far the predictions of a run lie from what is there, of "
+                               "each sample and token")
+                     ->excludes(input);
+  command.add_option("--plans", arguments.plans, "masks that each sample is asked with for --energy")
+      ->check(CLI::Range(1, 100000))
+      ->needs(scores)
       ->capture_default_str();
   command.add_flag("--json", arguments.json, "print facts as JSON");
 }

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cairn/error.h"
 #include "cli/commands.h"
@@ -18,7 +20,10 @@
 #include "evaluate/feature_cache.h"
 #include "evaluate/finetune.h"
 #include "evaluate/knn.h"
+#include "evaluate/labels.h"
 #include "evaluate/linear_probe.h"
+#include "evaluate/metrics.h"
+#include "evaluate/ridge_probe.h"
 #include "evaluate/significance.h"
 #include "model/named_state.h"
 #include "report/progress_bar.h"
@@ -33,26 +38,38 @@ struct Arguments {
   ProbeRequest request;
   std::string kind = "linear";
   std::string labels = "classes";
+  Task task = Task::classes;
+  std::int64_t views = 0;
+  std::string recipe = "cairn";
   double low_shot = 0.0;
   std::int64_t seeds = 1;
   std::int64_t train_samples = 0, test_samples = 0;
   std::int64_t neighbours = 0;
   std::int64_t epochs = 0;
-  std::int64_t blocks = 0;
+  std::int64_t blocks = -1;
   std::vector<double> lrs, weight_decays;
   std::string device = "auto";
   std::string cache;
   bool json = false;
 };
 
-/// One probe with one seed: the guesses, and what a person may want to know of how they came about.
+/// One probe with one seed: the answers [M,C] for the test samples, and what a person may want to know of how they came
+/// about.
 struct Outcome {
-  at::Tensor guess, truth;
+  at::Tensor answers, truth;
   Json facts = Json::object();
-
-  std::int64_t right() const { return guess.eq(truth).sum().item<std::int64_t>(); }
-  double accuracy() const { return static_cast<double>(right()) / static_cast<double>(truth.numel()); }
 };
+
+/// Frozen features of the test samples, once for each view of them; the same rows in all.
+using ViewFeatures = std::vector<Features>;
+
+at::Tensor mean_answer(const Answer& answer, const ViewFeatures& views) {
+  at::Tensor sum = answer(views.front().x);
+  for (std::size_t i = 1; i < views.size(); ++i) sum = sum + answer(views[i].x);
+  return sum / static_cast<double>(views.size());
+}
+
+bool is_table(const std::string& labels) { return labels != "classes" && labels != "arrow"; }
 
 /// The samples of both parts of the data, and what is known of them.
 class Probing {
@@ -62,9 +79,13 @@ class Probing {
     const EvaluateSettings& settings = subject.evaluate;
     train_ = open(Split::train, arguments.train_samples, settings.final_train_samples);
     test_ = open(Split::test, arguments.test_samples, settings.final_test_samples);
-    names_ = arguments.labels == "arrow" ? std::vector<std::string>{"reversed", "forward"} : train_.source->classes();
-    if (names_.size() < 2)
+    if (is_table(arguments.labels)) table_.emplace(arguments.labels);
+    names_ = answers();
+    if (names_.empty() || (names_.size() < 2 && arguments.task == Task::classes))
       throw Error("the data carries no labels of two classes or more", "", "probe with labelled data: --data PATH");
+    if (arguments.labels == "arrow" && (arguments.task != Task::classes || arguments.views > 0))
+      throw Error("--labels arrow asks about one plain view of a clip, and has two classes", "",
+                  "leave out --task and --views");
     if (arguments.labels == "arrow" && (arguments.kind == "finetune" || time_axis() < 0))
       throw Error(arguments.kind == "finetune" ? "--labels arrow works on frozen features"
                                                : "--labels arrow needs data with a time axis",
@@ -78,27 +99,15 @@ class Probing {
     if (arguments_.kind == "finetune") return tune(seed);
     const bool tokens = arguments_.kind == "attentive";
     if (features_train_.size() == 0) {
-      features_train_ = features(train_, tokens);
-      features_test_ = features(test_, tokens);
+      features_train_ = features(train_, tokens, {});
+      features_test_ = test_features(tokens);
     }
     const Features train =
         arguments_.low_shot > 0.0 ? low_shot(features_train_, arguments_.low_shot, seed) : features_train_;
     Outcome outcome;
-    outcome.truth = features_test_.y;
+    outcome.truth = features_test_.front().y;
     outcome.facts = {{"train", train.size()}, {"width", width_}};
-    if (arguments_.kind == "linear") {
-      const LinearProbeResult r = linear_probe(train, features_test_, classes(), {.seed = seed});
-      outcome.guess = r.guess;
-      outcome.facts["c"] = r.c;
-    } else if (arguments_.kind == "knn") {
-      KnnOptions options{arguments_.neighbours > 0 ? arguments_.neighbours : subject_.evaluate.neighbours};
-      outcome.guess = knn_classify(train.x, train.y, features_test_.x, classes(), options);
-      outcome.facts["neighbours"] = options.neighbours;
-    } else {
-      const AttentiveProbeResult r = attentive_probe(train, features_test_, width_, classes(), attentive(seed));
-      outcome.guess = r.guess;
-      outcome.facts.update({{"lr", r.lr}, {"weight_decay", r.weight_decay}, {"blocks", arguments_.blocks}});
-    }
+    outcome.answers = mean_answer(learn(train, seed, outcome.facts), features_test_);
     return outcome;
   }
 
@@ -106,10 +115,45 @@ class Probing {
   struct Part {
     std::unique_ptr<SampleSource> source;
     std::vector<std::int64_t> chosen;
+    Split split = Split::train;
   };
+
+  std::vector<std::string> answers() const {
+    if (arguments_.labels == "arrow") return {"reversed", "forward"};
+    return table_ ? answer_names(arguments_.task, *table_) : answer_names(arguments_.task, *train_.source);
+  }
+
+  ReadLabels labels(const SampleSource& source) const {
+    return table_ ? table_labels(arguments_.task, *table_, source) : carried_labels(arguments_.task);
+  }
+
+  /// The trained head, and in `facts` what it chose.
+  Answer learn(const Features& train, std::uint64_t seed, Json& facts) const {
+    if (arguments_.kind == "knn") {
+      const KnnOptions options{arguments_.neighbours > 0 ? arguments_.neighbours : subject_.evaluate.neighbours};
+      facts["neighbours"] = options.neighbours;
+      return [=, this](const at::Tensor& x) { return knn_votes(train.x, train.y, x, classes(), options); };
+    }
+    if (arguments_.kind == "attentive") {
+      const auto head = std::make_shared<AttentiveProbe>(train, width_, classes(), attentive(seed));
+      facts["lr"] = head->lr();
+      facts["weight_decay"] = head->weight_decay();
+      facts["blocks"] = attentive(seed).blocks;
+      return [head](const at::Tensor& x) { return (*head)(x); };
+    }
+    if (arguments_.task == Task::values) {
+      const auto head = std::make_shared<RidgeProbe>(train, RidgeProbeOptions{.seed = seed});
+      facts["penalty"] = head->penalty();
+      return [head](const at::Tensor& x) { return (*head)(x); };
+    }
+    const auto head = std::make_shared<LinearProbe>(train, classes(), LinearProbeOptions{.seed = seed});
+    facts["c"] = head->c();
+    return [head](const at::Tensor& x) { return (*head)(x); };
+  }
 
   Part open(Split split, std::int64_t asked, std::int64_t usual) const {
     Part part;
+    part.split = split;
     part.source = modality_.open(split, Purpose::evaluate);
     if (!part.source || part.source->size() == 0)
       throw Error(fmt::format("the data has no {} part", split == Split::train ? "training" : "test"), "",
@@ -139,19 +183,33 @@ class Probing {
     return cached_embed(plain, digest_ + subject_.encoder_type + way, folder);
   }
 
-  Features features(const Part& part, bool tokens) {
+  Features features(const Part& part, bool tokens, const SampleDraw& draw) {
     width_ = subject_.branch->encoder().width();
     const EvaluateSettings& settings = subject_.evaluate;
     const std::int64_t workers = subject_.train.workers;
-    SampleReader reader(modality_, *part.source, part.chosen, settings.batch_size, subject_.seed);
+    const auto varied = draw.purpose == Purpose::evaluate ? nullptr : modality_.open(part.split, draw.purpose);
+    const SampleSource& source = varied ? *varied : *part.source;
+    SampleReader reader(modality_, source, part.chosen, settings.batch_size, subject_.seed, 0, draw);
     Features all;
     if (arguments_.labels == "arrow") {
       all = both_ways(reader, embed(tokens), workers);
     } else {
-      all = labelled(reader.collect(embed(tokens), device_, workers));
+      all = labelled(reader.collect(embed(tokens), device_, workers, labels(source)));
     }
     if (all.size() == 0) throw Error("no labelled sample could be read", "", "check modality.path, or --data");
     if (!tokens) width_ = all.x.size(1);
+    return all;
+  }
+
+  /// The plain view of each test sample, or as many views as asked for, drawn as for training.
+  ViewFeatures test_features(bool tokens) {
+    if (arguments_.views == 0) return {features(test_, tokens, {})};
+    ViewFeatures all;
+    for (std::int64_t view = 0; view < arguments_.views; ++view) {
+      all.push_back(features(test_, tokens, {Purpose::pretrain, static_cast<std::uint64_t>(view)}));
+      if (all.back().index != all.front().index)
+        throw Error("the views of the test samples are not of the same samples", "", "leave out --views");
+    }
     return all;
   }
 
@@ -177,7 +235,10 @@ class Probing {
 
   AttentiveProbeOptions attentive(std::uint64_t seed) const {
     AttentiveProbeOptions options;
-    options.blocks = arguments_.blocks;
+    if (arguments_.recipe == "vjepa") options = vjepa_recipe();
+    if (arguments_.recipe == "vjepa2") options = vjepa2_recipe(width_);
+    options.task = arguments_.task;
+    if (arguments_.blocks >= 0) options.blocks = arguments_.blocks;
     if (arguments_.epochs > 0) options.epochs = arguments_.epochs;
     if (!arguments_.lrs.empty()) options.lrs = arguments_.lrs;
     if (!arguments_.weight_decays.empty()) options.weight_decays = arguments_.weight_decays;
@@ -197,17 +258,22 @@ class Probing {
       SampleReader reader(modality_, *train_.source, chosen, subject_.evaluate.batch_size, subject_.seed);
       const Embed nothing = [](const View& view) { return at::zeros({view.data.size(0), 1}); };
       chosen =
-          low_shot(labelled(reader.collect(nothing, device_, subject_.train.workers)), arguments_.low_shot, seed).index;
+          low_shot(labelled(reader.collect(nothing, device_, subject_.train.workers, labels(*train_.source))),
+                   arguments_.low_shot, seed)
+              .index;
     }
     FinetuneOptions options;
+    options.task = arguments_.task;
+    options.views = arguments_.views;
     if (arguments_.epochs > 0) options.epochs = arguments_.epochs;
     if (!arguments_.lrs.empty()) options.lr = arguments_.lrs.front();
     if (!arguments_.weight_decays.empty()) options.weight_decay = arguments_.weight_decays.front();
     options.seed = seed;
     options.workers = subject_.train.workers;
     options.device = device_;
-    const FinetuneResult r = finetune(modality_, *subject_.branch, chosen, test_.chosen, classes(), options);
-    return {r.guess,
+    const FinetuneResult r = finetune(modality_, *subject_.branch, {chosen, labels(*train_.source)},
+                                      {test_.chosen, labels(*test_.source)}, classes(), options);
+    return {r.answers,
             r.truth,
             {{"train", chosen.size()},
              {"epochs", options.epochs},
@@ -224,15 +290,37 @@ class Probing {
   std::string digest_;
   NamedTensors weights_;  // as they were opened
   std::int64_t width_ = 0;
-  Features features_train_, features_test_;
+  std::optional<LabelTable> table_;
+  Features features_train_;
+  ViewFeatures features_test_;
 };
 
 /// Over the seeds: Student's interval; with one seed the bootstrap over the test samples.
-Interval interval(const std::vector<Outcome>& outcomes) {
-  if (outcomes.size() == 1) return bootstrap_share(outcomes[0].right(), outcomes[0].truth.numel(), /*seed=*/0);
-  std::vector<double> shares;
-  for (const Outcome& outcome : outcomes) shares.push_back(outcome.accuracy());
-  return mean_interval(shares);
+Interval interval(Task task, const std::vector<Outcome>& outcomes) {
+  const auto score = [task](const at::Tensor& answers, const at::Tensor& truth) {
+    return quality(task, answers, truth);
+  };
+  if (outcomes.size() == 1) {
+    const at::Tensor &answers = outcomes[0].answers, &truth = outcomes[0].truth;
+    if (task != Task::classes) return bootstrap_rows(answers, truth, score, /*seed=*/0);
+    return bootstrap_share(answers.argmax(1).eq(truth).sum().item<std::int64_t>(), truth.numel(), /*seed=*/0);
+  }
+  std::vector<double> values;
+  for (const Outcome& outcome : outcomes) values.push_back(score(outcome.answers, outcome.truth));
+  return mean_interval(values);
+}
+
+/// "48.1 % (95 % interval 45.0 to 51.2, bootstrap); chance 10.0 %", or without percent for R2.
+std::string result_text(const Arguments& arguments, const Interval& found, std::int64_t classes) {
+  const bool is_share = arguments.task != Task::values;
+  const double factor = is_share ? 100.0 : 1.0;
+  const int digits = is_share ? 1 : 3;
+  std::string text = arguments.task == Task::classes ? "" : std::string(quality_name(arguments.task)) + " ";
+  text += fmt::format("{:.{}f}{} (95 % interval {:.{}f} to {:.{}f}, {})", factor * found.value, digits,
+                      is_share ? " %" : "", factor * found.low, digits, factor * found.high, digits,
+                      arguments.seeds > 1 ? fmt::format("{} seeds", arguments.seeds) : "bootstrap");
+  if (arguments.task == Task::classes) text += fmt::format("; chance {:.1f} %", 100.0 / static_cast<double>(classes));
+  return text;
 }
 
 int probe(const Arguments& arguments, const Session& session) {
@@ -247,33 +335,37 @@ int probe(const Arguments& arguments, const Session& session) {
   for (std::int64_t seed = 0; seed < arguments.seeds; ++seed)
     outcomes.push_back(probing.run(static_cast<std::uint64_t>(seed)));
 
-  const Interval share = interval(outcomes);
+  const Interval found = interval(arguments.task, outcomes);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const std::int64_t test = outcomes.front().truth.numel();
+  const std::int64_t test = outcomes.front().truth.size(0);
   if (!arguments.json) {
-    std::cout << fmt::format("{} probe of {}: {:.1f} % (95 % interval {:.1f} to {:.1f}, {}); chance {:.1f} %\n",
-                             arguments.kind, subject.checkpoint.string(), 100.0 * share.value, 100.0 * share.low,
-                             100.0 * share.high,
-                             arguments.seeds > 1 ? fmt::format("{} seeds", arguments.seeds) : "bootstrap",
-                             100.0 / static_cast<double>(probing.classes()))
-              << fmt::format("{} classes, {} test samples; {}; {}\n", probing.classes(), test,
-                             outcomes.front().facts.dump(), duration_text(seconds));
+    std::cout << fmt::format("{} probe of {}: {}\n", arguments.kind, subject.checkpoint.string(),
+                             result_text(arguments, found, probing.classes()))
+              << fmt::format("{} {}, {} test samples; {}; {}\n", probing.classes(),
+                             arguments.task == Task::values ? "values" : "classes", test, outcomes.front().facts.dump(),
+                             duration_text(seconds));
     return kDone;
   }
+  const char* const name = quality_name(arguments.task);
   Json out = {{"source", arguments.source.path},
               {"checkpoint", subject.checkpoint.string()},
               {"weights", subject.origin},
               {"kind", arguments.kind},
               {"labels", arguments.labels},
-              {"classes", probing.names()},
+              {arguments.task == Task::values ? "values" : "classes", probing.names()},
               {"test", test},
-              {"accuracy", {{"value", share.value}, {"low", share.low}, {"high", share.high}}},
+              {"views", std::max<std::int64_t>(1, arguments.views)},
+              {name, {{"value", found.value}, {"low", found.low}, {"high", found.high}}},
               {"interval", arguments.seeds > 1 ? "student over seeds" : "bootstrap over test samples"},
               {"seconds", seconds},
               {"seeds", Json::array()}};
   for (const Outcome& outcome : outcomes) {
-    Json facts = {{"accuracy", outcome.accuracy()}};
+    Json facts = {{name, quality(arguments.task, outcome.answers, outcome.truth)}};
     facts.update(outcome.facts);
+    if (arguments.task == Task::values) {
+      facts["r2_of_each"] = explained_variance(outcome.answers, outcome.truth);
+      facts["absolute_error_of_each"] = absolute_error(outcome.answers, outcome.truth);
+    }
     out["seeds"].push_back(std::move(facts));
   }
   std::cout << out.dump(2) << '\n';
@@ -304,9 +396,23 @@ void add_probe(CLI::App& app, Session& session) {
                    "or seed; may be given again")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  command->add_option("--labels", arguments->labels, "classes of the data, or arrow: does the clip run forward?")
-      ->check(CLI::IsMember({"classes", "arrow"}))
+  command
+      ->add_option("--labels", arguments->labels,
+                   "classes of the data; arrow: does the clip run forward? Or a table: CSV whose first line names the "
+                   "columns and whose first column holds paths of samples")
+      ->type_name("classes|arrow|FILE.csv")
       ->capture_default_str();
+  const std::map<std::string, Task> tasks = {
+      {"classes", Task::classes}, {"multi-label", Task::multi_label}, {"values", Task::values}};
+  command
+      ->add_option("--task", arguments->task,
+                   "classes: one of a sample (accuracy); multi-label: several (mAP); values: numbers of a table (R2)")
+      ->transform(CLI::CheckedTransformer(tasks))
+      ->type_name("classes|multi-label|values");
+  command
+      ->add_option("--views", arguments->views,
+                   "test on the mean answer to this many views of a sample (crops, clips), drawn as for training")
+      ->check(CLI::Range(1, 256));
   command
       ->add_option("--low-shot", arguments->low_shot,
                    "learn from this many samples a class (1 or more), or this share of each class (less than 1)")
@@ -323,8 +429,13 @@ void add_probe(CLI::App& app, Session& session) {
   command->add_option("--epochs", arguments->epochs, "of attentive (20) and finetune (10)")->check(CLI::PositiveNumber);
   command
       ->add_option("--blocks", arguments->blocks,
-                   "self-attention blocks before the query of attentive: 0 (V-JEPA), 3 (V-JEPA 2)")
-      ->check(CLI::Range(0, 64))
+                   "self-attention blocks before the query of attentive, instead of the recipe's")
+      ->check(CLI::Range(0, 64));
+  command
+      ->add_option("--recipe", arguments->recipe,
+                   "of attentive. cairn: no block, 6 heads of 3 rates x 2 decays; vjepa: no block, one head; vjepa2: 3 "
+                   "blocks, 20 heads of 5 rates x 4 decays")
+      ->check(CLI::IsMember({"cairn", "vjepa", "vjepa2"}))
       ->capture_default_str();
   command->add_option("--lr", arguments->lrs, "learning rates of attentive, one head each; of finetune, the first")
       ->check(CLI::PositiveNumber);

@@ -3,9 +3,13 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/archive/iterators/base64_from_binary.hpp>
 #include <boost/archive/iterators/transform_width.hpp>
+#include <optional>
 
+#include "evaluate/attentive_probe.h"
+#include "evaluate/energy.h"
 #include "evaluate/features.h"
 #include "report/picture.h"
 
@@ -18,8 +22,10 @@ constexpr std::int64_t kSamples = 300;  // searched for neighbours and scattered
 constexpr std::int64_t kShown = 8;      // inputs whose tokens are shown
 constexpr std::int64_t kQueries = 3;
 constexpr std::int64_t kNear = 7;
-constexpr std::int64_t kMostPixels = 96;  // of a picture's side
-constexpr double kHidden = 0.25;          // brightness of what is neither seen nor asked
+constexpr std::int64_t kMostPixels = 96;       // of a picture's side
+constexpr std::int64_t kPlans = 16;            // that each input is asked with
+constexpr std::int64_t kMostValues = 1 << 25;  // of all tokens, for a probe to learn from
+constexpr double kHidden = 0.25;               // brightness of what is neither seen nor asked
 
 std::string base64(const at::Tensor& bytes) {
   using boost::archive::iterators::base64_from_binary;
@@ -88,10 +94,19 @@ at::Tensor picture_of(const at::Tensor& shown, const std::vector<Axis>& axes) {
   return colours.permute({1, 2, 0}).mul(255.0).clamp(0, 255).to(at::kByte);
 }
 
+/// A picture with tokens of weight 0 to 1 [N] tinted orange.
+at::Tensor tinted(const at::Tensor& picture, const at::Tensor& weight, const TokenGrid& grid) {
+  const at::Tensor colours = picture.to(at::kFloat), tint = at::tensor({249.0F, 115.0F, 22.0F});
+  const at::Tensor mix = 0.8 * spread(weight, grid, colours);
+  return colours * (1.0 - mix) + tint * mix;
+}
+
 /// What the samples look like and what the encoder makes of them.
 struct Looked {
   std::vector<at::Tensor> pictures;  // [H,W,3] each
   at::Tensor tokens;                 // [kShown,N,D]
+  at::Tensor all_tokens;             // [M,N*D]; undefined where they are too many to learn from
+  std::optional<Energy> energy;      // of the first samples
   at::Tensor features;               // [M,D]
   at::Tensor labels;                 // [M]
   TokenGrid grid;
@@ -104,14 +119,17 @@ Looked look(const OpenedRun& run, const SampleSource& source, at::Device device)
       choose_samples(source.size(), kSamples, run.experiment.seed, static_cast<std::uint64_t>(Split::test));
   SampleReader reader(modality, source, chosen, run.experiment.evaluate.batch_size, run.experiment.seed);
   Looked seen;
-  std::vector<at::Tensor> features, labels;
+  std::vector<at::Tensor> features, labels, tokens;
   reader.visit(device, run.experiment.train.workers, [&](const Batch& batch, std::span<const std::int64_t>) {
     const View& view = batch.views.front();
     const Encoded encoded = run.branch().encoder().encode(view, {});
     if (!seen.tokens.defined()) {
       seen.tokens = encoded.tokens.narrow(0, 0, std::min(kShown, batch.size())).to(at::kCPU, at::kFloat);
       seen.grid = view.grid;
+      if (has_energy(*run.parts)) seen.energy = measure_energy(*run.parts, batch, {kPlans, run.experiment.seed});
     }
+    if (encoded.tokens[0].numel() * static_cast<std::int64_t>(chosen.size()) <= kMostValues)
+      tokens.push_back(encoded.tokens.flatten(1).to(at::kCPU, at::kFloat));
     features.push_back(encoded.pooled.to(at::kCPU, at::kFloat));
     labels.push_back(batch.label.cpu());
     const at::Tensor shown = modality.display(view).to(at::kCPU, at::kFloat);
@@ -119,6 +137,7 @@ Looked look(const OpenedRun& run, const SampleSource& source, at::Device device)
       seen.pictures.push_back(thumbnail(picture_of(shown[row], view.grid.axes)));
   });
   if (features.empty()) return seen;
+  if (!tokens.empty()) seen.all_tokens = at::cat(tokens);
   seen.features = at::cat(features);
   seen.labels = at::cat(labels);
   return seen;
@@ -156,10 +175,8 @@ Json masks(const OpenedRun& run, const Looked& seen) {
     for (const Query& query : plan.queries)
       if (query.view == 0 && !query.where.all()) asked.index_fill_(0, query.where.index[i], 1.0);
     const at::Tensor picture = seen.pictures[static_cast<std::size_t>(i)].to(at::kFloat);
-    const at::Tensor tint = at::tensor({249.0F, 115.0F, 22.0F});
-    const at::Tensor mix = 0.6 * spread(asked, seen.grid, picture);
     out.push_back(image_json(fmt::format("sample {}", i + 1),
-                             picture * spread(bright, seen.grid, picture) * (1.0 - mix) + tint * mix));
+                             tinted(picture * spread(bright, seen.grid, picture), asked, seen.grid)));
   }
   return out;
 }
@@ -174,6 +191,56 @@ Json neighbours(const Looked& seen, std::int64_t query) {
     out.push_back(image_json(i == 0 ? "asked" : fmt::format("{:.2f}", cosine[row].item<double>()),
                              seen.pictures[static_cast<std::size_t>(row)]));
   }
+  return out;
+}
+
+/// Where the model is surprised: the more a token differs from what was expected, the more orange.
+Json energy_maps(const Looked& seen) {
+  const at::Tensor map = at::nan_to_num(seen.energy->of_token.narrow(0, 0, seen.tokens.size(0)));
+  const at::Tensor weight = (map / map.max().clamp_min(1e-12)).clamp(0.0, 1.0);
+  Json out = Json::array();
+  for (std::int64_t i = 0; i < map.size(0); ++i)
+    out.push_back(image_json(fmt::format("{:.3g}", seen.energy->of_sample[i].item<double>()),
+                             tinted(seen.pictures[static_cast<std::size_t>(i)], weight[i], seen.grid)));
+  return out;
+}
+
+/// The part of a picture that a token of a grid of two axes stands for.
+at::Tensor cut_out(const at::Tensor& picture, const TokenGrid& grid, std::int64_t token) {
+  const std::int64_t rows = grid.extent[0], columns = grid.extent[1];
+  const std::int64_t height = picture.size(0) / rows, width = picture.size(1) / columns;
+  return picture.narrow(0, token / columns * height, height).narrow(1, token % columns * width, width).contiguous();
+}
+
+/// For the most surprising token of a few samples: what is there, and the real patches nearest to what was expected.
+Json expectations(const Looked& seen) {
+  Json out = Json::array();
+  const auto patch = [&](const TokenPlace& place) {
+    return cut_out(seen.pictures[static_cast<std::size_t>(place.row)], seen.grid, place.token);
+  };
+  for (std::int64_t i = 0; i < std::min(kQueries, seen.tokens.size(0)); ++i) {
+    const TokenPlace place{i, at::nan_to_num(seen.energy->of_token[i], -1.0).argmax().item<std::int64_t>()};
+    const at::Tensor mark = at::zeros({seen.grid.count()}).index_fill_(0, at::tensor(place.token), 1.0);
+    out.push_back(image_json(fmt::format("sample {}", i + 1),
+                             tinted(seen.pictures[static_cast<std::size_t>(i)], mark, seen.grid)));
+    out.push_back(image_json("there", patch(place)));
+    for (const TokenPlace& found : retrieve(*seen.energy, place, kNear))
+      out.push_back(image_json("expected", patch(found)));
+  }
+  return out;
+}
+
+/// Where the query of an attentive probe looks that has learnt the classes of the samples; empty without classes.
+Json attention_maps(const Looked& seen) {
+  Json out = Json::array();
+  const Features known = labelled({seen.all_tokens, seen.labels, std::vector<std::int64_t>(seen.pictures.size()), 0});
+  if (known.size() < 2 || known.y.max().item<std::int64_t>() < 1) return out;
+  const AttentiveProbe probe(known, seen.tokens.size(2), known.y.max().item<std::int64_t>() + 1, vjepa_recipe());
+  const at::Tensor looks = probe.attention(seen.tokens.flatten(1));
+  for (std::int64_t i = 0; i < looks.size(0); ++i)
+    out.push_back(image_json(
+        fmt::format("sample {}", i + 1),
+        tinted(seen.pictures[static_cast<std::size_t>(i)], looks[i] / looks[i].max().clamp_min(1e-12), seen.grid)));
   return out;
 }
 
@@ -195,6 +262,15 @@ Json run_views(const OpenedRun& run, at::Device device) {
     pictures["seen (bright) and asked about (orange)"] = std::move(hidden);
   if (seen.grid.count() > 1 && seen.tokens.size(1) == seen.grid.count())
     pictures["tokens as colours"] = token_maps(seen);
+  if (seen.energy && seen.energy->of_token.size(1) == seen.grid.count()) {
+    pictures["energy: where the model is surprised (orange), with the mean of the sample"] = energy_maps(seen);
+    if (seen.grid.extent.size() == 2)
+      pictures["most surprising patches, what is there, and the patches nearest to what was expected"] =
+          expectations(seen);
+  }
+  if (seen.all_tokens.defined() && seen.tokens.size(1) == seen.grid.count())
+    if (Json looks = attention_maps(seen); !looks.empty())
+      pictures["where the query of an attentive probe looks (orange)"] = std::move(looks);
   for (std::int64_t query = 0; query < std::min(kQueries, seen.features.size(0)); ++query)
     pictures[fmt::format("nearest neighbours of sample {}, with the cosine of the pooled features", query + 1)] =
         neighbours(seen, query);

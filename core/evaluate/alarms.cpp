@@ -10,6 +10,7 @@ namespace {
 constexpr int kPatience = 2;         // logged steps in a row
 constexpr double kFall = 0.5;        // of the highest rank, with a loss that falls away
 constexpr double kDeepFall = 0.25;   // of the highest rank, whatever the loss does
+constexpr double kSpreads = 1.5;     // times the deviation at the highest rank: features that spread do not collapse
 constexpr double kLostLoss = 0.25;   // of the first logged loss
 constexpr double kLostSpread = 0.1;  // of the targets' first spread, with a loss under half its first
 constexpr double kHalfLoss = 0.5;
@@ -50,12 +51,16 @@ std::vector<Alarm> Alarms::observe(std::int64_t step, const std::vector<std::pai
 std::optional<std::string> Alarms::rank_fall(std::int64_t step, const Figures& figures) {
   const auto rank = value(figures, "effective_rank"), loss = value(figures, "loss");
   if (!rank) return std::nullopt;
+  const auto deviation = value(figures, "feature_std");
   if (*rank > peak_) {
     peak_ = *rank;
     peak_step_ = step;
+    peak_deviation_ = deviation;
   }
   const bool loss_is_lost = loss && first_loss_ > 0.0 && *loss < kLostLoss * first_loss_;
-  if (!(*rank < kDeepFall * peak_) && !(loss_is_lost && *rank < kFall * peak_)) return std::nullopt;
+  const bool spreads = deviation && peak_deviation_ && *deviation > kSpreads * *peak_deviation_;
+  const bool is_deep = *rank < kDeepFall * peak_ && !spreads;
+  if (!is_deep && !(loss_is_lost && *rank < kFall * peak_)) return std::nullopt;
   std::string text =
       fmt::format("effective rank fell from {:.1f} to {:.1f} in {} steps", peak_, *rank, step - peak_step_);
   if (loss_is_lost) text += fmt::format(" while the loss fell to {:.0f} % of its start", 100.0 * *loss / first_loss_);

@@ -20,7 +20,8 @@ struct Alarm {
 };
 
 /// Watches the figures of logged steps for collapse, and speaks once of each kind. A rank alone proves nothing: healthy
-/// runs halve it and recover (docs/collapse.md), so a fall counts when the loss falls away with it, or is deep.
+/// runs halve it and recover (docs/collapse.md), so a fall counts when the loss falls away with it, or when it is deep
+/// and the features have not spread instead (a direction that grows takes the rank down, though nothing is lost).
 class CAIRN_API Alarms {
  public:
   /// The alarms that the figures of one logged step raise; figures by their names in metrics.jsonl.
@@ -40,6 +41,7 @@ class CAIRN_API Alarms {
   double first_loss_ = 0.0;
   double first_spread_ = 0.0;
   double peak_ = 0.0;
+  std::optional<double> peak_deviation_;
   std::int64_t peak_step_ = 0;
   std::map<std::string, int> lasting_;
   std::set<std::string> told_;

@@ -137,18 +137,18 @@ std::int64_t SampleReader::visit(at::Device device, std::int64_t workers,
   return unreadable;
 }
 
-Features SampleReader::collect(const Embed& embed, at::Device device, std::int64_t workers) {
+Features SampleReader::collect(const Embed& embed, at::Device device, std::int64_t workers, const ReadLabels& labels) {
   const at::NoGradGuard no_grad;
   Features out;
-  std::vector<at::Tensor> rows, labels;
+  std::vector<at::Tensor> rows, found;
   out.unreadable = visit(device, workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
     rows.push_back(embed_checked(embed, batch));
-    labels.push_back(batch.label.to(at::kCPU));
+    found.push_back(labels ? labels(batch, index) : batch.label.to(at::kCPU));
     out.index.insert(out.index.end(), index.begin(), index.end());
   });
   if (rows.empty()) return out;
   out.x = at::cat(rows);
-  out.y = at::cat(labels);
+  out.y = at::cat(found);
   return out;
 }
 
@@ -179,15 +179,20 @@ Features select_rows(const Features& features, std::span<const std::int64_t> row
   return out;
 }
 
+at::Tensor known_rows(const at::Tensor& labels) {
+  const at::Tensor known = labels.dim() == 1 ? labels.ge(0) : at::isfinite(labels).all(1);
+  return known.nonzero().flatten().contiguous();
+}
+
 Features labelled(const Features& features) {
   if (features.size() == 0) return features;
-  const at::Tensor rows = features.y.ge(0).nonzero().flatten().contiguous();
+  const at::Tensor rows = known_rows(features.y);
   return select_rows(features, {rows.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(rows.numel())});
 }
 
 Features low_shot(const Features& features, double amount, std::uint64_t seed) {
   std::map<std::int64_t, std::vector<std::int64_t>> classes;
-  const at::Tensor labels = features.y.contiguous();
+  const at::Tensor labels = features.y.dim() == 1 ? features.y.contiguous() : at::zeros({features.size()}, at::kLong);
   for (std::int64_t row = 0; row < features.size(); ++row)
     classes[labels.const_data_ptr<std::int64_t>()[row]].push_back(row);
   std::vector<std::int64_t> chosen;
@@ -206,7 +211,7 @@ Features low_shot(const Features& features, double amount, std::uint64_t seed) {
 void check_features(const at::Tensor& x, const at::Tensor& y, const std::string& what) {
   if (!x.defined() || x.dim() != 2 || x.numel() == 0)
     throw Error("there are no features to probe", what, "check that the data set has readable samples");
-  if (!y.defined() || y.dim() != 1 || y.size(0) != x.size(0))
+  if (!y.defined() || y.dim() < 1 || y.dim() > 2 || y.size(0) != x.size(0))
     throw Error("there must be one label for each of the " + std::to_string(x.size(0)) + " feature vectors", what);
   if (!at::isfinite(x).all().item<bool>())
     throw Error("the features hold NaN or infinite values", what,

@@ -18,10 +18,14 @@ namespace cairn {
 /// Turns a prepared view into features [B,D].
 using Embed = std::function<at::Tensor(const View&)>;
 
+/// Labels of the samples of a batch, whose places in their source are `index`: int64 [B], -1 where unknown, or float
+/// [B,C], NaN where unknown.
+using ReadLabels = std::function<at::Tensor(const Batch& batch, std::span<const std::int64_t> index)>;
+
 /// Frozen features of some samples, in the order they were asked for, without the unreadable ones.
 struct Features {
   at::Tensor x;                     // float [N,D] on the CPU
-  at::Tensor y;                     // int64 [N], -1 where there is no label
+  at::Tensor y;                     // int64 [N], -1 where there is no label; or float [N,C], NaN where there is none
   std::vector<std::int64_t> index;  // of each row in its source
   std::int64_t unreadable = 0;      // samples skipped because they could not be read
 
@@ -61,8 +65,9 @@ class CAIRN_API SampleReader {
   /// Returns how many samples could not be read.
   std::int64_t visit(at::Device device, std::int64_t workers,
                      const std::function<void(const Batch&, std::span<const std::int64_t>)>& visit);
-  /// Features of every readable sample, computed without gradient. Error if the embedding is not [B,D].
-  Features collect(const Embed& embed, at::Device device, std::int64_t workers);
+  /// Features of every readable sample, computed without gradient, with Batch::label or what `labels` reads instead.
+  /// Error if the embedding is not [B,D].
+  Features collect(const Embed& embed, at::Device device, std::int64_t workers, const ReadLabels& labels = {});
 
  private:
   struct Loaded {
@@ -97,6 +102,9 @@ CAIRN_API Embed raw_input(std::int64_t width = 3072);
 /// Data [B,C,...] averaged (adaptive average pooling) to `extent` along its one to three axes behind C.
 CAIRN_API at::Tensor average_to(const at::Tensor& data, const std::vector<std::int64_t>& extent);
 
+/// Numbers of the rows of labels, int64 [N] or float [N,C], that are known.
+CAIRN_API at::Tensor known_rows(const at::Tensor& labels);
+
 /// The rows that carry a label.
 CAIRN_API Features labelled(const Features& features);
 
@@ -104,7 +112,7 @@ CAIRN_API Features labelled(const Features& features);
 CAIRN_API Features select_rows(const Features& features, std::span<const std::int64_t> rows);
 
 /// A few rows of each class, drawn by `seed`: `amount` of 1 or more is a number a class, less a share of each class
-/// (at least one row). Rows ascend.
+/// (at least one row). Rows ascend. Labels that are not classes count as one class.
 CAIRN_API Features low_shot(const Features& features, double amount, std::uint64_t seed);
 
 /// Error, naming `what`, unless there are rows, one label a row, and only finite values.

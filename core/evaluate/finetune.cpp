@@ -24,8 +24,8 @@ double rate_factor(double progress) {
 /// Encoder and head with one optimizer.
 class Tuner {
  public:
-  Tuner(Branch& branch, std::int64_t classes, const FinetuneOptions& options)
-      : branch_(branch), options_(options), head_(branch.encoder().width(), classes) {
+  Tuner(Branch& branch, std::int64_t outputs, const FinetuneOptions& options)
+      : branch_(branch), options_(options), head_(branch.encoder().width(), outputs) {
     at::manual_seed(options.seed);
     {
       const at::NoGradGuard no_grad;
@@ -42,8 +42,8 @@ class Tuner {
         {branch_.parameters(), rate(options.lr * options.encoder_factor)}, {head_->parameters(), rate(options.lr)}});
   }
 
-  void learn(const Batch& batch, double progress) {
-    const at::Tensor rows = batch.label.ge(0).nonzero().flatten();
+  void learn(const Batch& batch, const at::Tensor& labels, double progress) {
+    const at::Tensor rows = known_rows(labels);
     if (rows.numel() == 0) return;
     branch_.train();
     const double factor = rate_factor(progress);
@@ -52,15 +52,16 @@ class Tuner {
     set_rate(groups[1], options_.lr * factor);
     optimizer_->zero_grad();
     const at::Tensor scores = head_(branch_.embed(batch.views.front()).to(at::kFloat));
-    const at::Tensor labels = batch.label.index_select(0, rows).to(options_.device);
-    at::cross_entropy_loss(scores.index_select(0, rows.to(options_.device)), labels).backward();
+    const at::Tensor wanted = labels.index_select(0, rows).to(options_.device);
+    head_loss(options_.task, scores.index_select(0, rows.to(options_.device)), wanted).backward();
     optimizer_->step();
   }
 
-  at::Tensor guess(const Batch& batch) {
+  /// [B,C].
+  at::Tensor answer(const View& view) {
     const at::NoGradGuard no_grad;
     branch_.eval();
-    return head_(branch_.embed(batch.views.front()).to(at::kFloat)).argmax(1).cpu();
+    return answers_of(options_.task, head_(branch_.embed(view).to(at::kFloat))).cpu();
   }
 
  private:
@@ -76,38 +77,43 @@ class Tuner {
 
 }  // namespace
 
-FinetuneResult finetune(const Modality& modality, Branch& branch, const std::vector<std::int64_t>& train,
-                        const std::vector<std::int64_t>& test, std::int64_t classes, const FinetuneOptions& options) {
-  const auto source = modality.open(Split::train, Purpose::pretrain),
-             judge = modality.open(Split::test, Purpose::evaluate);
-  if (!source || !judge || train.empty() || test.empty())
+FinetuneResult finetune(const Modality& modality, Branch& branch, const FinetuneData& train, const FinetuneData& test,
+                        std::int64_t outputs, const FinetuneOptions& options) {
+  const Purpose looks = options.views > 0 ? Purpose::pretrain : Purpose::evaluate;
+  const auto source = modality.open(Split::train, Purpose::pretrain), judge = modality.open(Split::test, looks);
+  if (!source || !judge || train.samples.empty() || test.samples.empty())
     throw Error("fine-tuning needs a training and a test part with samples", "finetune");
-  Tuner tuner(branch, classes, options);
-  const auto rows = static_cast<std::int64_t>(train.size());
+  Tuner tuner(branch, outputs, options);
+  const auto rows = static_cast<std::int64_t>(train.samples.size());
   const double batches = static_cast<double>((rows + options.batch_size - 1) / options.batch_size);
   double step = 0.0;
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     const auto round = static_cast<std::uint64_t>(epoch);
     std::vector<std::int64_t> shuffled;
     for (const std::int64_t i : Rng(options.seed, Stream::probe, kOrderStream + round).permutation(rows))
-      shuffled.push_back(train[static_cast<std::size_t>(i)]);
+      shuffled.push_back(train.samples[static_cast<std::size_t>(i)]);
     SampleReader reader(modality, *source, shuffled, options.batch_size, options.seed, 0, {Purpose::pretrain, round});
-    reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t>) {
-      tuner.learn(batch, step++ / (batches * static_cast<double>(options.epochs)));
+    reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
+      tuner.learn(batch, train.labels(batch, index), step++ / (batches * static_cast<double>(options.epochs)));
     });
   }
-  std::vector<at::Tensor> guesses, labels;
-  SampleReader reader(modality, *judge, test, options.batch_size, options.seed);
-  reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t>) {
-    guesses.push_back(tuner.guess(batch));
-    labels.push_back(batch.label.cpu());
-  });
-  if (guesses.empty()) throw Error("no test sample could be read", "finetune");
-  const at::Tensor truth = at::cat(labels), guess = at::cat(guesses), known = truth.ge(0).nonzero().flatten();
+  at::Tensor sum, truth;
+  const std::int64_t rounds = std::max<std::int64_t>(1, options.views);
+  for (std::int64_t round = 0; round < rounds; ++round) {
+    std::vector<at::Tensor> answers, labels;
+    SampleReader reader(modality, *judge, test.samples, options.batch_size, options.seed, 0,
+                        {looks, static_cast<std::uint64_t>(round)});
+    reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
+      answers.push_back(tuner.answer(batch.views.front()));
+      labels.push_back(test.labels(batch, index));
+    });
+    if (answers.empty()) throw Error("no test sample could be read", "finetune");
+    sum = sum.defined() ? sum + at::cat(answers) : at::cat(answers);
+    truth = at::cat(labels);
+  }
+  const at::Tensor known = known_rows(truth);
   if (known.numel() == 0) throw Error("the test samples carry no labels", "finetune");
-  FinetuneResult result{0.0, guess.index_select(0, known), truth.index_select(0, known)};
-  result.accuracy = result.guess.eq(result.truth).to(at::kDouble).mean().item<double>();
-  return result;
+  return {sum.index_select(0, known) / static_cast<double>(rounds), truth.index_select(0, known)};
 }
 
 }  // namespace cairn

@@ -6,6 +6,7 @@
 #include <future>
 
 #include "cairn/error.h"
+#include "evaluate/metrics.h"
 
 namespace cairn {
 namespace {
@@ -13,39 +14,57 @@ namespace {
 // Cosines held at a time: few enough to be picked over while they are still in the cache.
 constexpr std::int64_t kQueryBlock = 1024;
 constexpr std::int64_t kBankBlock = 2048;
+constexpr std::int64_t kDeviceBlock = 65536;  // of the bank, on a GPU
+constexpr std::size_t kStretch = 16;          // cosines looked at together
 
 struct Neighbour {
   float cosine;
   std::int64_t row;
 };
 
-at::Tensor unit_rows(const at::Tensor& x) {
-  const at::Tensor values = x.to(at::kCPU, at::kFloat);
+at::Tensor unit_rows(const at::Tensor& x, at::Device device) {
+  const at::Tensor values = x.to(device, at::kFloat);
   return values / values.norm(2, 1, true).clamp_min(1e-12);
 }
 
-/// Merges the cosines of the rows from `first` on into the `count` largest so far, largest first; the lower row first
-/// among equals.
-void nearest(std::span<const float> cosines, std::int64_t first, std::size_t count, std::vector<Neighbour>& out) {
-  for (std::size_t i = 0; i < cosines.size(); ++i) {
-    const float cosine = cosines[i];
-    if (out.size() == count) {
-      if (cosine <= out.back().cosine) continue;
-      out.pop_back();
-    }
-    const auto place =
-        std::upper_bound(out.begin(), out.end(), cosine, [](float c, const Neighbour& n) { return c > n.cosine; });
-    out.insert(place, {cosine, first + static_cast<std::int64_t>(i)});
-  }
-}
+/// The largest cosines seen so far, largest first; the lower row first among equals.
+class Nearest {
+ public:
+  explicit Nearest(std::size_t count) : count_(count) { kept_.reserve(count + 1); }
 
-std::int64_t vote(std::span<const Neighbour> near, const std::int64_t* labels, std::vector<double>& votes,
-                  double temperature) {
-  std::fill(votes.begin(), votes.end(), 0.0);
-  for (const Neighbour& n : near)
-    votes[static_cast<std::size_t>(labels[n.row])] += std::exp((n.cosine - near.front().cosine) / temperature);
-  return std::max_element(votes.begin(), votes.end()) - votes.begin();
-}
+  /// Takes in the cosines of the rows from `first` on.
+  void add(std::span<const float> cosines, std::int64_t first) {
+    std::size_t i = 0;
+    for (; kept_.size() < count_ && i < cosines.size(); ++i) insert(cosines[i], first + static_cast<std::int64_t>(i));
+    for (; i + kStretch <= cosines.size(); i += kStretch) {
+      const float least = kept_.back().cosine;
+      int larger = 0;
+      for (std::size_t k = 0; k < kStretch; ++k) larger |= static_cast<int>(cosines[i + k] > least);
+      if (larger != 0) add_some(cosines.subspan(i, kStretch), first + static_cast<std::int64_t>(i));
+    }
+    add_some(cosines.subspan(i), first + static_cast<std::int64_t>(i));
+  }
+
+  const std::vector<Neighbour>& kept() const { return kept_; }
+
+ private:
+  void add_some(std::span<const float> cosines, std::int64_t first) {
+    for (std::size_t k = 0; k < cosines.size(); ++k) {
+      if (cosines[k] <= kept_.back().cosine) continue;
+      kept_.pop_back();
+      insert(cosines[k], first + static_cast<std::int64_t>(k));
+    }
+  }
+
+  void insert(float cosine, std::int64_t row) {
+    const auto place =
+        std::upper_bound(kept_.begin(), kept_.end(), cosine, [](float c, const Neighbour& n) { return c > n.cosine; });
+    kept_.insert(place, {cosine, row});
+  }
+
+  std::size_t count_;
+  std::vector<Neighbour> kept_;
+};
 
 /// Calls work(begin, end) on as many threads as ATen computes with. (at::parallel_for is serial without OpenMP flags.)
 template <class Work>
@@ -59,54 +78,108 @@ void split_rows(std::int64_t rows, const Work& work) {
 }
 
 /// The nearest rows of `bank` [N,D] to each of `queries` [M,D], both of unit length.
-std::vector<std::vector<Neighbour>> search(const at::Tensor& bank, const at::Tensor& queries, std::size_t count) {
-  std::vector<std::vector<Neighbour>> near(static_cast<std::size_t>(queries.size(0)));
-  for (auto& each : near) each.reserve(count + 1);
+std::vector<Nearest> search(const at::Tensor& bank, const at::Tensor& queries, std::size_t count) {
+  std::vector<Nearest> near(static_cast<std::size_t>(queries.size(0)), Nearest(count));
   at::Tensor cosines = at::empty({queries.size(0), std::min(kBankBlock, bank.size(0))});
   for (std::int64_t begin = 0; begin < bank.size(0); begin += kBankBlock) {
     const std::int64_t rows = std::min(kBankBlock, bank.size(0) - begin);
     if (rows != cosines.size(1)) cosines = at::empty({queries.size(0), rows});
     at::mm_out(cosines, queries, bank.narrow(0, begin, rows).t());
     const auto* values = cosines.const_data_ptr<float>();
-    split_rows(queries.size(0), [&near, values, rows, begin, count](std::int64_t first, std::int64_t last) {
+    split_rows(queries.size(0), [&near, values, rows, begin](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i)
-        nearest({values + i * rows, static_cast<std::size_t>(rows)}, begin, count, near[static_cast<std::size_t>(i)]);
+        near[static_cast<std::size_t>(i)].add({values + i * rows, static_cast<std::size_t>(rows)}, begin);
     });
   }
   return near;
 }
 
+Neighbours empty_neighbours(std::int64_t rows, std::int64_t count) {
+  return {at::empty({rows, count}), at::empty({rows, count}, at::kLong)};
+}
+
+/// float [M,k]: what each neighbour's vote counts, 1 for the nearest.
+at::Tensor weights(const at::Tensor& cosine, double temperature) {
+  const at::Tensor wide = cosine.to(at::kDouble);
+  if (temperature == 0.0) return at::ones_like(wide);
+  return wide.sub(wide.narrow(1, 0, 1)).div_(temperature).exp_();
+}
+
+void check_labels(const at::Tensor& y, std::int64_t classes) {
+  const bool fits =
+      y.dim() == 2 ? y.size(1) == classes : y.min().item<std::int64_t>() >= 0 && y.max().item<std::int64_t>() < classes;
+  if (!fits) throw Error("labels must lie in 0 to " + std::to_string(classes - 1), "nearest neighbours, training part");
+}
+
 }  // namespace
 
-at::Tensor knn_classify(const at::Tensor& train_x, const at::Tensor& train_y, const at::Tensor& x, std::int64_t classes,
-                        const KnnOptions& options) {
+Neighbours nearest_rows(const at::Tensor& bank, const at::Tensor& x, std::int64_t count, at::Device device) {
+  if (!device.is_cpu()) return nearest_rows_by_block(bank, x, count, device);
+  const at::NoGradGuard no_grad;
+  const at::Tensor all = unit_rows(bank, device), queries = unit_rows(x, device);
+  Neighbours out = empty_neighbours(x.size(0), std::min(count, bank.size(0)));
+  const std::int64_t width = out.row.size(1);
+  auto* cosine = out.cosine.mutable_data_ptr<float>();
+  auto* row = out.row.mutable_data_ptr<std::int64_t>();
+  for (std::int64_t begin = 0; begin < x.size(0); begin += kQueryBlock) {
+    const at::Tensor block = queries.narrow(0, begin, std::min(kQueryBlock, x.size(0) - begin));
+    for (const Nearest& near : search(all, block, static_cast<std::size_t>(width)))
+      for (const Neighbour& one : near.kept()) {
+        *cosine++ = one.cosine;
+        *row++ = one.row;
+      }
+  }
+  return out;
+}
+
+Neighbours nearest_rows_by_block(const at::Tensor& bank, const at::Tensor& x, std::int64_t count, at::Device device) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor all = unit_rows(bank, device), queries = unit_rows(x, device);
+  const std::int64_t width = std::min(count, bank.size(0));
+  std::vector<at::Tensor> cosines, rows;
+  for (const at::Tensor& block : queries.split(kQueryBlock)) {
+    at::Tensor best, where;
+    for (std::int64_t begin = 0; begin < all.size(0); begin += kDeviceBlock) {
+      const at::Tensor part = all.narrow(0, begin, std::min(kDeviceBlock, all.size(0) - begin));
+      auto [cosine, row] = at::mm(block, part.t()).topk(std::min(width, part.size(0)), 1);
+      row.add_(begin);
+      best = best.defined() ? at::cat({best, cosine}, 1) : cosine;
+      where = where.defined() ? at::cat({where, row}, 1) : row;
+      const auto [kept, place] = best.topk(std::min(width, best.size(1)), 1);
+      best = kept;
+      where = where.gather(1, place);
+    }
+    cosines.push_back(best.cpu());
+    rows.push_back(where.cpu());
+  }
+  return {at::cat(cosines), at::cat(rows)};
+}
+
+at::Tensor knn_votes(const at::Tensor& train_x, const at::Tensor& train_y, const at::Tensor& x, std::int64_t classes,
+                     const KnnOptions& options) {
   const at::NoGradGuard no_grad;
   check_features(train_x, train_y, "nearest neighbours, training part");
   check_features(x, at::zeros({x.defined() ? x.size(0) : 0}, at::kLong), "nearest neighbours, test part");
-  if (train_y.min().item<std::int64_t>() < 0 || train_y.max().item<std::int64_t>() >= classes)
-    throw Error("labels must lie in 0 to " + std::to_string(classes - 1), "nearest neighbours, training part");
-  if (options.neighbours < 1 || !(options.temperature > 0.0))
-    throw Error("neighbours and temperature must be positive", "nearest neighbours");
-  const at::Tensor bank = unit_rows(train_x), queries = unit_rows(x), labels = train_y.to(at::kCPU).contiguous();
-  const auto count = static_cast<std::size_t>(std::min(options.neighbours, bank.size(0)));
-  at::Tensor guess = at::empty({x.size(0)}, at::kLong);
-  auto* out = guess.mutable_data_ptr<std::int64_t>();
-  const auto* label = labels.const_data_ptr<std::int64_t>();
-  for (std::int64_t begin = 0; begin < x.size(0); begin += kQueryBlock) {
-    const at::Tensor block = queries.narrow(0, begin, std::min(kQueryBlock, x.size(0) - begin));
-    const std::vector<std::vector<Neighbour>> near = search(bank, block, count);
-    split_rows(block.size(0), [&, begin](std::int64_t first, std::int64_t last) {
-      std::vector<double> votes(static_cast<std::size_t>(classes));
-      for (std::int64_t i = first; i < last; ++i)
-        out[begin + i] = vote(near[static_cast<std::size_t>(i)], label, votes, options.temperature);
-    });
-  }
-  return guess;
+  check_labels(train_y, classes);
+  if (options.neighbours < 1 || options.temperature < 0.0)
+    throw Error("neighbours must be positive, and the temperature not negative", "nearest neighbours");
+  const Neighbours near = nearest_rows(train_x, x, options.neighbours, options.device);
+  at::Tensor vote = weights(near.cosine, options.temperature);
+  vote.div_(vote.sum(1, true));
+  if (train_y.dim() == 1)
+    return at::zeros({x.size(0), classes}, at::kDouble)
+        .scatter_add_(1, train_y.index_select(0, near.row.flatten()).view_as(near.row), vote);
+  const at::Tensor labels = train_y.index_select(0, near.row.flatten()).to(at::kDouble);
+  return labels.view({near.row.size(0), near.row.size(1), classes}).mul(vote.unsqueeze(2)).sum(1);
+}
+
+at::Tensor knn_classify(const at::Tensor& train_x, const at::Tensor& train_y, const at::Tensor& x, std::int64_t classes,
+                        const KnnOptions& options) {
+  return knn_votes(train_x, train_y, x, classes, options).argmax(1);
 }
 
 double knn_accuracy(const Features& train, const Features& test, std::int64_t classes, const KnnOptions& options) {
-  const at::Tensor guess = knn_classify(train.x, train.y, test.x, classes, options);
-  return guess.eq(test.y).to(at::kDouble).mean().item<double>();
+  return accuracy(knn_classify(train.x, train.y, test.x, classes, options), test.y);
 }
 
 }  // namespace cairn

@@ -7,6 +7,7 @@
 
 #include "cairn/export.h"
 #include "evaluate/features.h"
+#include "evaluate/logistic.h"
 
 namespace cairn {
 
@@ -14,16 +15,31 @@ namespace cairn {
 struct LinearProbeOptions {
   std::vector<double> grid = {1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0};
   std::uint64_t seed = 0;  // of the permutation whose last fifth chooses C
-  std::int64_t max_iterations = 150;
-  double gradient_tolerance = 1e-5;
+  LogisticOptions fit = {};
 };
 
-/// A multinomial logistic regression: scores are x * weight + bias.
-struct LogisticFit {
-  at::Tensor weight;  // [D,C]
-  at::Tensor bias;    // [C]
-  double loss = 0.0;  // of the objective
-  std::int64_t iterations = 0;
+/// A linear head on standardised features.
+class CAIRN_API LinearProbe {
+ public:
+  /// Logistic regression on features standardised by the training rows; C is chosen on the last fifth of a seeded
+  /// permutation of them (of equals the one of lower cross-entropy), then fitted again on all. Features whose deviation
+  /// is below 1e-6 count as constant. Labels are int64 [N] in 0 .. classes-1, or float [N,classes] of 0 and 1 for
+  /// samples of several classes. Error on empty or non-finite features, or fewer than two classes.
+  LinearProbe(const Features& train, std::int64_t classes, const LinearProbeOptions& options = {});
+
+  /// Probabilities [M,classes] of the rows of `x` [M,D]. Error if they have another width.
+  at::Tensor operator()(const at::Tensor& x) const;
+  double c() const { return c_; }
+  /// Of all fits together.
+  std::int64_t iterations() const { return iterations_; }
+
+ private:
+  at::Tensor mean_, scale_;
+  at::Tensor present_;  // int64: classes with a training row; undefined where samples have several classes
+  std::int64_t classes_;
+  LogisticFit fit_;
+  double c_ = 0.0;
+  std::int64_t iterations_ = 0;
 };
 
 struct LinearProbeResult {
@@ -33,19 +49,10 @@ struct LinearProbeResult {
   at::Tensor confusion;   // int64 [classes,classes]: test rows by true class and guess
   std::int64_t train = 0;
   std::int64_t test = 0;
-  std::int64_t iterations = 0;  // of all fits together
+  std::int64_t iterations = 0;
 };
 
-/// Minimises mean cross-entropy + ||weight||^2 / (2 c n) over x [N,D] and labels y [N] in 0 .. classes-1, by full-batch
-/// L-BFGS with a strong Wolfe line search (Nocedal & Wright, algorithms 7.5, 3.5 and 3.6), from `start` or zero. The
-/// initial Hessian is built from the second moments of the features: correlated features then cost few iterations.
-CAIRN_API LogisticFit fit_logistic(const at::Tensor& x, const at::Tensor& y, std::int64_t classes, double c,
-                                   const LinearProbeOptions& options, const LogisticFit* start = nullptr);
-
-/// Logistic regression on features standardised by the training rows; C is chosen on the last fifth of a seeded
-/// permutation of them (of equals the one of lower cross-entropy), then fitted again on all. Features whose deviation
-/// is below 1e-6 count as constant. Labels lie in 0 .. classes-1. Error on empty or non-finite features, or fewer than
-/// two classes.
+/// Fits a LinearProbe to samples of one class each, and judges it on the test rows.
 CAIRN_API LinearProbeResult linear_probe(const Features& train, const Features& test, std::int64_t classes,
                                          const LinearProbeOptions& options = {});
 

@@ -6,29 +6,11 @@
 
 #include "cairn/error.h"
 #include "cairn/nn/tokens.h"
+#include "evaluate/evaluation_mode.h"
 #include "model/engine.h"
 
 namespace cairn {
 namespace {
-
-/// Evaluation mode for every module of the student, as long as this lives.
-class EvaluationMode {
- public:
-  explicit EvaluationMode(const Composition& parts) {
-    for (const auto& [name, module] : parts.student_modules()) {
-      modules_.emplace_back(module, module->is_training());
-      module->eval();
-    }
-  }
-  EvaluationMode(const EvaluationMode&) = delete;
-  EvaluationMode& operator=(const EvaluationMode&) = delete;
-  ~EvaluationMode() {
-    for (const auto& [module, was_training] : modules_) module->train(was_training);
-  }
-
- private:
-  std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> modules_;
-};
 
 /// Which tokens of view `view` the context shows, bool [B,N,1].
 at::Tensor shown(const Context& context, int view, const at::Tensor& patches) {

@@ -1,5 +1,7 @@
 #include "evaluate/significance.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
@@ -12,6 +14,7 @@ namespace cairn {
 namespace {
 
 constexpr int kDraws = 1000;
+constexpr int kRowDraws = 200;  // of a score that costs more
 constexpr double kTail = 0.025;
 
 double mean(std::span<const double> values) {
@@ -27,6 +30,14 @@ double standard_error(std::span<const double> values) {
   return std::sqrt(sum / (n - 1.0) / n);
 }
 
+/// The value with the middle 95 of 100 of the draws.
+Interval percentiles(double value, std::vector<double> draws) {
+  std::sort(draws.begin(), draws.end());
+  const double last = static_cast<double>(draws.size() - 1);
+  const auto at = [&](double part) { return draws[static_cast<std::size_t>(part * last + 0.5)]; };
+  return {value, at(kTail), at(1.0 - kTail)};
+}
+
 }  // namespace
 
 Interval bootstrap_share(std::int64_t right, std::int64_t total, std::uint64_t seed) {
@@ -39,9 +50,21 @@ Interval bootstrap_share(std::int64_t right, std::int64_t total, std::uint64_t s
     for (std::int64_t i = 0; i < total; ++i) hits += rng.chance(share) ? 1 : 0;
     draws.push_back(static_cast<double>(hits) / static_cast<double>(total));
   }
-  std::sort(draws.begin(), draws.end());
-  const auto at = [&](double part) { return draws[static_cast<std::size_t>(part * (kDraws - 1) + 0.5)]; };
-  return {share, at(kTail), at(1.0 - kTail)};
+  return percentiles(share, std::move(draws));
+}
+
+Interval bootstrap_rows(const at::Tensor& answers, const at::Tensor& truth,
+                        const std::function<double(const at::Tensor&, const at::Tensor&)>& score, std::uint64_t seed) {
+  const std::int64_t rows = truth.size(0);
+  Rng rng(seed, Stream::probe, /*epoch=*/6);
+  std::vector<double> draws;
+  for (int draw = 0; draw < kRowDraws; ++draw) {
+    at::Tensor drawn = at::empty({rows}, at::kLong);
+    for (std::int64_t& row : std::span(drawn.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(rows)))
+      row = rng.integer(0, rows - 1);
+    draws.push_back(score(answers.index_select(0, drawn), truth.index_select(0, drawn)));
+  }
+  return percentiles(score(answers, truth), std::move(draws));
 }
 
 Interval mean_interval(std::span<const double> values) {

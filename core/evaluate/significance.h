@@ -1,6 +1,9 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "cairn/export.h"
@@ -17,6 +20,11 @@ struct Interval {
 /// Share of right answers, with the percentile bootstrap over the samples (Efron 1979), 1,000 draws; the same for the
 /// same seed.
 CAIRN_API Interval bootstrap_share(std::int64_t right, std::int64_t total, std::uint64_t seed);
+
+/// A score of answers [M,...] for `truth` [M,...], with the percentile bootstrap over the rows, 200 draws.
+CAIRN_API Interval bootstrap_rows(const at::Tensor& answers, const at::Tensor& truth,
+                                  const std::function<double(const at::Tensor&, const at::Tensor&)>& score,
+                                  std::uint64_t seed);
 
 /// Mean over seeds with Student's interval; no width with one value.
 CAIRN_API Interval mean_interval(std::span<const double> values);

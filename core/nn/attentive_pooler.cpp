@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -47,21 +48,28 @@ at::Tensor CrossAttention::forward(const at::Tensor& queries, const at::Tensor& 
   return projection ? projection(joined) : joined;
 }
 
+at::Tensor CrossAttention::weights(const at::Tensor& queries, const at::Tensor& tokens) {
+  const auto heads_first = [&](const at::Tensor& x) { return x.unflatten(-1, {heads_, -1}).transpose(1, 2); };
+  const at::Tensor q = heads_first(query(queries)), k = heads_first(key_value(tokens).chunk(2, -1)[0]);
+  const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
+  return at::softmax(at::matmul(q, k.transpose(2, 3)) * scale, -1).mean(1);
+}
+
 AttentivePooler::AttentivePooler(const AttentivePoolerOptions& options) {
   queries_ = register_parameter("queries", at::empty({1, options.queries, options.width}));
   blocks_ = register_module("blocks", std::make_shared<Blocks>(block_options(options), options.blocks));
   norm1_ = register_module("norm1", layer_norm(options));
-  attention_ = register_module("attention",
-                               std::make_shared<CrossAttention>(options.width, options.heads, options.is_projected));
+  cross_ = register_module("attention",
+                           std::make_shared<CrossAttention>(options.width, options.heads, options.is_projected));
   norm2_ = register_module("norm2", layer_norm(options));
   mlp_ = register_module("mlp", std::make_shared<Mlp>(options.width, options.hidden));
   initialise(*this, Init::jepa);
   fill_normal(queries_);
   rescale_by_depth(*blocks_);
   const at::NoGradGuard no_grad;
-  const double divisor = std::sqrt(2.0 * static_cast<double>(options.blocks + 1));
+  const double divisor = std::sqrt(2.0 * static_cast<double>(std::max<std::int64_t>(1, options.blocks)));
   mlp_->fc2->weight.div_(divisor);
-  if (options.is_projected) attention_->projection->weight.div_(divisor);
+  if (options.is_projected) cross_->projection->weight.div_(divisor);
 }
 
 AttentivePooler::~AttentivePooler() = default;
@@ -69,8 +77,13 @@ AttentivePooler::~AttentivePooler() = default;
 at::Tensor AttentivePooler::forward(const at::Tensor& tokens) {
   const at::Tensor x = norm1_(blocks_->forward(tokens));
   const at::Tensor queries = queries_.expand({x.size(0), -1, -1});
-  const at::Tensor looked = queries + attention_->forward(queries, x);
+  const at::Tensor looked = queries + cross_->forward(queries, x);
   return looked + mlp_->forward(norm2_(looked));
+}
+
+at::Tensor AttentivePooler::attention(const at::Tensor& tokens) {
+  const at::Tensor x = norm1_(blocks_->forward(tokens));
+  return cross_->weights(queries_.expand({x.size(0), -1, -1}), x);
 }
 
 AttentiveClassifier::AttentiveClassifier(AttentivePoolerOptions options, std::int64_t classes) {
@@ -87,5 +100,7 @@ AttentiveClassifier::~AttentiveClassifier() = default;
 at::Tensor AttentiveClassifier::forward(const at::Tensor& tokens) {
   return classifier_(pooler_->forward(tokens).squeeze(1));
 }
+
+at::Tensor AttentiveClassifier::attention(const at::Tensor& tokens) { return pooler_->attention(tokens).squeeze(1); }
 
 }  // namespace cairn::nn

@@ -71,11 +71,7 @@ void to_device(Load& load, at::Device device) {
   };
   for (View& view : load.batch.views) move(view.data);
   for (auto& [name, tensor] : load.batch.extra) move(tensor);
-  for (Context& context : load.plan.contexts) {
-    move(context.visible.index);
-    move(context.masked.index);
-  }
-  for (Query& query : load.plan.queries) move(query.where.index);
+  to_device(load.plan, device);
 }
 
 /// |teacher - student| / |student| over the parameters that both have, a scalar.

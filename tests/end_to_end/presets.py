@@ -1,6 +1,7 @@
 """Every configuration is sound; the small ones take steps on the real sets they are for."""
 import pathlib
 import subprocess
+import tomllib
 
 from program import SHARED, SOURCE, command, folders, require_in, run, train
 
@@ -21,6 +22,16 @@ def every_configuration():
             continue
         settings = {"modality__path": "somewhere"} if needs_a_path(path) else {}
         require_in("no problem found", run("check", path, **settings))
+
+
+def every_suite():
+    for path in sorted((SOURCE / "configs/compare").glob("*.toml")):
+        suite = tomllib.loads(path.read_text())
+        for data in suite.get("data", [{"set": []}]):
+            for method in suite["method"]:
+                sets = [*suite["set"], *data["set"], *method.get("set", []), "train.steps=1"]
+                words = [word for item in sets for word in ("--set", item)]
+                require_in("no problem found", run("check", path.parent / method["experiment"], *words))
 
 
 def real_sets(base):
@@ -49,4 +60,5 @@ with folders() as name:
     real_sets(pathlib.Path(name))
     real_clips(pathlib.Path(name))
 every_configuration()
+every_suite()
 print("presets: passed")

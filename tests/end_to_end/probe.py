@@ -31,6 +31,11 @@ with folders() as name:
     require(0.0 <= attentive["accuracy"]["value"] <= 1.0 and attentive["seeds"][0]["lr"] == 1e-3, f"{attentive}")
     tuned = probe("--kind", "finetune", "--epochs", 2)
     require(tuned["test"] == linear["test"], f"{tuned}")
+    recipe = probe("--kind", "attentive", "--epochs", 1, "--recipe", "vjepa2")
+    require(recipe["seeds"][0]["blocks"] == 3 and recipe["seeds"][0]["lr"] in (5e-3, 3e-3, 1e-3, 3e-4, 1e-4), f"{recipe}")
+    views = probe("--kind", "linear", "--views", 3)
+    require(views["views"] == 3 and views["test"] == linear["test"], f"views: {views}")
+    require(probe("--kind", "finetune", "--epochs", 1, "--views", 2)["test"] == linear["test"], "views of a tuned network")
     require(probe("--kind", "linear")["accuracy"] == linear["accuracy"], "probing changed the run")
     require_in("bootstrap", run("probe", base / "run", "--kind", "linear"))
 
@@ -52,6 +57,28 @@ with folders() as name:
     require_in("settable are", run("probe", own, "--set", "optim.lr=1", code=2))
     require_in("evaluate.neighbours", run("probe", own, "--set", "evaluate.neighbours=0", code=2))
     require_in("holds no network", run("probe", base, code=1))
+
+    # Labels from a table: the same classes under other names, several of a sample, and numbers.
+    samples = [(f"{part} shape #{i}", i % 8) for part, count in (("training", 50), ("test", 30)) for i in range(count)]
+
+    def table(head, cells):
+        lines = [["path", *head], *([name, *map(str, cells(label))] for name, label in samples)]
+        (base / "labels.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+        return base / "labels.csv"
+
+    named = probe("--labels", table(["kind"], lambda c: ["abcdefgh"[c]]))
+    require(named["classes"] == list("abcdefgh") and named["accuracy"] == linear["accuracy"], f"a table: {named}")
+    several = table(["even", "low"], lambda c: [int(c % 2 == 0), int(c < 4)])
+    for kind in ("linear", "knn"):
+        found = probe("--labels", several, "--task", "multi-label", "--kind", kind)
+        require(0.3 < found["mAP"]["low"] <= found["mAP"]["value"] <= found["mAP"]["high"] <= 1.0, f"{kind}: {found}")
+    require("mAP" in probe("--labels", several, "--task", "multi-label", "--kind", "finetune", "--epochs", 1), "no mAP")
+    numbers = probe("--labels", table(["x"], lambda c: [2 * c]), "--task", "values")
+    require(numbers["values"] == ["x"] and numbers["R2"]["value"] < 1.0, f"numbers: {numbers}")
+    require_in("R2", run("probe", base / "run", "--labels", base / "labels.csv", "--task", "values"))
+    require_in("give a table", run("probe", base / "run", "--task", "values", code=2))
+    require_in("one class each", run("probe", base / "run", "--task", "multi-label", code=1))
+
     require_in("finetune", run("probe", base / "run", "--kind", "magic", code=2))
     require_in("time axis", run("probe", base / "run", "--kind", "knn", "--labels", "arrow", code=1))
 print("probe: passed")

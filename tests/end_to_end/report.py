@@ -22,7 +22,7 @@ with folders() as name:
         require(len(shown["curves"]["loss"]) == 8 and len(shown["curves"]["probe/linear"]) == 3, "a curve is missing")
         require(len(shown["facts"]["results"][0]["confusion"]) == 8, "no confusion matrix")
         require(len(shown["views"]["scatter"]) == 30, "no scatter")
-        require(len(shown["views"]["pictures"]) == 6, f"pictures: {list(shown['views']['pictures'])}")
+        require(len(shown["views"]["pictures"]) == 9, f"pictures: {list(shown['views']['pictures'])}")
     seconds = [point[1] for point in data["runs"][0]["curves"]["loss"]]
     require(seconds == sorted(seconds) and seconds[-1] > 0, "curves have no time")
     differing = [k for k, v in data["runs"][0]["config"].items() if data["runs"][1]["config"].get(k) != v]

@@ -33,8 +33,14 @@ const std::vector<Point> kCollapse = {{10, 0.579, 10.3, 0.36},  {20, 0.436, 11.6
                                       {40, 0.165, 5.6, 0.41},   {50, 0.086, 4.7, 0.41},   {60, 0.044, 4.3, 0.41},
                                       {90, 0.0096, 4.3, 0.30},  {120, 0.0038, 4.4, 0.10}, {240, 0.0002, 3.1, 0.016},
                                       {330, 1e-4, 12.6, 0.006}, {480, 1e-5, 8.5, 0.005}};
+// Logged by configs/ajepa/fsdd.toml: one direction grows and takes the rank down, while nothing is lost.
+const std::vector<Point> kSpreading = {{20, 0.54, 7.5, 0.087}, {40, 0.48, 3.0, 0.16},  {60, 0.44, 2.0, 0.23},
+                                       {80, 0.42, 1.7, 0.27},  {100, 0.41, 1.7, 0.29}, {140, 0.40, 1.7, 0.30},
+                                       {180, 0.40, 2.1, 0.24}, {220, 0.36, 3.5, 0.23}, {480, 0.29, 8.9, 0.64}};
 
 }  // namespace
+
+TEST_CASE("a rank that falls because the features spread is no collapse") { CHECK(raised(kSpreading).empty()); }
 
 TEST_CASE("a healthy run raises no alarm though its rank halves twice") { CHECK(raised(kHealthy).empty()); }
 

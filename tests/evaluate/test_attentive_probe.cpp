@@ -44,24 +44,51 @@ AttentiveProbeOptions quick(std::int64_t blocks) {
 TEST_CASE("attentive heads find the token that tells, and the useful rate is chosen") {
   const Features train = needles(320, 1), test = needles(200, 2);
   for (const std::int64_t blocks : {0, 1}) {
-    const auto result = attentive_probe(train, test, 8, 2, quick(blocks));
-    CHECK(result.accuracy > 0.9);
-    CHECK(result.lr == 1e-2);
-    CHECK(result.guess.eq(test.y).to(at::kDouble).mean().item<double>() == Approx(result.accuracy));
+    const AttentiveProbe probe(train, 8, 2, quick(blocks));
+    CHECK(quality(Task::classes, probe(test.x), test.y) > 0.9);
+    CHECK(probe.lr() == 1e-2);
   }
-  const auto again = attentive_probe(train, test, 8, 2, quick(0));
-  CHECK(again.guess.equal(attentive_probe(train, test, 8, 2, quick(0)).guess));
+  const AttentiveProbe probe(train, 8, 2, quick(0));
+  CHECK(probe(test.x).equal(AttentiveProbe(train, 8, 2, quick(0))(test.x)));
+  const at::Tensor looks = probe.attention(test.x);
+  CHECK(looks.sum(1).allclose(at::ones({200})));
+  CHECK(looks.gather(1, test.x.view({200, 6, 8}).select(2, 0).argmax(1, true)).mean().item<double>() > 0.5);
+}
+
+TEST_CASE("attentive heads learn several labels a sample, and numbers") {
+  Features train = needles(320, 1), test = needles(200, 2);
+  AttentiveProbeOptions options = quick(0);
+  options.task = Task::multi_label;
+  for (Features* part : {&train, &test}) part->y = at::stack({part->y, 1 - part->y, part->y}, 1).to(at::kFloat);
+  CHECK(quality(Task::multi_label, AttentiveProbe(train, 8, 3, options)(test.x), test.y) > 0.9);
+  options.task = Task::values;
+  for (Features* part : {&train, &test}) part->y = 1000.0 + 5.0 * part->y;
+  const at::Tensor values = AttentiveProbe(train, 8, 3, options)(test.x);
+  CHECK(quality(Task::values, values, test.y) > 0.5);
+  CHECK(values.mean().item<double>() == Approx(1002.5).margin(1.0));
+}
+
+TEST_CASE("the recipes of both papers train") {
+  const Features train = needles(64, 1);
+  AttentiveProbeOptions first = vjepa_recipe(), second = vjepa2_recipe(8);
+  CHECK(second.lrs.size() * second.weight_decays.size() == 20);
+  CHECK(vjepa2_recipe(1024).heads == 16);
+  for (AttentiveProbeOptions* options : {&first, &second}) {
+    options->epochs = 1;
+    CHECK(at::isfinite(AttentiveProbe(train, 8, 2, *options)(train.x)).all().item<bool>());
+  }
 }
 
 TEST_CASE("attentive probes refuse what they cannot read") {
   const Features good = needles(20, 1);
-  CHECK_THROWS_WITH(attentive_probe(good, good, 7, 2, quick(0)), Catch::Contains("T*D"));
+  CHECK_THROWS_WITH(AttentiveProbe(good, 7, 2, quick(0)), Catch::Contains("T*D"));
+  CHECK_THROWS_WITH(AttentiveProbe(good, 8, 2, quick(0))(good.x.narrow(1, 0, 9)), Catch::Contains("T*D"));
   auto options = quick(0);
   options.heads = 3;
-  CHECK_THROWS_WITH(attentive_probe(good, good, 8, 2, options), Catch::Contains("3 heads"));
+  CHECK_THROWS_WITH(AttentiveProbe(good, 8, 2, options), Catch::Contains("3 heads"));
   options = quick(0);
   options.lrs.clear();
-  CHECK_THROWS_AS(attentive_probe(good, good, 8, 2, options), Error);
+  CHECK_THROWS_AS(AttentiveProbe(good, 8, 2, options), Error);
 }
 
 TEST_CASE("low shot draws a few rows of every class") {

@@ -3,6 +3,9 @@
 #include "cairn/error.h"
 #include "evaluate/knn.h"
 #include "evaluate/linear_probe.h"
+#include "evaluate/metrics.h"
+#include "evaluate/ridge_probe.h"
+#include "evaluate/task.h"
 
 namespace {
 
@@ -81,6 +84,46 @@ TEST_CASE("two classes in one dimension have the closed-form logistic slope") {
   CHECK((fit.bias[1] - fit.bias[0]).item<double>() == Approx(0.0).margin(1e-3));
 }
 
+TEST_CASE("without a preconditioner the fit ends at the same minimum") {
+  const Features data = blobs(300, 6, 3, 0.7, 2);
+  const auto plain = cairn::fit_logistic(data.x, data.y, 3, 1.0, {.precondition = false});
+  CHECK(plain.loss == Approx(cairn::fit_logistic(data.x, data.y, 3, 1.0).loss).epsilon(1e-5));
+}
+
+TEST_CASE("a sigmoid fit of one class is the softmax fit of two with half the difference") {
+  const Features data = blobs(300, 6, 2, 0.7, 2);
+  const at::Tensor one = data.y.to(at::kFloat).unsqueeze(1);
+  // Of two softmax classes the weights are opposite, so their penalty is half that of one vector of the difference.
+  const auto single = cairn::fit_logistic(data.x, one, 1, 2.0, {.link = cairn::Link::sigmoid});
+  const auto pair = cairn::fit_logistic(data.x, data.y, 2, 1.0);
+  const at::Tensor difference = pair.weight.select(1, 1) - pair.weight.select(1, 0);
+  CHECK(single.weight.select(1, 0).allclose(difference, 1e-2, 1e-3));
+  CHECK(single.loss == Approx(pair.loss).epsilon(1e-3));
+}
+
+TEST_CASE("the linear probe learns several labels a sample") {
+  Features train = blobs(400, 16, 4, 2.0, 2), test = blobs(200, 16, 4, 2.0, 3);
+  const auto both = [](const at::Tensor& y) { return at::stack({y.lt(2), y.remainder(2).eq(0)}, 1).to(at::kFloat); };
+  train.y = both(train.y);
+  test.y = both(test.y);
+  CHECK(cairn::mean_average_precision(cairn::LinearProbe(train, 2)(test.x), test.y) > 0.97);
+  CHECK_THAT(message_of([&] { cairn::LinearProbe(train, 3); }), Catch::Contains("labels must lie"));
+}
+
+TEST_CASE("the ridge probe finds a linear map, and no more where there is none") {
+  Features train = blobs(400, 16, 4, 0.0, 2), test = blobs(200, 16, 4, 0.0, 3);
+  const at::Tensor map = normal(16, 2, 9);
+  train.y = at::mm(train.x, map) * 3.0 + 5.0;
+  test.y = at::mm(test.x, map) * 3.0 + 5.0;
+  CHECK(cairn::quality(cairn::Task::values, cairn::RidgeProbe(train)(test.x), test.y) > 0.999);
+  train.y = normal(400, 2, 11);
+  const cairn::RidgeProbe noise(train);
+  CHECK(noise.penalty() >= 0.1);
+  CHECK(std::abs(cairn::quality(cairn::Task::values, noise(test.x), normal(200, 2, 12))) < 0.1);
+  const Features wide{normal(30, 100, 4), normal(30, 1, 5), {}, 0};
+  CHECK(cairn::RidgeProbe(wide, {.grid = {1e-4}})(wide.x).allclose(wide.y, 0.1, 0.1));
+}
+
 TEST_CASE("a warm start ends where a cold one does") {
   const Features data = blobs(200, 5, 3, 0.5, 4);
   const auto cold = cairn::fit_logistic(data.x, data.y, 3, 1.0, {});
@@ -141,6 +184,28 @@ TEST_CASE("nearest neighbours equal a brute-force search") {
     for (std::int64_t i = 0; i < test.size(); ++i)
       CHECK(guess[i].item<std::int64_t>() == brute_force(train, test.x[i], 5, k));
   }
+}
+
+TEST_CASE("neighbours are the same by picking and by sorting blocks") {
+  const Features train = blobs(300, 12, 5, 0.5, 2), test = blobs(40, 12, 5, 0.5, 3);
+  for (const std::int64_t k : {1, 20, 1000}) {
+    const auto picked = cairn::nearest_rows(train.x, test.x, k);
+    const auto sorted = cairn::nearest_rows_by_block(train.x, test.x, k, at::kCPU);
+    CHECK(picked.row.equal(sorted.row));
+    CHECK(picked.cosine.allclose(sorted.cosine));
+    CHECK(picked.row.size(1) == std::min<std::int64_t>(k, 300));
+  }
+}
+
+TEST_CASE("neighbours vote for several labels, for numbers, and alike if asked to") {
+  const at::Tensor bank = at::tensor({1.0F, 0.0F, 0.9F, 0.1F, 0.9F, 0.1F, 0.0F, 1.0F}).view({4, 2});
+  const at::Tensor query = at::tensor({1.0F, 0.0F}).view({1, 2});
+  const at::Tensor numbers = at::tensor({1.0F, 2.0F, 6.0F, 100.0F}).view({4, 1});
+  const at::Tensor mean = cairn::knn_votes(bank, numbers, query, 1, {.neighbours = 3, .temperature = 0.0});
+  CHECK(mean.item<double>() == Approx(3.0));
+  const at::Tensor labels = at::tensor({0, 1, 1, 0}, at::kLong);
+  const at::Tensor alike = cairn::knn_votes(bank, labels, query, 2, {.neighbours = 3, .temperature = 0.0});
+  CHECK(alike[0][1].item<double>() == Approx(2.0 / 3.0));
 }
 
 TEST_CASE("ties among neighbours go to the lower row, among votes to the lower class") {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "cairn/error.h"
+#include "evaluate/energy.h"
 #include "evaluate/reconstruct.h"
 #include "support/toy.h"
 
@@ -132,6 +133,40 @@ TEST_CASE("targets that are features cannot be shown") {
   Composition parts = compose(Source::student_detached);
   const Plan plan{{{0, ids({0}, {3}), {}}}, {{0, 0, ids({2}, {1})}}};
   CHECK_THROWS_WITH(reconstruct(parts, toy_batch(), plan, {}), Catch::Contains("nothing to reconstruct"));
+}
+
+TEST_CASE("energy is the mean squared error of the answers, by token and by sample") {
+  for (const Source source : {Source::input, Source::student_detached}) CHECK(has_energy(compose(source)));
+  CHECK_FALSE(has_energy(compose(Source::none)));
+  Composition parts = compose(Source::input);
+  for (const auto& [name, module] : parts.student_modules()) module->train();
+  Batch batch = toy_batch();
+  for (std::int64_t row = 0; row < 2; ++row)  // the predictor expects n of token n: right for the first sample
+    for (std::int64_t n = 0; n < 4; ++n) token(batch.views[0].data, row, n).fill_(static_cast<double>(n + row));
+  const Energy energy = measure_energy(parts, batch, {.plans = 16});
+  CHECK(energy.of_sample.allclose(at::tensor({0.0F, 4.0F})));
+  CHECK(energy.of_token.allclose(at::tensor({0.0F, 4.0F}).unsqueeze(1).expand({2, 4})));
+  CHECK(energy.expected.select(2, 0).allclose(at::tensor({1.0F, 3.0F, 5.0F, 7.0F}).expand({2, 4})));
+  CHECK(parts.predictor->is_training());
+  const Energy one = measure_energy(parts, batch, {.plans = 1});
+  CHECK(at::isnan(one.of_token).sum().item<std::int64_t>() == 4);
+  CHECK(one.of_sample.allclose(energy.of_sample));
+  Composition none = compose(Source::none);
+  CHECK_THROWS_WITH(measure_energy(none, batch, {}), Catch::Contains("no energy"));
+}
+
+TEST_CASE("retrieval finds the real tokens of other samples that are nearest to what was expected") {
+  Energy energy;
+  energy.of_token = at::zeros({2, 2});
+  energy.of_token[0][1] = std::numeric_limits<float>::quiet_NaN();
+  energy.target = at::tensor({1.0F, 0.0F, 0.9F, 0.1F, 0.0F, 1.0F, 0.8F, 0.3F}).view({2, 2, 2});
+  energy.expected = energy.target.clone();
+  const auto found = retrieve(energy, {0, 0}, 5);
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].row == 1);
+  CHECK(found[0].token == 1);
+  CHECK(found[1].token == 0);
+  CHECK_THROWS_WITH(retrieve(energy, {0, 1}, 1), Catch::Contains("no plan asked"));
 }
 
 }  // namespace

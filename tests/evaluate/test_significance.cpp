@@ -1,3 +1,5 @@
+#include <ATen/ATen.h>
+
 #include <catch2/catch.hpp>
 
 #include "evaluate/significance.h"
@@ -20,6 +22,18 @@ TEST_CASE("the mean's interval is Student's") {
   CHECK(interval.high - interval.value == Approx(4.302653 * 0.1 / std::sqrt(3.0)).epsilon(1e-5));
   CHECK(interval.value - interval.low == Approx(interval.high - interval.value));
   CHECK(cairn::mean_interval({values.data(), 1}).low == 0.4);
+}
+
+TEST_CASE("the bootstrap over rows agrees with that of a share") {
+  at::Tensor answers = at::zeros({1000});
+  answers.narrow(0, 0, 300).fill_(1.0);
+  const auto share = [](const at::Tensor& a, const at::Tensor& b) {
+    return a.eq(b).to(at::kDouble).mean().item<double>();
+  };
+  const cairn::Interval rows = cairn::bootstrap_rows(answers, at::ones({1000}), share, 1);
+  CHECK(rows.value == Approx(0.3));
+  CHECK(rows.low == Approx(cairn::bootstrap_share(300, 1000, 1).low).margin(0.008));
+  CHECK(rows.high == Approx(cairn::bootstrap_share(300, 1000, 1).high).margin(0.008));
 }
 
 TEST_CASE("the bootstrap of a share is as wide as the binomial says") {

@@ -70,6 +70,20 @@ def data_sets(base, source):
     require(values(out, "pooled")[0] == [30, 32], "the run's own test part was not used")
 
 
+def energies(base, source):
+    out = base / "energy.safetensors"
+    text = run("extract", source, "--energy", "--out", out, "--split", "test", "--plans", 3, "--json")
+    facts = json.loads(text)
+    require(facts["samples"] == 30 and 0.0 < facts["mean_energy"] < 10.0, f"says {facts}")
+    require({name: item[1] for name, item in raw(out).items()} ==
+            {"energy": [30], "token_energy": [30, 16], "sample_id": [30], "label": [30], "split": [30]}, f"holds {raw(out)}")
+    mean = sum(values(out, "energy")[1]) / 30
+    require(abs(mean - facts["mean_energy"]) < 1e-4, f"the mean is {mean}")
+    run("extract", source, "--energy", "--out", base / "again.safetensors", "--split", "test", "--plans", 3, "--workers", 1)
+    require(raw(out) == raw(base / "again.safetensors"), "energies differ from call to call")
+    require_in("neither a run nor", run("extract", base, "--energy", "--out", out, code=1))
+
+
 def wrong_use(base, source):
     tensors = base / "wrong.safetensors"
     for item, sentence in ((("other", noise(1, 3, 16, 16)), "holds none of pixel_values"),
@@ -92,6 +106,7 @@ def main():
         train(base / "run", **SMALL)
         tensor_files(base, base / "run")
         data_sets(base, base / "run")
+        energies(base, base / "run")
         wrong_use(base, base / "run")
 
 

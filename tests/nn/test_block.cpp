@@ -248,6 +248,7 @@ TEST_CASE("an attentive pooler of one head is a weighted sum of the values") {
   const at::Tensor looked = query + weights.matmul(kv[1]);
   const at::Tensor expected = looked + linear(at::gelu(linear(norm(looked, "norm2"), "mlp.fc1")), "mlp.fc2");
   CHECK(largest_difference(pooler.forward(tokens), expected) < 1e-4);
+  CHECK(largest_difference(pooler.attention(tokens), weights) < 1e-5);
 }
 
 TEST_CASE("an attentive classifier learns which token matters") {

@@ -31,6 +31,8 @@ class CAIRN_API CrossAttention : public torch::nn::Module {
 
   /// [B,Q,D].
   at::Tensor forward(const at::Tensor& queries, const at::Tensor& tokens);
+  /// How much each query looks at each token, the mean over the heads [B,Q,N]; rows sum to 1.
+  at::Tensor weights(const at::Tensor& queries, const at::Tensor& tokens);
 
   torch::nn::Linear query{nullptr}, key_value{nullptr}, projection{nullptr};
 
@@ -47,12 +49,14 @@ class CAIRN_API AttentivePooler : public torch::nn::Module {
 
   /// [B,N,D] to [B,Q,D].
   at::Tensor forward(const at::Tensor& tokens);
+  /// How much each query looks at each token [B,Q,N].
+  at::Tensor attention(const at::Tensor& tokens);
 
  private:
   at::Tensor queries_;  // [1,Q,D]
   std::shared_ptr<Blocks> blocks_;
   torch::nn::LayerNorm norm1_{nullptr}, norm2_{nullptr};
-  std::shared_ptr<CrossAttention> attention_;
+  std::shared_ptr<CrossAttention> cross_;
   std::shared_ptr<Mlp> mlp_;
 };
 
@@ -64,6 +68,8 @@ class CAIRN_API AttentiveClassifier : public torch::nn::Module {
 
   /// [B,N,D] to logits [B,classes].
   at::Tensor forward(const at::Tensor& tokens);
+  /// How much the query looks at each token [B,N].
+  at::Tensor attention(const at::Tensor& tokens);
 
  private:
   std::shared_ptr<AttentivePooler> pooler_;

@@ -1,0 +1,137 @@
+#include "evaluate/labels.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <set>
+
+#include "cairn/error.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Cells of a line: between commas, in double quotes where they hold some.
+std::vector<std::string> cells_of(const std::string& line) {
+  std::vector<std::string> cells(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
+      cells.back() += line[++i];
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      cells.emplace_back();
+    } else if (c != '\r') {
+      cells.back() += c;
+    }
+  }
+  return cells;
+}
+
+float number_of(const std::string& cell, const LabelTable& table, const std::string& column) {
+  char* end = nullptr;
+  const float value = std::strtof(cell.c_str(), &end);
+  if (!cell.empty() && *end == '\0') return value;
+  throw DataError(fmt::format("'{}' in column '{}' is not a number", cell, column), table.path().string(),
+                  "write numbers, or choose another --task");
+}
+
+at::Tensor class_labels(const LabelTable& table, const SampleSource& source, std::span<const std::int64_t> index) {
+  const std::vector<std::string> names = answer_names(Task::classes, table);
+  at::Tensor labels = at::full({static_cast<std::int64_t>(index.size())}, -1, at::kLong);
+  for (std::size_t i = 0; i < index.size(); ++i) {
+    const auto* cells = table.find(source.name(index[i]));
+    if (cells == nullptr) continue;
+    labels[static_cast<std::int64_t>(i)] = std::lower_bound(names.begin(), names.end(), cells->front()) - names.begin();
+  }
+  return labels;
+}
+
+at::Tensor number_labels(const LabelTable& table, const SampleSource& source, std::span<const std::int64_t> index) {
+  const auto width = static_cast<std::int64_t>(table.columns().size());
+  std::vector<float> values;
+  for (const std::int64_t i : index) {
+    const auto* cells = table.find(source.name(i));
+    for (std::size_t c = 0; c < table.columns().size(); ++c)
+      values.push_back(cells != nullptr ? number_of((*cells)[c], table, table.columns()[c])
+                                        : std::numeric_limits<float>::quiet_NaN());
+  }
+  return at::tensor(values).view({-1, width});
+}
+
+}  // namespace
+
+LabelTable::LabelTable(const fs::path& path) : path_(path) {
+  std::ifstream file(path);
+  std::string line;
+  if (!file || !std::getline(file, line)) throw DataError("cannot read it, or it is empty", path.string());
+  columns_ = cells_of(line);
+  columns_.erase(columns_.begin());
+  if (columns_.empty())
+    throw DataError("the first line names no column behind the path", path.string(),
+                    "begin the file with a line such as: path,label");
+  for (int number = 2; std::getline(file, line); ++number) {
+    if (line.find_first_not_of(" \r") == std::string::npos) continue;
+    std::vector<std::string> cells = cells_of(line);
+    if (cells.size() != columns_.size() + 1)
+      throw DataError(
+          fmt::format("line {} has {} columns, and the first line {}", number, cells.size(), columns_.size() + 1),
+          path.string());
+    const std::string key = fs::path(cells.front()).lexically_normal().generic_string();
+    rows_[key] = {cells.begin() + 1, cells.end()};
+  }
+  if (rows_.empty()) throw DataError("there is no line behind the first one", path.string());
+}
+
+const std::vector<std::string>* LabelTable::find(const std::string& name) const {
+  std::string rest = fs::path(name).lexically_normal().generic_string();
+  while (true) {
+    if (const auto found = rows_.find(rest); found != rows_.end()) return &found->second;
+    const std::size_t slash = rest.find('/', rest.starts_with('/') ? 0 : 1);
+    if (slash == std::string::npos) return nullptr;
+    rest.erase(0, slash + 1);
+  }
+}
+
+std::vector<std::string> answer_names(Task task, const SampleSource& source) {
+  if (task == Task::values)
+    throw ConfigError("--task", "needs numbers to learn, and data carry classes only",
+                      "give a table: --labels FILE.csv");
+  return source.classes();
+}
+
+std::vector<std::string> answer_names(Task task, const LabelTable& table) {
+  if (task != Task::classes) return table.columns();
+  if (table.columns().size() != 1)
+    throw DataError(fmt::format("there are {} columns behind the path, and a class is one", table.columns().size()),
+                    table.path().string(), "keep one, or choose another --task");
+  std::set<std::string> names;
+  for (const auto& [path, cells] : table.rows()) names.insert(cells.front());
+  return {names.begin(), names.end()};
+}
+
+ReadLabels carried_labels(Task task) {
+  if (task != Task::multi_label)
+    return [](const Batch& batch, std::span<const std::int64_t>) { return batch.label.cpu(); };
+  return [](const Batch& batch, std::span<const std::int64_t>) {
+    const auto found = batch.extra.find("labels");
+    if (found == batch.extra.end())
+      throw DataError("samples carry one class each, not several", "",
+                      "leave out --task multi-label, or give a table: --labels FILE.csv");
+    return found->second.to(at::kCPU, at::kFloat);
+  };
+}
+
+ReadLabels table_labels(Task task, const LabelTable& table, const SampleSource& source) {
+  return [task, &table, &source](const Batch&, std::span<const std::int64_t> index) {
+    return task == Task::classes ? class_labels(table, source, index) : number_labels(table, source, index);
+  };
+}
+
+}  // namespace cairn
