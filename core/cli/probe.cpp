@@ -50,6 +50,7 @@ struct Arguments {
   std::vector<double> lrs, weight_decays;
   std::string device = "auto";
   std::string cache;
+  bool raw = false;
   bool json = false;
 };
 
@@ -69,7 +70,11 @@ at::Tensor mean_answer(const Answer& answer, const ViewFeatures& views) {
   return sum / static_cast<double>(views.size());
 }
 
-bool is_table(const std::string& labels) { return labels != "classes" && labels != "arrow"; }
+/// The two things that a clip is made into, by the labels that are asked for.
+std::vector<std::string> variant_names(const std::string& labels) {
+  return labels == "arrow" ? std::vector<std::string>{"reversed", "forward"}
+                           : std::vector<std::string>{"usual", "double"};
+}
 
 /// The samples of both parts of the data, and what is known of them.
 class Probing {
@@ -79,17 +84,13 @@ class Probing {
     const EvaluateSettings& settings = subject.evaluate;
     train_ = open(Split::train, arguments.train_samples, settings.final_train_samples);
     test_ = open(Split::test, arguments.test_samples, settings.final_test_samples);
-    if (is_table(arguments.labels)) table_.emplace(arguments.labels);
+    if (asks_table()) table_.emplace(arguments.labels);
     names_ = answers();
     if (names_.empty() || (names_.size() < 2 && arguments.task == Task::classes))
       throw Error("the data carries no labels of two classes or more", "", "probe with labelled data: --data PATH");
-    if (arguments.labels == "arrow" && (arguments.task != Task::classes || arguments.views > 0))
-      throw Error("--labels arrow asks about one plain view of a clip, and has two classes", "",
-                  "leave out --task and --views");
-    if (arguments.labels == "arrow" && (arguments.kind == "finetune" || time_axis() < 0))
-      throw Error(arguments.kind == "finetune" ? "--labels arrow works on frozen features"
-                                               : "--labels arrow needs data with a time axis",
-                  "", arguments.kind == "finetune" ? "choose another --kind" : "probe a network of video or audio");
+    if (arguments.raw && (arguments.kind == "attentive" || arguments.kind == "finetune"))
+      throw Error("raw input has no tokens and nothing to tune", "", "choose --kind linear or knn");
+    if (asks_time()) check_time();
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -119,7 +120,7 @@ class Probing {
   };
 
   std::vector<std::string> answers() const {
-    if (arguments_.labels == "arrow") return {"reversed", "forward"};
+    if (asks_time()) return variant_names(arguments_.labels);
     return table_ ? answer_names(arguments_.task, *table_) : answer_names(arguments_.task, *train_.source);
   }
 
@@ -163,6 +164,22 @@ class Probing {
     return part;
   }
 
+  /// Are the labels made from the clips themselves?
+  bool asks_time() const { return arguments_.labels == "arrow" || arguments_.labels == "speed"; }
+  bool asks_table() const { return !asks_time() && arguments_.labels != "classes"; }
+
+  void check_time() const {
+    if (arguments_.task != Task::classes || arguments_.views > 0)
+      throw Error(
+          fmt::format("--labels {} asks about one plain view of a clip, and has two classes", arguments_.labels), "",
+          "leave out --task and --views");
+    if (arguments_.kind == "finetune")
+      throw Error(fmt::format("--labels {} works on frozen features", arguments_.labels), "", "choose another --kind");
+    if (time_axis() < 0)
+      throw Error(fmt::format("--labels {} needs data with a time axis", arguments_.labels), "",
+                  "probe a network of video or audio");
+  }
+
   int time_axis() const {
     const auto axes = modality_.tokenizer().axes;
     const auto found = std::find(axes.begin(), axes.end(), Axis::time);
@@ -170,6 +187,7 @@ class Probing {
   }
 
   Embed embed(bool tokens) {
+    if (arguments_.raw) return raw_input();
     Branch& branch = *subject_.branch;
     const std::vector<std::int64_t>& segments = subject_.evaluate.segments;
     const Embed every_token = [&branch](const View& view) {
@@ -191,7 +209,7 @@ class Probing {
     const SampleSource& source = varied ? *varied : *part.source;
     SampleReader reader(modality_, source, part.chosen, settings.batch_size, subject_.seed, 0, draw);
     Features all;
-    if (arguments_.labels == "arrow") {
+    if (asks_time()) {
       all = both_ways(reader, embed(tokens), workers);
     } else {
       all = labelled(reader.collect(embed(tokens), device_, workers, labels(source)));
@@ -213,17 +231,30 @@ class Probing {
     return all;
   }
 
-  /// Every sample as it is, label 1, and backwards in time, label 0.
+  /// The variant of a view that carries `label`, the index of its name in variant_names().
+  View variant(const View& view, std::int64_t label) const {
+    View out = view;
+    const std::int64_t axis = 2 + time_axis(), length = view.data.size(axis);
+    if (arguments_.labels == "arrow") {
+      if (label == 0) out.data = view.data.flip(axis);
+      return out;
+    }
+    // Both have half the length, about the same middle: what differs is how much happens.
+    out.data =
+        label == 0 ? view.data.narrow(axis, length / 4, length / 2) : view.data.slice(axis, 0, length / 2 * 2, 2);
+    out.grid = modality_.tokenizer().grid(out.data.sizes().slice(2).vec());
+    return out;
+  }
+
+  /// Every sample in both variants.
   Features both_ways(SampleReader& reader, const Embed& embed, std::int64_t workers) const {
     const at::NoGradGuard no_grad;
     Features out;
     std::vector<at::Tensor> rows, labels;
     out.unreadable = reader.visit(device_, workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
-      View reversed = batch.views.front();
-      reversed.data = reversed.data.flip(2 + time_axis());
-      for (const bool forward : {true, false}) {
-        rows.push_back(embed(forward ? batch.views.front() : reversed).to(at::kCPU, at::kFloat));
-        labels.push_back(at::full({batch.size()}, forward ? 1 : 0, at::kLong));
+      for (const std::int64_t label : {1, 0}) {
+        rows.push_back(embed(variant(batch.views.front(), label)).to(at::kCPU, at::kFloat));
+        labels.push_back(at::full({batch.size()}, label, at::kLong));
         out.index.insert(out.index.end(), index.begin(), index.end());
       }
     });
@@ -257,10 +288,9 @@ class Probing {
     if (arguments_.low_shot > 0.0) {
       SampleReader reader(modality_, *train_.source, chosen, subject_.evaluate.batch_size, subject_.seed);
       const Embed nothing = [](const View& view) { return at::zeros({view.data.size(0), 1}); };
-      chosen =
-          low_shot(labelled(reader.collect(nothing, device_, subject_.train.workers, labels(*train_.source))),
-                   arguments_.low_shot, seed)
-              .index;
+      chosen = low_shot(labelled(reader.collect(nothing, device_, subject_.train.workers, labels(*train_.source))),
+                        arguments_.low_shot, seed)
+                   .index;
     }
     FinetuneOptions options;
     options.task = arguments_.task;
@@ -398,9 +428,9 @@ void add_probe(CLI::App& app, Session& session) {
       ->allow_extra_args(false);
   command
       ->add_option("--labels", arguments->labels,
-                   "classes of the data; arrow: does the clip run forward? Or a table: CSV whose first line names the "
-                   "columns and whose first column holds paths of samples")
-      ->type_name("classes|arrow|FILE.csv")
+                   "classes of the data; arrow: does the clip run forward? speed: does it run at twice the speed? Or a "
+                   "table: CSV whose first line names the columns and whose first column holds paths of samples")
+      ->type_name("classes|arrow|speed|FILE.csv")
       ->capture_default_str();
   const std::map<std::string, Task> tasks = {
       {"classes", Task::classes}, {"multi-label", Task::multi_label}, {"values", Task::values}};
@@ -451,6 +481,7 @@ void add_probe(CLI::App& app, Session& session) {
   command->add_option("--device", arguments->device, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
+  command->add_flag("--raw", arguments->raw, "probe the input itself instead of features: a floor");
   command->add_flag("--json", arguments->json, "print facts as JSON");
   command->callback([arguments, &session] { session.action = [=, &session] { return probe(*arguments, session); }; });
 }

@@ -198,8 +198,9 @@ void add_clip_options(Schema<O>& s) {
   option(s, "tubelet", &O::tubelet, "frames of a patch; must divide frames").range(1, 1 << 12);
   option(s, "channels", &O::channels, "3 for RGB, 1 for grey").range(1, 3);
   option(s, "frames", &O::frames, "frames of a clip").range(1, 1 << 12);
-  option(s, "frame_step", &O::frame_step, "frames of the video from one frame of the clip to the next")
-      .range(1, 1 << 12);
+  option(s, "frame_step", &O::frame_step,
+         "frames of the video from one frame of the clip to the next; 0: one frame all the time, to see what it tells")
+      .range(0, 1 << 12);
   option(s, "fps", &O::fps, "frames of a clip a second, by time stamps, in place of frame_step; 0: frame_step counts")
       .range(0, 1000);
   option(s, "start", &O::start, "first frame of the clip; -1: random, or the middle when features are evaluated")

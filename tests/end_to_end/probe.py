@@ -2,7 +2,7 @@
 import json
 import pathlib
 
-from program import folders, require, require_in, run, train
+from program import SOURCE, folders, require, require_in, run, train
 
 with folders() as name:
     base = pathlib.Path(name)
@@ -80,5 +80,19 @@ with folders() as name:
     require_in("one class each", run("probe", base / "run", "--task", "multi-label", code=1))
 
     require_in("finetune", run("probe", base / "run", "--kind", "magic", code=2))
-    require_in("time axis", run("probe", base / "run", "--kind", "knn", "--labels", "arrow", code=1))
+    raw = probe("--kind", "linear", "--raw")
+    require(raw["seeds"][0]["width"] > linear["seeds"][0]["width"], f"raw input: {raw}")
+    require_in("no tokens", run("probe", base / "run", "--kind", "attentive", "--raw", code=1))
+    for labels in ("arrow", "speed"):
+        require_in("time axis", run("probe", base / "run", "--kind", "knn", "--labels", labels, code=1))
+
+    # What a clip that stands still cannot tell.
+    train(base / "films", experiment=SOURCE / "configs/vjepa/quickstart.toml", train__steps=2, train__batch_size=8,
+          train__threads=1, evaluate__every=0, evaluate__final_train_samples=40, evaluate__final_test_samples=40)
+    films = ("--kind", "linear", "--train-samples", 200, "--test-samples", 100)
+    for labels in ("arrow", "speed"):
+        asked = probe(*films, "--labels", labels, source=base / "films")
+        require(asked["test"] == 200 and len(asked["classes"]) == 2, f"{labels}: {asked}")
+    still = probe(*films, "--labels", "speed", "--raw", "--set", "modality.frame_step=0", source=base / "films")
+    require(still["accuracy"]["value"] == 0.5, f"clips that stand still have a speed: {still}")
 print("probe: passed")
