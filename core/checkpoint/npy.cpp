@@ -34,7 +34,7 @@ constexpr std::array<Kind, 8> kKinds = {{{at::kFloat, "<f4"},
                                          {at::kBool, "|b1"},
                                          {at::kShort, "<i2"}}};
 
-[[noreturn]] void refuse(const fs::path& path, const std::string& why) {
+[[noreturn]] void refuse_array(const fs::path& path, const std::string& why) {
   throw DataError(why, path.string(), "write it with numpy.save, row-major, as numbers");
 }
 
@@ -42,32 +42,32 @@ constexpr std::array<Kind, 8> kKinds = {{{at::kFloat, "<f4"},
 std::string read_header(std::ifstream& file, const fs::path& path) {
   std::array<char, 12> prefix{};
   file.read(prefix.data(), kFrontBytes);
-  if (!file || std::string_view(prefix.data(), 6) != "\x93NUMPY") refuse(path, "this is not a .npy file");
+  if (!file || std::string_view(prefix.data(), 6) != "\x93NUMPY") refuse_array(path, "this is not a .npy file");
   const bool is_wide = prefix[6] > 1;
   if (is_wide) file.read(prefix.data() + kFrontBytes, 2);
   std::size_t length = 0;
   for (std::size_t i = is_wide ? 12 : 10; i-- > 8;) length = length << 8 | static_cast<std::uint8_t>(prefix[i]);
-  if (!file || length > kLongestHeader) refuse(path, "the header of this .npy file is damaged");
+  if (!file || length > kLongestHeader) refuse_array(path, "the header of this .npy file is damaged");
   std::string text(length, '\0');
   if (!file.read(text.data(), static_cast<std::streamsize>(length)))
-    refuse(path, "the header of this .npy file is damaged");
+    refuse_array(path, "the header of this .npy file is damaged");
   return text;
 }
 
 at::ScalarType type_of(const std::string& header, const fs::path& path) {
   std::smatch found;
   if (!std::regex_search(header, found, std::regex(R"('descr':\s*'([^']*)')")))
-    refuse(path, "the header names no type");
+    refuse_array(path, "the header names no type");
   const std::string name = found[1];
   for (const Kind& kind : kKinds)
     if (name == kind.name || (name.size() == 3 && name.substr(1) == kind.name + 1 && name[0] != '>')) return kind.type;
-  refuse(path, fmt::format("numbers of type '{}' are not read", name));
+  refuse_array(path, fmt::format("numbers of type '{}' are not read", name));
 }
 
 std::vector<std::int64_t> shape_of(const std::string& header, const fs::path& path) {
   std::smatch found;
   if (!std::regex_search(header, found, std::regex(R"('shape':\s*\(([\d,\s]*)\))")))
-    refuse(path, "the header names no shape");
+    refuse_array(path, "the header names no shape");
   const std::string sizes = found[1];
   std::vector<std::int64_t> shape;
   const std::regex number(R"(\d{1,18})");
@@ -99,7 +99,7 @@ at::Tensor read_npy(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw DataError("cannot read it", path.string());
   const std::string header = read_header(file, path);
-  if (header.find("'fortran_order': True") != std::string::npos) refuse(path, "this .npy file is column-major");
+  if (header.find("'fortran_order': True") != std::string::npos) refuse_array(path, "this .npy file is column-major");
   const std::vector<std::int64_t> shape = shape_of(header, path);
   const at::ScalarType type = type_of(header, path);
   const auto begin = file.tellg();
@@ -107,11 +107,11 @@ at::Tensor read_npy(const fs::path& path) {
   const auto bytes = static_cast<double>(file.tellg() - begin);
   double wanted = static_cast<double>(c10::elementSize(type));
   for (const std::int64_t size : shape) wanted *= static_cast<double>(size);
-  if (bytes != wanted) refuse(path, "this .npy file is longer or shorter than its header says");
+  if (bytes != wanted) refuse_array(path, "this .npy file is longer or shorter than its header says");
   at::Tensor out = at::empty(shape, type);
   file.seekg(begin);
   file.read(static_cast<char*>(out.mutable_data_ptr()), static_cast<std::streamsize>(out.nbytes()));
-  if (!file) refuse(path, "this .npy file cannot be read to its end");
+  if (!file) refuse_array(path, "this .npy file cannot be read to its end");
   return out;
 }
 

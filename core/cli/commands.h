@@ -32,6 +32,8 @@ struct ExperimentArguments {
 };
 
 // Each adds one command to the program.
+void add_conform(CLI::App& app, Session& session);
+void add_new_plugin(CLI::App& app, Session& session);
 void add_train(CLI::App& app, Session& session);
 void add_compare(CLI::App& app, Session& session);
 void add_probe(CLI::App& app, Session& session);

@@ -24,7 +24,7 @@ def includes(path):
 def resolve(path, name):
     """The project's file that an include of `name` in `path` means, or None."""
     plugin = [Path(*path.parts[:2])] if path.parts[0] == "plugins" else []
-    for folder in [path.parent, *plugin, Path("plugins"), Path("core"), Path("core/include"), Path("tests")]:
+    for folder in [path.parent, *plugin, Path("plugins"), Path("core"), Path("core/include"), Path("sdk"), Path("tests")]:
         if (ROOT / folder / name).is_file():
             return Path((ROOT / folder / name).resolve().relative_to(ROOT))
     return None

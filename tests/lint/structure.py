@@ -8,6 +8,7 @@ from sources import ROOT, all_sources, includes, resolve
 
 ORDER = ("config", "data", "model", "train", "evaluate", "report", "bench", "cli")
 APART = ("interface", "nn", "plugin", "kernels", "checkpoint", "distributed")
+KIT = Path("sdk/conformance")  # what `cairn conform` runs; it stands between core's engine and its command line
 SHARED_BY_PLUGINS = Path("plugins/media")  # a static library, copied into each plugin that uses it
 ALLOWED_IN_PLUGIN_TESTS = ("tests/support", "core/checkpoint")  # the latter reads golden cases
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -26,8 +27,10 @@ def plugin_fault(path, name, target):
 
 def core_fault(path, name, target):
     """What is wrong with an include of core, or None."""
-    if target is None or target.parts[0] != "core":
-        return None if target is None else f'core includes "{name}" from outside core'
+    if target is None or (KIT in target.parents and path.parts[1] == "cli"):
+        return None
+    if target.parts[0] != "core":
+        return f'core includes "{name}" from outside core'
     here, there = path.parts[1], target.parts[1]
     if here == there or there == "include":
         return None
@@ -40,6 +43,13 @@ def core_fault(path, name, target):
     return None if here in ORDER else f"core/{here} has no place in the order of core's folders"
 
 
+def kit_fault(name, target):
+    """What is wrong with an include of the conformance kit, or None."""
+    if target is None or KIT in target.parents or (target.parts[0] == "core" and target.parts[1] != "cli"):
+        return None
+    return f'the kit includes "{name}": it may see the engine, neither its command line nor a plugin'
+
+
 def names_of_plugins(text, plugins):
     """Every string in C++ code that names a plugin or a component of one."""
     code = COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
@@ -49,13 +59,13 @@ def names_of_plugins(text, plugins):
 
 def check(path, plugins):
     """The faults of one file as (line, text)."""
-    fault_of = {"core": core_fault, "plugins": plugin_fault}.get(path.parts[0])
+    fault_of = {"core": core_fault, "plugins": plugin_fault, "sdk": lambda _, *rest: kit_fault(*rest)}.get(path.parts[0])
     if fault_of is None:
         return []
     faults = [(line, fault_of(path, name, resolve(path, name))) for _, name, line in includes(path)]
-    if path.parts[0] == "core":
+    if path.parts[0] in ("core", "sdk"):
         text = (ROOT / path).read_text(encoding="utf-8")
-        faults += [(line, f"core names a plugin: {name}") for line, name in names_of_plugins(text, plugins)]
+        faults += [(line, f"{path.parts[0]} names a plugin: {name}") for line, name in names_of_plugins(text, plugins)]
     return [fault for fault in faults if fault[1]]
 
 
@@ -76,6 +86,11 @@ def self_test():
     assert core_fault(public, "config/settings.h", private)
     assert core_fault(Path("core/checkpoint/x.cpp"), "config/settings.h", private)
     assert core_fault(Path("core/new/x.cpp"), "config/settings.h", private)
+    assert core_fault(Path("core/cli/conform.cpp"), "conformance/kit.h", Path("sdk/conformance/kit.h")) is None
+    assert core_fault(Path("core/model/x.cpp"), "conformance/kit.h", Path("sdk/conformance/kit.h"))
+    assert kit_fault("model/engine.h", Path("core/model/engine.h")) is None
+    assert kit_fault("cli/commands.h", Path("core/cli/commands.h"))
+    assert kit_fault("vit.h", Path("plugins/transformer/vit.h"))
     assert names_of_plugins('a = "image.folder";\nb = "image";', ["image"]) == [(1, '"image.folder"'), (2, '"image"')]
     assert names_of_plugins('// "image.folder"\nb = "an image";', ["image"]) == []
 

@@ -163,6 +163,14 @@ TEST_CASE("a plugin of another build is refused before any of its code runs", "[
   }
 }
 
+TEST_CASE("a plugin that wants what is not there is refused with the name of what it wants", "[plugin]") {
+  const TemporaryFolder folder;
+  doctored(folder, "probe", "_ZN5cairn7EncoderC2Ev", "_ZN5cairn7EncoderC9Ev");
+  const std::string text = complaint(folder.path(), "probe");
+  CHECK(contains(text, "_ZN5cairn7EncoderC9Ev"));
+  CHECK(contains(text, "cairn-probe.so"));
+}
+
 TEST_CASE("files that are no plugins are refused with a sentence", "[plugin]") {
   const TemporaryFolder folder;
   SECTION("a text file") {

@@ -1,9 +1,12 @@
 # LibTorch as imported targets, without TorchConfig.cmake (a CUDA wheel's insists on nvcc even for CPU builds).
-# Looks in LIBTORCH_ROOT, then CMAKE_PREFIX_PATH; a folder that holds include/torch and lib/libtorch_cpu.so.
+# Looks in CAIRN_TORCH and LIBTORCH_ROOT (variables, or of the environment), then in CMAKE_PREFIX_PATH, for a folder
+# with include/torch and lib/libtorch_cpu.so, or one that holds such a folder named torch.
 # Gives LibTorch::torch (with CUDA where CAIRN_CUDA is on), LibTorch_VERSION (2.11.0+cu130), LibTorch_INCLUDE_DIR.
-find_path(LibTorch_INCLUDE_DIR torch/csrc/api/include/torch/torch.h
-          HINTS ${LIBTORCH_ROOT} PATH_SUFFIXES include torch/include NO_DEFAULT_PATH)
-find_path(LibTorch_INCLUDE_DIR torch/csrc/api/include/torch/torch.h PATH_SUFFIXES include torch/include)
+set(header torch/csrc/api/include/torch/torch.h)
+find_path(LibTorch_INCLUDE_DIR ${header}
+          HINTS ${CAIRN_TORCH} $ENV{CAIRN_TORCH} ${LIBTORCH_ROOT} $ENV{LIBTORCH_ROOT} ${LibTorch_HINTS}
+          PATH_SUFFIXES include torch/include NO_DEFAULT_PATH)
+find_path(LibTorch_INCLUDE_DIR ${header} PATH_SUFFIXES include torch/include)
 if(LibTorch_INCLUDE_DIR)
   cmake_path(GET LibTorch_INCLUDE_DIR PARENT_PATH LibTorch_ROOT_DIR)
   set(LibTorch_LIBRARY_DIR ${LibTorch_ROOT_DIR}/lib)
@@ -25,15 +28,24 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   add_library(LibTorch::torch INTERFACE IMPORTED)
   target_include_directories(LibTorch::torch SYSTEM INTERFACE
     ${LibTorch_INCLUDE_DIR} ${LibTorch_INCLUDE_DIR}/torch/csrc/api/include)
-  target_link_directories(LibTorch::torch INTERFACE ${LibTorch_LIBRARY_DIR})
+  # fmt: the headers that LibTorch carries, without a library, so that the process has one version of it.
   target_compile_definitions(LibTorch::torch INTERFACE USE_C10D USE_C10D_GLOO USE_DISTRIBUTED USE_RPC USE_TENSORPIPE
                                                        FMT_HEADER_ONLY=1)
-  target_link_libraries(LibTorch::torch INTERFACE torch_cpu c10)
+  set(libraries torch_cpu c10)
+  if(CAIRN_CUDA)
+    list(APPEND libraries torch_cuda c10_cuda)
+    target_include_directories(LibTorch::torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
+  endif()
+  foreach(library IN LISTS libraries)
+    add_library(LibTorch::${library} SHARED IMPORTED)
+    set_target_properties(LibTorch::${library} PROPERTIES IMPORTED_LOCATION ${LibTorch_LIBRARY_DIR}/lib${library}.so)
+  endforeach()
+  target_link_libraries(LibTorch::torch INTERFACE LibTorch::torch_cpu LibTorch::c10)
+  if(CAIRN_CUDA)
+    # Without --no-as-needed the linker drops torch_cuda, and CUDA silently vanishes.
+    target_link_libraries(LibTorch::torch INTERFACE
+      -Wl,--no-as-needed LibTorch::torch_cuda LibTorch::c10_cuda -Wl,--as-needed)
+  endif()
   # The wheel finds CUDA's libraries by its own RPATH; the linker must not insist on seeing them.
   target_link_options(LibTorch::torch INTERFACE -Wl,--allow-shlib-undefined -Wl,--unresolved-symbols=ignore-in-shared-libs)
-  if(CAIRN_CUDA)
-    target_include_directories(LibTorch::torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
-    # Without --no-as-needed the linker drops torch_cuda, and CUDA silently vanishes.
-    target_link_libraries(LibTorch::torch INTERFACE -Wl,--no-as-needed torch_cuda c10_cuda -Wl,--as-needed)
-  endif()
 endif()

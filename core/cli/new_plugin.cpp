@@ -1,0 +1,173 @@
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <iostream>
+#include <set>
+
+#include "cairn/error.h"
+#include "checkpoint/atomic_folder.h"
+#include "cli/commands.h"
+#include "cli/template_files.h"
+
+namespace cairn::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The kinds of component that there is a template for; the first is what a plugin gets that asks for none.
+constexpr std::array<const char*, 5> kKinds = {"modality", "encoder", "masker", "predictor", "objective"};
+
+struct Arguments {
+  std::string name, folder;
+  std::array<bool, kKinds.size()> wanted{};
+
+  std::set<std::string_view> kinds() const {
+    std::set<std::string_view> kinds;
+    for (std::size_t i = 0; i < kKinds.size(); ++i)
+      if (wanted[i]) kinds.insert(kKinds[i]);
+    if (kinds.empty()) kinds.insert(kKinds.front());
+    return kinds;
+  }
+};
+
+/// One file of a new plugin, made where its kind is asked for.
+struct TemplateFile {
+  std::string path;
+  std::string_view kind;  // empty: always
+  std::string_view text;
+};
+
+std::vector<TemplateFile> template_files(const std::string& name) {
+  return {{"CMakeLists.txt", "", kTemplateCMake},
+          {"README.md", "", kTemplateReadme},
+          {"plugin.cpp", "", kTemplatePlugin},
+          {"train.toml", "", kTemplateTrain},
+          {"tests/test_" + name + ".cpp", "", kTemplateTest},
+          {"modality.h", "modality", kTemplateModalityHeader},
+          {"modality.cpp", "modality", kTemplateModality},
+          {"mae.toml", "modality", kTemplateMae},
+          {"simclr.toml", "modality", kTemplateSimclr},
+          {"compare.toml", "modality", kTemplateCompare},
+          {"encoder.h", "encoder", kTemplateEncoderHeader},
+          {"encoder.cpp", "encoder", kTemplateEncoder},
+          {"masker.h", "masker", kTemplateMaskerHeader},
+          {"masker.cpp", "masker", kTemplateMasker},
+          {"predictor.h", "predictor", kTemplatePredictorHeader},
+          {"predictor.cpp", "predictor", kTemplatePredictor},
+          {"objective.h", "objective", kTemplateObjectiveHeader},
+          {"objective.cpp", "objective", kTemplateObjective}};
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+  return text;
+}
+
+/// The lines of a template that apply: those between `@if KIND@` and `@end@` where the kind is asked for, those behind
+/// an `@else@` where it is not.
+std::string chosen_lines(std::string_view text, const std::set<std::string_view>& kinds) {
+  std::string out;
+  bool is_kept = true;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end);
+    if (line.starts_with("@if ")) {
+      is_kept = kinds.contains(line.substr(4, line.rfind('@') - 4));
+    } else if (line == "@else@\n") {
+      is_kept = !is_kept;
+    } else if (line == "@end@\n") {
+      is_kept = true;
+    } else if (is_kept) {
+      out += line;
+    }
+  }
+  return out;
+}
+
+/// "0.1" of "0.1.0": what a plugin asks find_package() for.
+std::string sdk_version() {
+  const std::string version = CAIRN_VERSION;
+  return version.substr(0, version.rfind('.'));
+}
+
+/// The name becomes a namespace, a file name and the first half of types.
+void check_name(const std::string& name, const PluginLoader& loader) {
+  static const std::set<std::string> taken = {
+      "alignas",  "alignof",  "and",     "asm",      "auto",     "bool",     "break",   "case",      "catch",
+      "char",     "class",    "compl",   "concept",  "const",    "continue", "default", "delete",    "do",
+      "double",   "else",     "enum",    "explicit", "export",   "extern",   "false",   "float",     "for",
+      "friend",   "goto",     "if",      "inline",   "int",      "long",     "mutable", "namespace", "new",
+      "nn",       "noexcept", "not",     "nullptr",  "operator", "or",       "private", "protected", "public",
+      "register", "requires", "return",  "short",    "signed",   "sizeof",   "static",  "struct",    "switch",
+      "template", "this",     "throw",   "true",     "try",      "typedef",  "typeid",  "typename",  "union",
+      "unsigned", "using",    "virtual", "void",     "volatile", "while",    "xor"};
+  const auto is_word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  if (name.empty() || name.size() > 40 || name[0] < 'a' || name[0] > 'z' ||
+      !std::all_of(name.begin(), name.end(), is_word))
+    throw ConfigError("", "'" + name + "' cannot name a plugin",
+                      "use up to 40 lower-case letters, digits and underscores, a letter first");
+  if (taken.contains(name))
+    throw ConfigError("", "'" + name + "' means something in C++ or in Cairn", "choose another name");
+  for (const PluginFile& file : loader.scan())
+    if (file.name == name)
+      throw ConfigError("", "there is a plugin '" + name + "' already: " + file.path.string(), "choose another name");
+}
+
+/// The folder that Cairn was installed to, or how to make one.
+std::string prefix(const PluginLoader& loader) {
+  const fs::path beside_core = loader.folders().back().path;  // PREFIX/lib/cairn/plugins
+  const fs::path folder = beside_core.parent_path().parent_path().parent_path();
+  return fs::exists(folder / "lib/cmake/Cairn/CairnConfig.cmake") ? folder.string() : "PREFIX";
+}
+
+void print_next_steps(const std::string& folder, const std::string& found, const std::set<std::string_view>& kinds) {
+  std::cout << "\nthen:\n";
+  if (found == "PREFIX") std::cout << "  cmake --install BUILD --prefix PREFIX      # Cairn itself, once\n";
+  std::cout << "  cmake -S " << folder << " -B " << folder << "/build -DCMAKE_PREFIX_PATH=" << found
+            << "\n  cmake --build " << folder << "/build\n  ctest --test-dir " << folder
+            << "/build --output-on-failure\n  cairn train " << folder << "/train.toml\n";
+  if (kinds.contains("modality")) std::cout << "  cairn compare " << folder << "/compare.toml\n";
+}
+
+int new_plugin(const Arguments& arguments, const Session& session) {
+  const PluginLoader loader = session.loader();
+  check_name(arguments.name, loader);
+  fs::path target = arguments.folder.empty() ? arguments.name : arguments.folder;
+  if (!target.has_filename()) target = target.parent_path();
+  if (fs::exists(target) && !(fs::is_directory(target) && fs::is_empty(target)))
+    throw ConfigError("", target.string() + " exists and is not an empty folder", "choose another with --folder");
+  const std::set<std::string_view> kinds = arguments.kinds();
+  AtomicFolder folder(target);
+  fs::create_directory(folder.file("tests"));
+  std::string made;
+  for (const TemplateFile& file : template_files(arguments.name)) {
+    if (!file.kind.empty() && !kinds.contains(file.kind)) continue;
+    const std::string text = replaced(chosen_lines(file.text, kinds), "@NAME@", arguments.name);
+    folder.write_file(file.path, replaced(text, "@SDK@", sdk_version()));
+    made += "  " + file.path + "\n";
+  }
+  folder.commit();
+  std::cout << "made " << target.string() << ":\n" << made;
+  print_next_steps(target.string(), prefix(loader), kinds);
+  return kDone;
+}
+
+}  // namespace
+
+void add_new_plugin(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand("new-plugin", "Makes a plugin that builds, trains and passes cairn conform");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("name", arguments->name, "what the plugin is called: radar")->required()->type_name("NAME");
+  for (std::size_t i = 0; i < kKinds.size(); ++i)
+    command->add_flag(std::string("--") + kKinds[i], arguments->wanted[i],
+                      std::string("with ") + (kKinds[i][0] == 'e' || kKinds[i][0] == 'o' ? "an " : "a ") + kKinds[i]);
+  command->add_option("--folder", arguments->folder, "where to make it; default: a folder of that name here")
+      ->type_name("FOLDER");
+  command->footer("Without a kind the plugin gets a modality.");
+  command->callback(
+      [arguments, &session] { session.action = [=, &session] { return new_plugin(*arguments, session); }; });
+}
+
+}  // namespace cairn::cli
