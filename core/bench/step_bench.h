@@ -18,7 +18,7 @@ struct StepBenchOptions {
 };
 
 /// What the training loop does on an experiment, without probes and logs between the steps.
-struct StepBench {
+struct CAIRN_API StepBench {
   Spread step_ms;                   // of the wall clock, without waiting for the loader
   Spread processor_ms;              // of all threads, the loader's too
   double wait_share = 0.0;          // of the wall time, spent waiting for the loader

@@ -23,7 +23,6 @@ constexpr std::int64_t kShown = 8;      // inputs whose tokens are shown
 constexpr std::int64_t kQueries = 3;
 constexpr std::int64_t kNear = 7;
 constexpr std::int64_t kMostPixels = 96;       // of a picture's side
-constexpr std::int64_t kMoments = 8;           // of a clip, beside each other
 constexpr std::int64_t kPlans = 16;            // that each input is asked with
 constexpr std::int64_t kMostValues = 1 << 25;  // of all tokens, for a probe to learn from
 constexpr double kHidden = 0.25;               // brightness of what is neither seen nor asked
@@ -46,31 +45,23 @@ Json image_json(const std::string& title, const at::Tensor& rgb) {
           {"rgb", base64(rgb.clamp(0, 255).to(at::kByte))}};
 }
 
-/// Colours [3,H,W] (0 .. 1) as bytes [H,W,3].
-at::Tensor in_bytes(const at::Tensor& colours) {
-  return colours.permute({1, 2, 0}).mul(255.0).clamp(0, 255).to(at::kByte);
-}
-
 /// Every n-th pixel, so that neither side is too long.
 at::Tensor thumbnail(const at::Tensor& picture) {
   const std::int64_t stride = (std::max(picture.size(0), picture.size(1)) + kMostPixels - 1) / kMostPixels;
   return picture.slice(0, 0, picture.size(0), stride).slice(1, 0, picture.size(1), stride).contiguous();
 }
 
-/// Of values over more than two axes, [S,H,W,...] once the first axes are one, at most kMoments moments beside each
-/// other: [H,moments*W,...].
-at::Tensor strip(const at::Tensor& slices) {
-  const std::int64_t count = slices.size(0), shown = std::min(count, kMoments);
-  std::vector<at::Tensor> moments;
-  for (std::int64_t i = 0; i < shown; ++i) moments.push_back(slices[(2 * i + 1) * count / (2 * shown)]);
-  return at::cat(moments, 1);
+/// Extent of the grid as a picture: the last two axes; of more, the middle of the first ones.
+std::pair<std::int64_t, std::int64_t> extent_of(const TokenGrid& grid) {
+  const auto& extent = grid.extent;
+  return {extent.size() > 1 ? extent[extent.size() - 2] : 1, extent.empty() ? 1 : extent.back()};
 }
 
-/// One value a token, [N,...], as a picture [H,W,...] of the last two axes of the grid; of more as a strip.
+/// One value a token, [N,...], as a picture [H,W,...].
 at::Tensor as_picture(const at::Tensor& tokens, const TokenGrid& grid) {
-  const auto& extent = grid.extent;
-  const std::int64_t height = extent.size() > 1 ? extent[extent.size() - 2] : 1;
-  return strip(tokens.unflatten(0, {-1, height, extent.empty() ? 1 : extent.back()}));
+  const auto [height, width] = extent_of(grid);
+  const std::int64_t slices = tokens.size(0) / (height * width);
+  return tokens.narrow(0, slices / 2 * height * width, height * width).unflatten(0, {height, width});
 }
 
 /// Brightness of each pixel of a picture from that of each token, [H,W,1].
@@ -94,17 +85,13 @@ at::Tensor principal(const at::Tensor& rows, std::int64_t count) {
   return (scores / (3.0 * scores.std(0, /*unbiased=*/false) + 1e-12)).clamp(-1.0, 1.0);
 }
 
-/// A sample [C,...] (0 .. 1) as a picture of its last two axes; of more as a strip, with a moment for each slice of the
-/// grid.
-at::Tensor picture_of(const at::Tensor& shown, const TokenGrid& grid) {
-  const at::Tensor colours = colourise(shown, grid.axes);
-  if (colours.dim() <= 3) return thumbnail(in_bytes(colours.dim() == 2 ? colours.unsqueeze(1) : colours));
-  const at::Tensor frames = colours.flatten(1, -3);  // [3,T,H,W]
-  const std::int64_t slices = grid.count() / (grid.extent[grid.extent.size() - 2] * grid.extent.back());
-  std::vector<at::Tensor> moments;
-  for (std::int64_t slice = 0; slice < slices; ++slice)
-    moments.push_back(thumbnail(in_bytes(frames.select(1, (2 * slice + 1) * frames.size(1) / (2 * slices)))));
-  return strip(at::stack(moments));
+/// A sample [C,...] (0 .. 1) as the picture whose rows and columns are its last two axes: of more, the middle of the
+/// first.
+at::Tensor picture_of(const at::Tensor& shown, const std::vector<Axis>& axes) {
+  at::Tensor colours = colourise(shown, axes);
+  while (colours.dim() > 3) colours = colours.select(1, colours.size(1) / 2);
+  if (colours.dim() == 2) colours = colours.unsqueeze(1);
+  return colours.permute({1, 2, 0}).mul(255.0).clamp(0, 255).to(at::kByte);
 }
 
 /// A picture with tokens of weight 0 to 1 [N] tinted orange.
@@ -146,7 +133,8 @@ Looked look(const OpenedRun& run, const SampleSource& source, at::Device device)
     features.push_back(encoded.pooled.to(at::kCPU, at::kFloat));
     labels.push_back(batch.label.cpu());
     const at::Tensor shown = modality.display(view).to(at::kCPU, at::kFloat);
-    for (std::int64_t row = 0; row < batch.size(); ++row) seen.pictures.push_back(picture_of(shown[row], view.grid));
+    for (std::int64_t row = 0; row < batch.size(); ++row)
+      seen.pictures.push_back(thumbnail(picture_of(shown[row], view.grid.axes)));
   });
   if (features.empty()) return seen;
   if (!tokens.empty()) seen.all_tokens = at::cat(tokens);

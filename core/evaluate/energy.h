@@ -28,8 +28,8 @@ struct Energy {
   at::Tensor target;     // float [B,N,D]
 };
 
-/// Whether energies can be had: the experiment predicts tokens of the one view that evaluation looks at, and targets are
-/// made of whole views.
+/// Whether energies can be had: the experiment predicts tokens of the one view that evaluation looks at, and targets
+/// are made of whole views.
 CAIRN_API bool has_energy(const Composition& parts);
 
 /// Asks about a prepared batch with the plans of the experiment's masker. Runs in evaluation mode, without gradient.

@@ -17,8 +17,8 @@
 namespace cairn {
 namespace {
 
-// Of outputs, relative to the largest one: other kernels and other orders of sums, on a GPU too.
-constexpr double kSameOutput = 1e-3;
+// Of outputs, relative to the largest one: other orders of sums.
+constexpr double kSameOutput = 1e-4;
 constexpr const char* kKey = "initial.path";
 
 /// Options that both have and that differ, a line each.

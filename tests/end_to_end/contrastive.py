@@ -6,9 +6,10 @@ import pathlib
 from program import SOURCE, checkpoint, floats, folders, losses, require, require_in, run, tensors, train
 
 FEW = dict(train__steps=20, train__batch_size=32, train__workers=1, train__threads=1, log__every=1, checkpoint__every=100,
-           encoder__width=32, encoder__depth=1, encoder__heads=2, projector__hidden=128, modality__train_samples=200,
-           modality__test_samples=20, evaluate__every=0, evaluate__final_train_samples=40, evaluate__final_test_samples=20,
+           encoder__width=32, encoder__depth=1, encoder__heads=2, modality__train_samples=200, modality__test_samples=20,
+           evaluate__every=0, evaluate__final_train_samples=40, evaluate__final_test_samples=20,
            evaluate__baselines="false", log__tensorboard="false", schedule__warmup_share=0.0)
+SMALL_HEAD = dict(projector__hidden=128, projector__prototypes=128)
 CONFIGS = SOURCE / "configs/contrastive"
 
 
@@ -30,8 +31,8 @@ def student(folder, step):
 def falling(base):
     for path in small():
         folder = base / path.stem
-        few = {"projector__prototypes": 128} if path.stem.startswith(("dino", "ibot")) else {}
-        train(folder, experiment=path, **FEW, **few)
+        head = SMALL_HEAD if path.stem.startswith(("dino", "ibot")) else {}
+        train(folder, experiment=path, **FEW, **head)
         values = [record["loss"] for record in losses(folder)]
         require(len(values) == 20 and all(map(math.isfinite, values)), f"{path.name}: {values}")
         require(mean(values[-5:]) < mean(values[:5]), f"{path.name} does not learn: {values}")

@@ -119,7 +119,7 @@ def hubs(base):
     subprocess.run([str(CAIRN), "convert", str(base / "run"), str(good), "--to", "huggingface"], check=True,
                    stdout=subprocess.DEVNULL)
     config = json.loads((good / "config.json").read_text())
-    for key, value, sentence in (("num_hidden_layers", 10**12, "layers"), ("hidden_size", 10**12, "width"),
+    for key, value, sentence in (("num_hidden_layers", 10**12, "layers"), ("hidden_size", 10**12, "of another shape"),
                                  ("patch_size", [4], "patch_size"), ("image_size", "big", "image_size"),
                                  ("hidden_size", -1, "hidden_size"), ("num_attention_heads", 7, ""),
                                  ("model_type", "bert", "bert"), ("hidden_act", "relu", "relu"),

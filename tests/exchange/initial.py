@@ -79,11 +79,11 @@ def refused(source):
     require_in("of another shape: blocks.0.", text)
     require_in("initial.path", text)
     require_in("of another shape", run("check", TINY, *words, "--set", "initial.partial=true", encoder__width=48))
-    text = run("check", TINY, *words, encoder__heads=4, code=2)
+    text = run("check", TINY, *words, encoder__position_order="yx", code=2)
     require_in("computes something else", text)
-    require_in("encoder.heads is 4, the source has 2", text)
+    require_in('encoder.position_order is "yx", the source has "xy"', text)
     require_in("no such source", run("check", TINY, initial__path="nowhere", code=2))
-    require_in("must be one of both, student, teacher", run("check", TINY, *words, initial__copy="neither", code=2))
+    require_in('must be one of "both", "student", "teacher"', run("check", TINY, *words, initial__copy="neither", code=2))
 
 
 def main():
