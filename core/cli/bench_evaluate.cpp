@@ -10,6 +10,7 @@
 #include "cairn/error.h"
 #include "cli/compose.h"
 #include "cli/device.h"
+#include "evaluate/embedding.h"
 
 namespace cairn::cli {
 namespace {
@@ -43,8 +44,8 @@ FeatureSet features_of(const Experiment& experiment, PluginLoader& plugins, at::
     const auto source = parts->modality->open(split, Purpose::evaluate);
     if (!source) throw DataError("the data has no training or no test part", experiment.modality.type);
     const auto chosen = choose_samples(source->size(), most, options.seed, static_cast<std::uint64_t>(split));
-    return labelled(collect_features(
-        *parts->modality, *source, chosen, [&](const View& view) { return branch->embed(view); }, options));
+    return labelled(
+        collect_features(*parts->modality, *source, chosen, branch_embedding(*branch, settings.segments), options));
   };
   FeatureSet set{collect(Split::train, settings.final_train_samples), collect(Split::test, settings.final_test_samples),
                  static_cast<std::int64_t>(parts->modality->open(Split::train, Purpose::evaluate)->classes().size())};

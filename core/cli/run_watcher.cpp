@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "evaluate/embedding.h"
+#include "model/evaluation_mode.h"
 
 namespace cairn {
 namespace {
@@ -19,11 +20,8 @@ std::optional<std::int64_t> resumed_at(std::int64_t first_step) {
 Embed probed_embedding(const Composition& parts, const EvaluateSettings& settings) {
   const std::shared_ptr<Branch> branch = parts.teacher ? parts.teacher : parts.student;
   return [branch, embed = branch_embedding(*branch, settings.segments)](const View& view) {
-    const bool was_training = branch->is_training();
-    branch->eval();
-    at::Tensor features = embed(view);
-    branch->train(was_training);
-    return features;
+    const EvaluationMode mode(*branch);
+    return embed(view);
   };
 }
 

@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 
 #include "cairn/error.h"
-#include "evaluate/evaluation_mode.h"
 #include "evaluate/knn.h"
 #include "model/engine.h"
+#include "model/evaluation_mode.h"
 
 namespace cairn {
 namespace {

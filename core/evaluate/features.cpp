@@ -218,4 +218,10 @@ void check_features(const at::Tensor& x, const at::Tensor& y, const std::string&
                 "training has probably diverged: lower optim.lr, or set optim.clip");
 }
 
+void check_labels(const at::Tensor& y, std::int64_t classes, const std::string& what) {
+  if (y.dim() == 2 ? y.size(1) == classes : y.min().item<std::int64_t>() >= 0 && y.max().item<std::int64_t>() < classes)
+    return;
+  throw Error("labels must lie in 0 to " + std::to_string(classes - 1), what);
+}
+
 }  // namespace cairn

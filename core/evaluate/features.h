@@ -118,4 +118,8 @@ CAIRN_API Features low_shot(const Features& features, double amount, std::uint64
 /// Error, naming `what`, unless there are rows, one label a row, and only finite values.
 CAIRN_API void check_features(const at::Tensor& x, const at::Tensor& y, const std::string& what);
 
+/// Error, naming `what`, unless labels int64 [N] lie in 0 to `classes` - 1, or labels float [N,C] have a column a
+/// class.
+CAIRN_API void check_labels(const at::Tensor& y, std::int64_t classes, const std::string& what);
+
 }  // namespace cairn

@@ -52,12 +52,6 @@ Choice choose_c(const at::Tensor& x, const at::Tensor& y, std::int64_t classes, 
   return best;
 }
 
-void check_labels(const at::Tensor& y, std::int64_t classes, const char* what) {
-  if (y.dim() == 2 ? y.size(1) == classes : y.min().item<std::int64_t>() >= 0 && y.max().item<std::int64_t>() < classes)
-    return;
-  throw Error("labels must lie in 0 to " + std::to_string(classes - 1), what);
-}
-
 }  // namespace
 
 LinearProbe::LinearProbe(const Features& train, std::int64_t classes, const LinearProbeOptions& options)

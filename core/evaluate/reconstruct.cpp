@@ -6,8 +6,8 @@
 
 #include "cairn/error.h"
 #include "cairn/nn/tokens.h"
-#include "evaluate/evaluation_mode.h"
 #include "model/engine.h"
+#include "model/evaluation_mode.h"
 
 namespace cairn {
 namespace {

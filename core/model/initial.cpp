@@ -9,6 +9,7 @@
 #include "cairn/error.h"
 #include "cairn/nn/positions.h"
 #include "checkpoint/option_table.h"
+#include "model/evaluation_mode.h"
 #include "model/named_state.h"
 #include "model/network_source.h"
 #include "model/noise.h"
@@ -29,21 +30,6 @@ std::string differing(const Value::Table& own, const Value::Table& source, const
       lines += fmt::format("\n  {}.{} is {}, the source has {}", table, name, mine->text(), value.text());
   return lines;
 }
-
-/// Networks in evaluation mode as long as it lives.
-class EvaluationMode {
- public:
-  explicit EvaluationMode(torch::nn::Module& module) : module_(module), was_training_(module.is_training()) {
-    module_.eval();
-  }
-  ~EvaluationMode() { module_.train(was_training_); }
-  EvaluationMode(const EvaluationMode&) = delete;
-  EvaluationMode& operator=(const EvaluationMode&) = delete;
-
- private:
-  torch::nn::Module& module_;
-  bool was_training_;
-};
 
 class Starter {
  public:

@@ -35,22 +35,18 @@ at::Tensor Optimizer::step(const StepRates& rates, const at::Tensor& gradient_no
   if (settings_.type == "adamw") scale = at::where(gradient_norm.isfinite(), scale, at::full_like(scale, kNotFinite));
   if (settings_.type != "adamw" && settings_.clip > 0) student_.gradients().mul_(scale);
   for (const SegmentGroup& group : student_.groups()) {
-    if (group.frozen || done_ < freeze_steps(group)) {
-      student_.gradients().narrow(0, group.begin, group.end - group.begin).zero_();
-      follow(group.begin, group.end, rates.momentum);
-      continue;
-    }
+    const bool moves = !group.frozen && done_ >= freeze_steps(group);
     double lr = rates.lr, decay = group.decay ? rates.weight_decay : 0.0;
     if (group.rule >= 0) {
       const OptimRule& rule = settings_.rule[static_cast<std::size_t>(group.rule)];
       lr = (rule.constant_lr ? rates.full_lr : rates.lr) * rule.lr_factor;
       decay *= rule.decay_factor;
     }
-    if (settings_.type == "adamw") {
+    if (moves && settings_.type == "adamw") {
       adamw(group, lr, decay, rates, scale);
       continue;
     }
-    sgd(group, lr, decay);
+    if (moves) sgd(group, lr, decay);
     student_.gradients().narrow(0, group.begin, group.end - group.begin).zero_();
     follow(group.begin, group.end, rates.momentum);
   }

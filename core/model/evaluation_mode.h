@@ -8,14 +8,12 @@
 
 namespace cairn {
 
-/// Evaluation mode for every module of the student, as long as this lives.
+/// Evaluation mode for a module, or for all that a student consists of, as long as this lives; they must outlive it.
 class EvaluationMode {
  public:
+  explicit EvaluationMode(torch::nn::Module& module) { enter(module); }
   explicit EvaluationMode(const Composition& parts) {
-    for (const auto& [name, module] : parts.student_modules()) {
-      modules_.emplace_back(module, module->is_training());
-      module->eval();
-    }
+    for (const auto& [name, module] : parts.student_modules()) enter(*module);
   }
   EvaluationMode(const EvaluationMode&) = delete;
   EvaluationMode& operator=(const EvaluationMode&) = delete;
@@ -24,7 +22,12 @@ class EvaluationMode {
   }
 
  private:
-  std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> modules_;
+  void enter(torch::nn::Module& module) {
+    modules_.emplace_back(&module, module.is_training());
+    module.eval();
+  }
+
+  std::vector<std::pair<torch::nn::Module*, bool>> modules_;
 };
 
 }  // namespace cairn
