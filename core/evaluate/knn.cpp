@@ -1,12 +1,10 @@
 #include "evaluate/knn.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-
-#include <future>
 
 #include "cairn/error.h"
 #include "evaluate/metrics.h"
+#include "kernels/split_work.h"
 
 namespace cairn {
 namespace {
@@ -66,17 +64,6 @@ class Nearest {
   std::vector<Neighbour> kept_;
 };
 
-/// Calls work(begin, end) on as many threads as ATen computes with. (at::parallel_for is serial without OpenMP flags.)
-template <class Work>
-void split_rows(std::int64_t rows, const Work& work) {
-  const std::int64_t threads = std::min<std::int64_t>(rows, at::get_num_threads());
-  std::vector<std::future<void>> parts;
-  for (std::int64_t t = 1; t < threads; ++t)
-    parts.push_back(std::async(std::launch::async, work, rows * t / threads, rows * (t + 1) / threads));
-  work(0, rows / std::max<std::int64_t>(1, threads));
-  for (auto& part : parts) part.get();
-}
-
 /// The nearest rows of `bank` [N,D] to each of `queries` [M,D], both of unit length.
 std::vector<Nearest> search(const at::Tensor& bank, const at::Tensor& queries, std::size_t count) {
   std::vector<Nearest> near(static_cast<std::size_t>(queries.size(0)), Nearest(count));
@@ -86,10 +73,11 @@ std::vector<Nearest> search(const at::Tensor& bank, const at::Tensor& queries, s
     if (rows != cosines.size(1)) cosines = at::empty({queries.size(0), rows});
     at::mm_out(cosines, queries, bank.narrow(0, begin, rows).t());
     const auto* values = cosines.const_data_ptr<float>();
-    split_rows(queries.size(0), [&near, values, rows, begin](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i)
-        near[static_cast<std::size_t>(i)].add({values + i * rows, static_cast<std::size_t>(rows)}, begin);
-    });
+    kernels::split_work(
+        queries.size(0), /*grain=*/1, [&near, values, rows, begin](std::int64_t first, std::int64_t last) {
+          for (std::int64_t i = first; i < last; ++i)
+            near[static_cast<std::size_t>(i)].add({values + i * rows, static_cast<std::size_t>(rows)}, begin);
+        });
   }
   return near;
 }
@@ -103,12 +91,6 @@ at::Tensor weights(const at::Tensor& cosine, double temperature) {
   const at::Tensor wide = cosine.to(at::kDouble);
   if (temperature == 0.0) return at::ones_like(wide);
   return wide.sub(wide.narrow(1, 0, 1)).div_(temperature).exp_();
-}
-
-void check_labels(const at::Tensor& y, std::int64_t classes) {
-  const bool fits =
-      y.dim() == 2 ? y.size(1) == classes : y.min().item<std::int64_t>() >= 0 && y.max().item<std::int64_t>() < classes;
-  if (!fits) throw Error("labels must lie in 0 to " + std::to_string(classes - 1), "nearest neighbours, training part");
 }
 
 }  // namespace
@@ -160,7 +142,7 @@ at::Tensor knn_votes(const at::Tensor& train_x, const at::Tensor& train_y, const
   const at::NoGradGuard no_grad;
   check_features(train_x, train_y, "nearest neighbours, training part");
   check_features(x, at::zeros({x.defined() ? x.size(0) : 0}, at::kLong), "nearest neighbours, test part");
-  check_labels(train_y, classes);
+  check_labels(train_y, classes, "nearest neighbours, training part");
   if (options.neighbours < 1 || options.temperature < 0.0)
     throw Error("neighbours must be positive, and the temperature not negative", "nearest neighbours");
   const Neighbours near = nearest_rows(train_x, x, options.neighbours, options.device);

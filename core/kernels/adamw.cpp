@@ -1,12 +1,12 @@
 #include "kernels/adamw.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <cmath>
 #include <vector>
 
 #include "kernels/adamw_range.h"
+#include "kernels/split_work.h"
 
 namespace cairn::kernels {
 namespace {
@@ -61,8 +61,8 @@ void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& s
     state.gradients.zero_();
     return;
   }
-  at::parallel_for(0, range.size, kGrain,
-                   [&](std::int64_t begin, std::int64_t end) { adamw_range(range.part(begin, end), factors); });
+  split_work(range.size, kGrain,
+             [&](std::int64_t begin, std::int64_t end) { adamw_range(range.part(begin, end), factors); });
 }
 
 }  // namespace cairn::kernels

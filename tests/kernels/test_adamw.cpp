@@ -57,6 +57,21 @@ std::vector<at::Device> devices() {
 
 }  // namespace
 
+TEST_CASE("AdamW gives the same on any number of threads", "[kernels]") {
+  const int threads = at::get_num_threads();
+  const AdamwState start = random_state(at::kCPU, true);
+  AdamwState one = clone(start, at::kFloat), two = clone(start, at::kFloat);
+  at::set_num_threads(1);
+  adamw(one, {.lr = 1e-3, .decay = 0.05, .momentum = 0.99}, at::scalar_tensor(0.5));
+  at::set_num_threads(2);
+  adamw(two, {.lr = 1e-3, .decay = 0.05, .momentum = 0.99}, at::scalar_tensor(0.5));
+  at::set_num_threads(threads);
+  CHECK(!at::equal(one.values, start.values));
+  CHECK(at::equal(one.values, two.values));
+  CHECK(at::equal(one.teacher, two.teacher));
+  CHECK(at::equal(one.second, two.second));
+}
+
 TEST_CASE("AdamW in one pass equals a float64 reference on every device", "[kernels]") {
   for (const at::Device device : devices())
     for (const bool with_teacher : {true, false})
