@@ -8,7 +8,7 @@ from program import SHARED, SOURCE, folders, losses, require, require_in, run, t
 
 CONFIGS = SOURCE / "configs/generative"
 FEW = dict(train__steps=20, train__batch_size=8, train__threads=1, log__every=1, log__tensorboard="false", optim__lr=3e-3,
-           encoder__width=64, encoder__depth=3, evaluate__every=0, evaluate__final_train_samples=40,
+           encoder__width=64, encoder__heads=2, encoder__depth=3, evaluate__every=0, evaluate__final_train_samples=40,
            evaluate__final_test_samples=40, evaluate__baselines="false", schedule__warmup_share=0.0)
 SETS = {"-cifar10": "images/cifar10_small", "-esc10": "audio/esc10"}
 
