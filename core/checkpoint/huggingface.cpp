@@ -44,10 +44,10 @@ SafetensorsFile read_folder(const fs::path& folder) {
   return all;
 }
 
-void require_gelu(const JsonFile& config) {
-  const auto name = config.value<std::string>("hidden_act", "gelu");
-  if (name != "gelu")
-    throw DataError("the activation is '" + name + "'; only the exact \"gelu\" is read", config.path().string());
+void require_activation(const JsonFile& config, const char* key, const std::string& wanted) {
+  const auto name = config.value(key, wanted);
+  if (name != wanted)
+    throw DataError(fmt::format("{} is \"{}\"; only \"{}\" is read", key, name, wanted), config.path().string());
 }
 
 /// What config.json and the names say of the blocks "encoder.layer.0.": depth, biases, LayerScale, SwiGLU.
@@ -89,10 +89,12 @@ void add(Value::Table& table, std::initializer_list<std::pair<std::string, Value
 Value text(const char* value) { return Value(std::string(value)); }
 
 /// A classifier or pooler behind the encoder, where the weights have one.
-void read_head(WeightSource& weights, const std::string& prefix, HeadInput input, PublishedModel& model) {
+void read_head(const JsonFile& config, WeightSource& weights, const std::string& prefix, HeadInput input,
+               PublishedModel& model) {
   PublishedHead head;
   KeyMap keys;
   if (weights.has(prefix + "pooler.dense.weight")) {
+    require_activation(config, "pooler_act", "tanh");
     head.is_pooler = true;
     keys.affine(prefix + "pooler.dense", "linear");
   } else if (weights.has("classifier.weight")) {
@@ -106,10 +108,17 @@ void read_head(WeightSource& weights, const std::string& prefix, HeadInput input
   model.head = std::move(head);
 }
 
+/// The grid of views of this extent; what is left over behind the last whole patch does not count, as in transformers.
+TokenGrid whole_patches(const TokenizerSpec& tokenizer, std::vector<std::int64_t> extent) {
+  for (std::size_t i = 0; i < extent.size(); ++i)
+    if (extent[i] > tokenizer.patch[i]) extent[i] -= extent[i] % tokenizer.patch[i];
+  return tokenizer.grid(extent);
+}
+
 void read_tokenizer(const JsonFile& config, const char* channels, PublishedModel& model) {
   model.tokenizer = {
       config.value<std::int64_t>(channels, 3), config.sizes("patch_size", 2), {Axis::height, Axis::width}};
-  model.grid = model.tokenizer.grid(config.sizes("image_size", 2));
+  model.grid = whole_patches(model.tokenizer, config.sizes("image_size", 2));
 }
 
 void read_video_tokenizer(const JsonFile& config, const char* channels, const char* frames, const char* side,
@@ -118,7 +127,7 @@ void read_video_tokenizer(const JsonFile& config, const char* channels, const ch
   model.tokenizer = {config.value<std::int64_t>(channels, 3),
                      {config.size("tubelet_size"), patch[0], patch[1]},
                      {Axis::time, Axis::height, Axis::width}};
-  model.grid = model.tokenizer.grid({config.size(frames), size[0], size[1]});
+  model.grid = whole_patches(model.tokenizer, {config.size(frames), size[0], size[1]});
 }
 
 /// The decoder of MAE: class token and all places in their order, learned positions.
@@ -142,7 +151,7 @@ PublishedNetwork read_mae_decoder(const JsonFile& config, WeightSource& weights,
 /// decoder of MAE.
 PublishedModel read_vit(const JsonFile& config, WeightSource& weights, bool is_dino, HeadInput head,
                         bool has_registers) {
-  require_gelu(config);
+  require_activation(config, "hidden_act", "gelu");
   const Biases biases = config.value("qkv_bias", true) ? Biases::all : Biases::none;
   const double epsilon = config.value("layer_norm_eps", 1e-12);
   PublishedModel model;
@@ -159,10 +168,11 @@ PublishedModel read_vit(const JsonFile& config, WeightSource& weights, bool is_d
   TensorMap& network = model.encoder.weights;
   weights.move(vit_keys(facts), network);
   model.shows_class_token = facts.class_token;
-  read_head(weights, facts.prefix, head, model);
+  read_head(config, weights, facts.prefix, head, model);
   if (weights.has("decoder.decoder_embed.weight")) model.predictor = read_mae_decoder(config, weights, biases, epsilon);
   const auto token = network.find("registers");
   const std::int64_t registers = token == network.end() || token->second.dim() < 2 ? 0 : token->second.size(1);
+  if (token != network.end() && registers == 0) network.erase(token);
   model.encoder.options =
       shape_options(network, facts.width, config.size("num_attention_heads"), facts.blocks, epsilon);
   add(model.encoder.options, {{"preset", text("")},
@@ -179,8 +189,10 @@ PublishedModel read_vit(const JsonFile& config, WeightSource& weights, bool is_d
 
 /// VideoMAE: positions by running number, and a decoder over seen and asked tokens.
 PublishedModel read_videomae(const JsonFile& config, WeightSource& weights) {
-  require_gelu(config);
-  const Biases biases = config.value("qv_bias", true) ? Biases::query_value : Biases::none;
+  require_activation(config, "hidden_act", "gelu");
+  // The option's name in transformers 5, and the one before.
+  const bool has_biases = config.value("qv_bias", config.value("qkv_bias", true));
+  const Biases biases = has_biases ? Biases::query_value : Biases::none;
   const double epsilon = config.value("layer_norm_eps", 1e-12);
   PublishedModel model;
   read_video_tokenizer(config, "num_channels", "num_frames", "image_size", model);
@@ -195,7 +207,7 @@ PublishedModel read_videomae(const JsonFile& config, WeightSource& weights) {
   model.reconstruction =
       Reconstruction{config.value("norm_pix_loss", true) ? PatchNorm::patch_channel : PatchNorm::none, 0.0,
                      model.tokenizer.channels == 3};
-  read_head(weights, prefix, has_norm ? HeadInput::first : HeadInput::mean, model);
+  read_head(config, weights, prefix, has_norm ? HeadInput::first : HeadInput::mean, model);
   if (!weights.has("encoder_to_decoder.weight")) return model;
 
   PublishedNetwork decoder;
@@ -227,7 +239,7 @@ PublishedHead read_attentive_head(const JsonFile& config, WeightSource& weights,
 
 /// V-JEPA 2: rotary positions in the layout it was trained with, numbered on the grid of the configuration.
 PublishedModel read_vjepa2(const JsonFile& config, WeightSource& weights) {
-  require_gelu(config);
+  require_activation(config, "hidden_act", "gelu");
   const Biases biases = config.value("qkv_bias", true) ? Biases::all : Biases::none;
   const double epsilon = config.value("layer_norm_eps", 1e-6);
   PublishedModel model;

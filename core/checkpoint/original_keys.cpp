@@ -19,17 +19,18 @@ std::string block_name(const WeightSource& weights, const std::string& from, std
   return name;
 }
 
-/// The MLP of a block: SwiGLU with both of its maps in one matrix (DINOv2) or in two (V-JEPA 2), or GELU.
+/// The MLP of a block: SwiGLU with both of its maps in one matrix (DINOv2, timm) or in two (V-JEPA 2), or GELU.
 void add_mlp(const WeightSource& weights, const std::string& from, const std::string& to, KeyMap& keys) {
-  if (weights.has(from + "w12.weight")) {
-    for (const std::string part : {".weight", ".bias"})
-      keys.split(from + "w12" + part, {to + "fc1" + part, to + "gate" + part});
-    return keys.affine(from + "w3", to + "fc2");
+  const bool is_dino = weights.has(from + "w12.weight"), is_apart = weights.has(from + "fc3.weight");
+  const std::string in = from + (is_dino ? "w12" : "fc1"), out = from + (is_dino ? "w3" : is_apart ? "fc3" : "fc2");
+  const auto last = weights.find(out + ".weight");
+  if (last && last->dim() == 2 && last->size(1) > 0 && weights.rows(in + ".weight", 0) == 2 * last->size(1)) {
+    for (const std::string part : {".weight", ".bias"}) keys.split(in + part, {to + "fc1" + part, to + "gate" + part});
+  } else {
+    keys.affine(in, to + "fc1");
   }
-  keys.affine(from + "fc1", to + "fc1");
-  const bool is_gated = weights.has(from + "fc3.weight");
-  if (is_gated) keys.affine(from + "fc2", to + "gate");
-  keys.affine(from + (is_gated ? "fc3" : "fc2"), to + "fc2");
+  if (is_apart) keys.affine(from + "fc2", to + "gate");
+  keys.affine(out, to + "fc2");
 }
 
 /// Adds what there is of these pairs of names.

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <regex>
@@ -49,12 +50,25 @@ std::vector<fs::path> files_of(const fs::path& path) {
   return found;
 }
 
+/// Takes off what a program of one's own put before the names of an encoder: "encoder.", "model.". VideoMAE's
+/// "encoder." stands beside a decoder, and stays.
+void strip_prefix(TensorMap& network) {
+  const std::string first = "patch_embed.proj.weight";
+  if (network.contains(first) || network.contains("encoder_to_decoder.weight")) return;
+  const std::string prefix = WeightSource(network).prefix_before(first);
+  TensorMap bare;
+  for (const auto& [name, tensor] : network)
+    bare[name.starts_with(prefix) ? name.substr(prefix.size()) : name] = tensor;
+  network.swap(bare);
+}
+
 /// The tensors below `key` ("teacher/"), wrappers taken off their names.
 TensorMap unwrapped(const TensorMap& all, const std::string& key) {
   static const std::regex wrappers("(module\\.|backbone\\.|_orig_mod\\.)");
   TensorMap found;
   for (auto it = all.lower_bound(key); it != all.end() && it->first.starts_with(key); ++it)
     found[std::regex_replace(it->first.substr(key.size()), wrappers, "")] = it->second;
+  strip_prefix(found);
   return found;
 }
 
@@ -108,7 +122,7 @@ Contents sort_out(const TensorMap& all, const Sizes& sizes) {
       return contents;
     }
     const bool is_mae = std::string_view(key) == "model/";
-    const bool is_video = contents.student.contains("encoder.patch_embed.proj.weight");
+    const bool is_video = contents.student.contains("encoder_to_decoder.weight");
     contents.family = is_video ? Family::videomae : is_mae ? Family::mae : Family::dino;
     return contents;
   }
@@ -163,22 +177,23 @@ std::vector<std::int64_t> extent_of(std::int64_t count, std::size_t axes, std::i
 /// What the tokenizer and the positions say of the views.
 void read_views(std::int64_t tokens, Family family, const Sizes& sizes, PublishedModel& model) {
   const std::size_t axes = model.tokenizer.patch.size();
-  const std::int64_t side = sizes.value("img_size", 0);
+  const auto sides = sizes.sides();
   const bool is_oblong = tokens > 0 && extent_of(tokens, 2, 0)[0] != extent_of(tokens, 2, 0)[1];
   // AudioMAE's clips of five seconds have as many tokens as a square; no MAE of gray pictures was published.
-  const bool is_audiomae = family == Family::mae && side == 0 && tokens > 0 && tokens % kMelPatches == 0;
+  const bool is_audiomae = family == Family::mae && !sides && tokens > 0 && tokens % kMelPatches == 0;
   const bool is_sound = axes == 2 && model.tokenizer.channels == 1 && (is_oblong || is_audiomae);
   model.tokenizer.axes = axes == 3  ? std::vector{Axis::time, Axis::height, Axis::width}
                          : is_sound ? std::vector{Axis::time, Axis::frequency}
                                     : std::vector{Axis::height, Axis::width};
-  const std::int64_t patch = model.tokenizer.patch.back();
   const bool is_second = family == Family::vjepa2 || family == Family::vjepa21;
   const std::int64_t frames = sizes.value("num_frames", is_second ? 64 : 16);
   const std::int64_t layers = axes == 3 ? std::max<std::int64_t>(1, frames / model.tokenizer.patch.front()) : 1;
   std::vector<std::int64_t> extent;
-  if (side > 0 || tokens == 0) {
-    const std::int64_t across = (side > 0 ? side : is_second ? 256 : 224) / patch;
-    extent = axes == 3 ? std::vector{layers, across, across} : std::vector{across, across};
+  if (sides || tokens == 0) {
+    const std::int64_t usual = is_second ? 256 : 224;
+    extent = sides.value_or(std::vector{usual, usual});
+    for (std::size_t i = 0; i < 2; ++i) extent[i] /= model.tokenizer.patch[axes - 2 + i];
+    if (axes == 3) extent.insert(extent.begin(), layers);
   } else {
     extent = is_sound ? std::vector{tokens / kMelPatches, kMelPatches} : extent_of(tokens, axes, layers);
   }
@@ -189,10 +204,47 @@ void read_views(std::int64_t tokens, Family family, const Sizes& sizes, Publishe
         sizes.checkpoint(), "say the sizes in an architecture.json beside it: img_size, num_frames");
 }
 
+// Heads that have no part in the features.
+constexpr std::array kUnused = {"head.", "fc_norm.", "dino_head.", "ibot_head."};
+
 /// A head, projector or decoder that has no part in the features.
 void leave_out(WeightSource& weights, const char* head, PublishedModel& model) {
   const std::size_t count = weights.drop(head);
   if (count > 0) model.gaps.push_back(fmt::format("not read: {} tensors of '{}', no part of the encoder", count, head));
+}
+
+std::int64_t register_count(const TensorMap& network) {
+  const auto registers = network.find("registers");
+  return registers == network.end() || registers->second.dim() < 2 ? 0 : registers->second.size(1);
+}
+
+/// How many of `count` places are those of patches. Class token and registers, `leading` and `registers` of them, may
+/// have places before: in DINO and DINOv2 only the class token, in timm's models both or none.
+std::int64_t patch_places(std::int64_t count, std::int64_t leading, std::int64_t registers, Family family) {
+  if (registers == 0 && family == Family::mae) return count - leading;
+  const auto is_square = [](std::int64_t n) { return n > 0 && extent_of(n, 2, 0)[0] == extent_of(n, 2, 0)[1]; };
+  for (const std::int64_t before : {leading, std::int64_t{0}, leading + registers})
+    if (is_square(count - before)) return count - before;
+  return count - leading;
+}
+
+/// The positions of class token and patches out of a table of `patches` of them. Registers have no place of their own
+/// in the network: those that the table has for them become a part of them.
+void place_tokens(const at::Tensor& table, std::int64_t patches, const Sizes& sizes, TensorMap& network) {
+  const std::int64_t leading = network.contains("class_token") ? 1 : 0, before = table.size(1) - patches;
+  if (before == leading) {
+    network["positions"] = table;
+    return;
+  }
+  if (before > leading) {
+    at::Tensor& registers = network.at("registers");
+    if (registers.dim() != 3 || registers.size(2) != table.size(2))
+      throw DataError(fmt::format("the registers have the shape [{}]", fmt::join(registers.sizes(), ", ")),
+                      sizes.checkpoint(), "it should be [1, registers, features]");
+    registers = registers + table.slice(1, leading, before);
+  }
+  const at::Tensor first = before == 0 ? at::zeros({1, leading, table.size(2)}, table.options()) : table;
+  network["positions"] = at::cat({first.slice(1, 0, leading), table.slice(1, before)}, 1);
 }
 
 /// The table of positions, if it is learned; fixed ones are made anew. Returns the number of patches it is for, 0
@@ -206,15 +258,10 @@ std::int64_t move_positions(WeightSource& weights, const std::string& prefix, Fa
                     sizes.checkpoint(), "it should be [1, tokens, features]");
   const std::int64_t count = table.size(1);
   if (family != Family::dino && family != Family::mae && family != Family::videomae) return count;
-  if (!network.contains("class_token")) {
-    network["positions"] = table;
-    return count;
-  }
-  // timm's models with registers keep no position for the class token.
-  const auto is_square = [](std::int64_t n) { return extent_of(n, 2, 0)[0] == extent_of(n, 2, 0)[1]; };
-  const bool is_bare = is_square(count) && !is_square(count - 1);
-  network["positions"] = is_bare ? at::cat({at::zeros({1, 1, table.size(2)}), table}, 1) : table;
-  return is_bare ? count : count - 1;
+  const std::int64_t leading = network.contains("class_token") ? 1 : 0;
+  const std::int64_t patches = patch_places(count, leading, register_count(network), family);
+  place_tokens(table, patches, sizes, network);
+  return patches;
 }
 
 /// The blocks that V-JEPA 2.1's levels lie behind, from 0: none for others.
@@ -235,8 +282,7 @@ Value::Table encoder_options(const TensorMap& network, Family family, const Size
   Value::Table options =
       shape_options(network, width, depth, sizes.value("num_heads", usual_heads(width, family)), sizes.epsilon());
   const bool has_class = network.contains("class_token");
-  const auto registers = network.find("registers");
-  const std::int64_t count = registers == network.end() || registers->second.dim() < 2 ? 0 : registers->second.size(1);
+  const std::int64_t count = register_count(network);
   const bool is_rotary = family == Family::vjepa2 || family == Family::vjepa21;
   const bool is_jepa = family == Family::ijepa || family == Family::jepa;
   Value::Array levels;
@@ -269,7 +315,7 @@ Value::Table encoder_options(const TensorMap& network, Family family, const Size
 PublishedNetwork read_encoder(WeightSource& weights, const std::string& prefix, Family family, const Sizes& sizes,
                               PublishedModel& model) {
   const auto kernel = weights.find(prefix + "patch_embed.proj.weight");
-  if (!kernel || kernel->dim() < 3)
+  if (!kernel || (kernel->dim() != 4 && kernel->dim() != 5) || kernel->numel() == 0)
     throw DataError("there is no encoder with a patch embedding in this file", sizes.checkpoint(),
                     "it must be a checkpoint of I-JEPA, V-JEPA, DINO, DINOv2, MAE, VideoMAE or AudioMAE, or of timm");
   model.tokenizer = {kernel->size(1), kernel->sizes().slice(2).vec(), {}};
@@ -380,16 +426,16 @@ PublishedNetwork read_videomae_decoder(WeightSource& weights, const Sizes& sizes
 void read_rest(WeightSource& weights, Family family, const Sizes& sizes, PublishedModel& model) {
   if (family == Family::videomae) {
     model.predictor = read_videomae_decoder(weights, sizes);
-    model.reconstruction = Reconstruction{PatchNorm::patch_channel, 0.9, true};
+    model.reconstruction = Reconstruction{PatchNorm::patch_channel, sizes.real("mask_ratio", 0.9), true};
   } else if (weights.has("decoder_blocks.0.attn.tau")) {
     model.predictor = read_audiomae_decoder(weights, sizes);
-    model.reconstruction = Reconstruction{PatchNorm::patch, 0.8, false};
+    model.reconstruction = Reconstruction{PatchNorm::patch, sizes.real("mask_ratio", 0.8), false};
   } else if (weights.has("decoder_embed.weight")) {
     model.predictor = read_mae_decoder(weights, sizes);
-    model.reconstruction = Reconstruction{PatchNorm::patch, 0.75, false};
+    model.reconstruction = Reconstruction{PatchNorm::patch, sizes.real("mask_ratio", 0.75), false};
   }
   model.head = read_inner_head(weights, model);
-  for (const char* part : {"head.", "fc_norm.", "dino_head.", "ibot_head."}) leave_out(weights, part, model);
+  for (const char* part : kUnused) leave_out(weights, part, model);
 }
 
 const char* family_name(Family family) {
@@ -446,7 +492,7 @@ PublishedModel read_original_model(const fs::path& path, bool is_partial) {
   if (!contents.teacher.empty()) {
     WeightSource teacher(std::move(contents.teacher));
     model.teacher = read_encoder(teacher, prefix, family, sizes, model);
-    leave_out(teacher, "head.", model);
+    for (const char* part : kUnused) leave_out(teacher, part, model);
     note(teacher, "teacher");
   }
   if (!contents.predictor.empty()) {

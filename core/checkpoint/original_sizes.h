@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "checkpoint/json_file.h"
 
@@ -23,6 +24,11 @@ class Sizes {
 
   std::int64_t value(const std::string& key, std::int64_t fallback) const {
     return file_ && file_->json().contains(key) ? file_->size(key) : fallback;
+  }
+  /// Height and width of views: one number for both, or a list; nothing where the file does not say it.
+  std::optional<std::vector<std::int64_t>> sides() const {
+    if (!file_ || !file_->json().contains("img_size")) return std::nullopt;
+    return file_->sizes("img_size", 2);
   }
   std::string text(const std::string& key) const { return file_ ? file_->value<std::string>(key, "") : ""; }
   double real(const std::string& key, double fallback) const { return file_ ? file_->value(key, fallback) : fallback; }

@@ -156,6 +156,7 @@ at::Tensor input_data(const TensorMap& tensors, const OpenedNetwork& network, co
 
 void extract_tensors(const OpenedNetwork& network, const fs::path& input, const ExtractOptions& options, RowFile& out) {
   const at::Tensor data = input_data(read_safetensors(input).tensors, network, input.string());
+  if (data.size(0) == 0) throw DataError("there is no sample in it", input.string());
   for (std::int64_t from = 0; from < data.size(0); from += options.batch_size)
     out.append(
         extract_features(network, data.narrow(0, from, std::min(options.batch_size, data.size(0) - from)), options));

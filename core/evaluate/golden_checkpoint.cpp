@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <vector>
@@ -203,16 +204,37 @@ void run_jepa_predictor(const PublishedModel& model, const View& view, const Enc
   outputs["target_hidden_state"] = nn::gather_tokens(encoded.tokens, target);
 }
 
+/// The encoder with mask tokens where `mask` [B,N] is true. Rows may hide different numbers of tokens: each is a batch
+/// of its own.
+Encoded encode_masked(Encoder& encoder, const View& view, const at::Tensor& mask) {
+  if (mask.dim() != 2 || mask.size(0) != view.data.size(0) || mask.size(1) != view.grid.count())
+    throw Error(fmt::format("the mask has the shape [{}], and the views have {} tokens", fmt::join(mask.sizes(), ", "),
+                            view.grid.count()));
+  std::vector<at::Tensor> tokens, special;
+  for (std::int64_t row = 0; row < mask.size(0); ++row) {
+    Look look;
+    if (const at::Tensor hidden = mask.narrow(0, row, 1).to(at::kBool); hidden.any().item<bool>())
+      look.masked = ids_where(hidden);
+    const View one{view.data.narrow(0, row, 1), view.grid, view.role};
+    const Encoded encoded = encoder.encode(one, look);
+    tokens.push_back(encoded.tokens);
+    if (encoded.special.defined()) special.push_back(encoded.special);
+  }
+  Encoded all;
+  all.tokens = at::cat(tokens);
+  if (!special.empty()) all.special = at::cat(special);
+  return all;
+}
+
 /// A model of transformers: whatever golden/README.md names for `checkpoints/` and its inputs allow.
 GoldenOutputs run_huggingface(const PublishedModel& model, const GoldenInputs& inputs, PluginLoader& loader) {
   const auto encoder = build_encoder(model, model.encoder, loader);
   const View view = huggingface_view(model, inputs);
   GoldenOutputs outputs{encoder.component, {}};
   const Hidden hidden = hidden_tokens(model, view, inputs, outputs.tensors);
-  Look look{hidden.visible, {}, {}};
-  if (!model.reconstruction && inputs.inputs.contains("bool_masked_pos"))
-    look.masked = ids_where(inputs.input("bool_masked_pos").to(at::kBool));
-  const Encoded encoded = encoder.network->encode(view, look);
+  const bool is_masked = !model.reconstruction && inputs.inputs.contains("bool_masked_pos");
+  const Encoded encoded = is_masked ? encode_masked(*encoder.network, view, inputs.input("bool_masked_pos"))
+                                    : encoder.network->encode(view, {hidden.visible, {}, {}});
   outputs.tensors["last_hidden_state"] = hidden_state(encoded);
   outputs.tensors["pooler_output"] = hidden_state(encoded).select(1, 0);
   if (model.head)
@@ -238,9 +260,10 @@ GoldenOutputs run_golden_checkpoint(const fs::path& folder, const GoldenInputs& 
   if (!has_file)
     throw DataError("there is neither a case.toml nor a checkpoint beside case.safetensors", folder.string(),
                     "a checkpoint is config.json with model.safetensors, or a .pth, .pth.tar or .pt file");
-  const PublishedModel model = read_original_model(folder);
-  return inputs.inputs.contains("context") ? run_original(model, inputs, loader)
-                                           : run_huggingface(model, inputs, loader);
+  PublishedModel model = read_original_model(folder);
+  if (inputs.inputs.contains("context")) return run_original(model, inputs, loader);
+  if (model.teacher) std::swap(model.encoder, *model.teacher);  // as cairn extract does
+  return run_huggingface(model, inputs, loader);
 }
 
 }  // namespace cairn

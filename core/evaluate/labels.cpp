@@ -8,31 +8,13 @@
 #include <limits>
 #include <set>
 
+#include "cairn/csv.h"
 #include "cairn/error.h"
 
 namespace cairn {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Cells of a line: between commas, in double quotes where they hold some.
-std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> cells(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      cells.back() += line[++i];
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      cells.emplace_back();
-    } else if (c != '\r') {
-      cells.back() += c;
-    }
-  }
-  return cells;
-}
 
 float number_of(const std::string& cell, const LabelTable& table, const std::string& column) {
   char* end = nullptr;
@@ -71,14 +53,14 @@ LabelTable::LabelTable(const fs::path& path) : path_(path) {
   std::ifstream file(path);
   std::string line;
   if (!file || !std::getline(file, line)) throw DataError("cannot read it, or it is empty", path.string());
-  columns_ = cells_of(line);
+  columns_ = csv_cells(line);
   columns_.erase(columns_.begin());
   if (columns_.empty())
     throw DataError("the first line names no column behind the path", path.string(),
                     "begin the file with a line such as: path,label");
   for (int number = 2; std::getline(file, line); ++number) {
     if (line.find_first_not_of(" \r") == std::string::npos) continue;
-    std::vector<std::string> cells = cells_of(line);
+    std::vector<std::string> cells = csv_cells(line);
     if (cells.size() != columns_.size() + 1)
       throw DataError(
           fmt::format("line {} has {} columns, and the first line {}", number, cells.size(), columns_.size() + 1),

@@ -176,7 +176,7 @@ at::Tensor apply_head(const PublishedModel& model, const View& view, const Encod
   if (head.input == HeadInput::attentive) return apply_attentive(head, encoded);
   at::Tensor x = head_input(model, view, encoded, loader);
   const auto affine = [&](const std::string& name) {
-    return std::pair(head.weights.at(name + ".weight"), head.weights.at(name + ".bias"));
+    return std::pair(head.weights.at(name + ".weight").to(at::kFloat), head.weights.at(name + ".bias").to(at::kFloat));
   };
   if (head.weights.contains("norm.weight")) {
     const auto [weight, bias] = affine("norm");

@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "cairn/csv.h"
 #include "cairn/error.h"
 #include "cairn/file_set.h"
 
@@ -156,26 +157,10 @@ std::unique_ptr<SoundSet> open_by_pattern(const fs::path& path, const ClipRules&
 }
 
 std::string trimmed(std::string text) {
-  const auto is_margin = [](char c) { return c == ' ' || c == '"' || c == '\r' || c == '\t'; };
+  const auto is_margin = [](char c) { return c == ' ' || c == '\r' || c == '\t'; };
   while (!text.empty() && is_margin(text.back())) text.pop_back();
   const auto begin = std::find_if_not(text.begin(), text.end(), is_margin);
   return {begin, text.end()};
-}
-
-/// The cells of a line, quotes and margins removed; commas in quotes part nothing.
-std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> cells(1);
-  bool is_quoted = false;
-  for (const char c : line) {
-    if (c == '"') is_quoted = !is_quoted;
-    if (c == ',' && !is_quoted) {
-      cells.emplace_back();
-    } else {
-      cells.back() += c;
-    }
-  }
-  for (std::string& cell : cells) cell = trimmed(cell);
-  return cells;
 }
 
 std::vector<std::string> lines_of(const fs::path& path) {
@@ -191,7 +176,8 @@ std::vector<std::string> lines_of(const fs::path& path) {
 std::unique_ptr<SoundSet> open_esc50(const fs::path& path, const ClipRules& rules, const ReadOptions& reading,
                                      Split split) {
   std::vector<std::string> lines = lines_of(path / "meta/esc50.csv");
-  const auto head = cells_of(lines.at(0));
+  if (lines.empty()) throw DataError("is empty", (path / "meta/esc50.csv").string());
+  const auto head = csv_cells(lines.front());
   const auto column = [&](const std::string& name) {
     const auto found = std::find(head.begin(), head.end(), name);
     if (found == head.end()) throw DataError("has no column '" + name + "'", (path / "meta/esc50.csv").string());
@@ -201,7 +187,7 @@ std::unique_ptr<SoundSet> open_esc50(const fs::path& path, const ClipRules& rule
   const std::vector<std::string> test = rules.test_values.empty() ? std::vector<std::string>{"5"} : rules.test_values;
   std::vector<NamedFile> named;
   for (std::size_t i = 1; i < lines.size(); ++i) {
-    const auto cells = cells_of(lines[i]);
+    const auto cells = csv_cells(lines[i]);
     if (cells.size() < head.size()) continue;
     named.push_back({"audio/" + cells[file], cells[category], std::count(test.begin(), test.end(), cells[fold]) > 0});
   }
@@ -240,11 +226,11 @@ std::vector<Segment> read_segments(const fs::path& path) {
   std::vector<Segment> segments;
   for (const std::string& line : lines_of(path)) {
     if (line.starts_with('#')) continue;
-    const auto cells = cells_of(line);
+    const auto cells = csv_cells(line);
     if (cells.size() != 4)
       throw DataError("has a line of " + std::to_string(cells.size()) + " cells: " + line, path.string(),
                       R"(write  id, start, end, "class,class"  as AudioSet does)");
-    segments.push_back({cells[0], cells_of(cells[3])});
+    segments.push_back({cells[0], csv_cells(cells[3])});
   }
   return segments;
 }
@@ -256,7 +242,7 @@ std::vector<std::string> segment_classes(const fs::path& class_path,
   if (!class_path.empty()) {
     const auto lines = lines_of(class_path);
     for (std::size_t i = 1; i < lines.size(); ++i) {
-      const auto cells = cells_of(lines[i]);
+      const auto cells = csv_cells(lines[i]);
       if (cells.size() < 2) throw DataError("has a line without an identifier: " + lines[i], class_path.string());
       names.push_back(cells[1]);
     }

@@ -1,5 +1,10 @@
 #include "preprocessed.h"
 
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+
 #include "cairn/error.h"
 
 namespace cairn::image {
@@ -21,12 +26,20 @@ ImageOptions image_options(const PreprocessedOptions& options) {
   return all;
 }
 
+/// The pictures of a folder, of a list, or one.
+std::unique_ptr<ImageSet> open_any(const std::filesystem::path& path, Split split) {
+  static const std::set<std::string> lists = {".txt", ".csv", ".tsv", ".lst", ".list"};
+  return lists.contains(path.extension().string()) ? open_list(path, {}, split, 0) : open_folder(path, split, 0);
+}
+
 }  // namespace
 
 Schema<PreprocessedOptions> PreprocessedOptions::schema() {
   using O = PreprocessedOptions;
   Schema<O> s("Pictures as published image processors prepare them: resize, centre crop, normalise; not for training");
-  s.option("path", &O::path, "folder of the pictures, or one picture").required().path();
+  s.option("path", &O::path, "folder of the pictures, a list of them (.txt, .csv, .tsv, .lst or .list), or one picture")
+      .required()
+      .path();
   s.option("resize", &O::resize, "short side in pixels before the crop").range(1, 1 << 14);
   s.option("crop", &O::crop, "side in pixels of the square cut out of the middle").range(1, 1 << 14);
   s.option("interpolation", &O::interpolation,
@@ -39,7 +52,6 @@ Schema<PreprocessedOptions> PreprocessedOptions::schema() {
 }
 
 PreprocessedModality::PreprocessedModality(const PreprocessedOptions& options)
-    : ImageModality(image_options(options),
-                    [path = options.path](Split split) { return open_folder(path, split, 0); }) {}
+    : ImageModality(image_options(options), [path = options.path](Split split) { return open_any(path, split); }) {}
 
 }  // namespace cairn::image

@@ -206,6 +206,63 @@ TEST_CASE("classifiers of originals: in the encoder's file, or in one beside it"
   CHECK_THROWS_WITH(read({pictures(), pictures()}), Catch::Contains("two networks"));
 }
 
+TEST_CASE("registers have a place, or none") {
+  TensorMap timm = pictures();
+  timm["reg_token"] = at::randn({1, 4, 32});
+  const at::Tensor table = at::randn({1, 21, 32}), patches = table.slice(1, 5);
+
+  timm["pos_embed"] = table;
+  const PublishedModel both = read({timm});
+  CHECK(both.encoder.weights.at("positions").equal(at::cat({table.slice(1, 0, 1), patches}, 1)));
+  CHECK(both.encoder.weights.at("registers").equal(timm.at("reg_token") + table.slice(1, 1, 5)));
+
+  timm["pos_embed"] = patches;
+  const PublishedModel none = read({timm});
+  CHECK(none.encoder.weights.at("positions").equal(at::cat({at::zeros({1, 1, 32}), patches}, 1)));
+  CHECK(none.encoder.weights.at("registers").equal(timm.at("reg_token")));
+
+  timm["pos_embed"] = table.slice(1, 4);
+  CHECK(read({timm}).encoder.weights.at("positions").equal(table.slice(1, 4)));
+
+  timm["pos_embed"] = table;
+  timm["reg_token"] = at::randn({1, 4, 31});
+  CHECK_THROWS_WITH(read({timm}), Catch::Contains("registers have the shape [1, 4, 31]"));
+}
+
+TEST_CASE("names that a program of one's own put before an encoder's are taken off") {
+  const TensorMap plain = pictures();
+  for (const char* prefix : {"encoder.", "module.encoder.", "state_dict/model.", "model/vit.", "model/_orig_mod."})
+    CHECK(read({below(prefix, plain)}).encoder.weights.size() == read({plain}).encoder.weights.size());
+  TensorMap more = below("encoder.", plain);
+  add(more, "projector", {8, 32});
+  CHECK_THROWS_WITH(read({more}), Catch::Contains("left over: projector.weight"));
+}
+
+TEST_CASE("heads of student and teacher are no part of the encoder") {
+  TensorMap both = below("student/backbone.", pictures());
+  both.merge(below("teacher/backbone.", pictures()));
+  for (const char* name : {"student/dino_head", "teacher/dino_head", "teacher/ibot_head"}) add(both, name, {4, 4});
+  const PublishedModel model = read({both});
+  REQUIRE(model.teacher);
+  CHECK(model.gaps.size() == 3);
+}
+
+TEST_CASE("a SwiGLU with both maps in one matrix is told by its size") {
+  TensorMap timm = pictures();
+  for (const char* block : {"blocks.0", "blocks.1"}) add(timm, block + std::string(".mlp.fc1"), {128, 32});
+  const PublishedModel model = read({timm});
+  CHECK(model.encoder.weights.at("blocks.1.mlp.gate.weight").equal(timm.at("blocks.1.mlp.fc1.weight").slice(0, 64)));
+  CHECK(std::get<bool>(option(model.encoder, "gated").data));
+}
+
+TEST_CASE("an encoder without a kernel is refused") {
+  for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{32, 3, 4}, {32, 3, 0, 4}}) {
+    TensorMap spoiled = pictures();
+    spoiled["patch_embed.proj.weight"] = at::zeros(shape);
+    CHECK_THROWS_WITH(read({spoiled}), Catch::Contains("no encoder with a patch embedding"));
+  }
+}
+
 TEST_CASE("V-JEPA's attentive probe is read beside its encoder") {
   TensorMap encoder, probe;
   add(encoder, "patch_embed.proj", {48, 3, 2, 4, 4});

@@ -89,6 +89,7 @@ def wrong_use(base, source):
     for item, sentence in ((("other", noise(1, 3, 16, 16)), "holds none of pixel_values"),
                            (("pixel_values", noise(1, 16, 16)), "the network sees 2 axes"),
                            (("pixel_values", noise(1, 1, 16, 16)), "1 channels"),
+                           (("pixel_values", noise(0, 3, 16, 16)), "no sample in it"),
                            (("pixel_values", noise(1, 3, 17, 16)), "17")):
         write(tensors, dict([item]))
         require(sentence in (text := run("extract", source, "--input", tensors, "--out", base / "w.safetensors",

@@ -34,6 +34,9 @@ def main():
         run("extract", base / "hub", "--data", base / "pictures", "--out", base / "g.safetensors")
         total = float(text.split("sum ")[1])
         require(abs(total - sum(values(base / "g.safetensors", "pooled")[1])) < 1e-3, f"the sum is {total}")
+        (base / "pictures.txt").write_text("pictures/red.bmp\n")
+        run("extract", base / "hub", "--data", base / "pictures.txt", "--out", base / "l.safetensors")
+        require(values(base / "l.safetensors", "pooled") == values(base / "g.safetensors", "pooled"), "the list differs")
         require_in("no such source", example(base / "nothing", base / "x.safetensors", code=1))
         require_in("cannot read", example(base / "own", base / "missing.safetensors", code=1))
 

@@ -1,39 +1,51 @@
-"""What Cairn trained gives the same features in Python's transformers, from the folder that cairn convert wrote.
+"""What Cairn trained gives the same features in Python's transformers, from the folder that cairn convert wrote, and the
+same bits when transformers has saved it and Cairn reads it again.
 
-Runs its second half in the Python that CAIRN_TRANSFORMERS_PYTHON names, which has torch and transformers; `./dev test
---long` makes one. Skipped, with the reason, without it."""
-import os
+Runs its second half in the Python of peer.py; skipped, with the reason, without it."""
 import pathlib
-import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-SKIPPED = 77
-PAIRS = {"ViTMAEForPreTraining": "mae.toml", "VJEPA2Model": "vjepa2.toml", "VideoMAEForPreTraining": "videomae.toml"}
-CLIPS = {"VJEPA2Model": ("pixel_values_videos", (2, 4, 3, 16, 16)), "VideoMAEForPreTraining": ("pixel_values", (2, 4, 3, 16, 16))}
-CLASSES = {"IJepaModel": {}, "ViTModel": {"encoder__class_token": "true", "encoder__pool": "cls"},
-           "Dinov2Model": {"encoder__class_token": "true", "encoder__pool": "cls", "encoder__layer_scale": 0.5},
-           "Dinov2WithRegistersModel": {"encoder__class_token": "true", "encoder__pool": "cls", "encoder__layer_scale": 0.5,
-                                        "encoder__register_tokens": 3}}
+from peer import exchanged, in_peer, require_peer
+from program import SOURCE, folders, require, run
+from tensors import raw
+
+EXPERIMENTS = SOURCE / "tests/exchange"
+PICTURES = ("pixel_values", (2, 3, 16, 16))
+CLIPS = (2, 4, 3, 16, 16)
+PAIRS = {"ViTMAEForPreTraining": ("mae.toml", *PICTURES), "VJEPA2Model": ("vjepa2.toml", "pixel_values_videos", CLIPS),
+         "VideoMAEForPreTraining": ("videomae.toml", "pixel_values", CLIPS)}
+VIT = {"encoder__class_token": "true", "encoder__pool": "cls"}
+CLASSES = {"IJepaModel": {}, "ViTModel": VIT, "Dinov2Model": {**VIT, "encoder__layer_scale": 0.5},
+           "Dinov2WithRegistersModel": {**VIT, "encoder__layer_scale": 0.5, "encoder__register_tokens": 3}}
 
 
-def in_python(name, folder, tensors, features):
-    """Loads the folder as transformers does and compares; runs with torch and transformers at hand."""
-    import torch
+def loaded(name, folder):
+    """The model as transformers loads it, saved again beside; fails where a tensor is missing, left over or of another shape."""
     import transformers
-    from safetensors.torch import load_file
-    own = getattr(transformers, name)
     extra = {"add_pooling_layer": False} if name == "ViTModel" else {}
-    model, info = own.from_pretrained(folder, output_loading_info=True, **extra)
+    model, info = getattr(transformers, name).from_pretrained(folder, output_loading_info=True, **extra)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
         assert not info.get(kind), f"{kind}: {info[kind]}"
-    with torch.no_grad():
-        wanted = model.eval()(**load_file(tensors)).last_hidden_state
-    got = load_file(features)["last_hidden_state"]
+    model.save_pretrained(f"{folder}.saved")
+    return model.eval()
+
+
+def require_same(name, got, wanted):
+    """Two tensors of features, to 1e-5."""
     assert got.shape == wanted.shape, (got.shape, wanted.shape)
     difference = (got - wanted).abs().max().item()
     print(f"{name}: {tuple(got.shape)}, largest difference {difference:.2e}")
     assert difference <= 1e-5, f"{name}: features differ by {difference}"
+
+
+def encoder_alone(name, folder, inputs, features):
+    """The encoder against cairn extract; runs with torch and transformers at hand."""
+    import torch
+    import transformers
+    from safetensors.torch import load_file
+    with torch.no_grad():
+        wanted = loaded(name, folder)(**load_file(inputs)).last_hidden_state
+    require_same(name, load_file(features)["last_hidden_state"], wanted)
     assert type(transformers.AutoModel.from_pretrained(folder)).__name__ == name
 
 
@@ -65,61 +77,44 @@ def outputs(name, model, tensors):
     return ({**tensors, "noise": noise}, {"logits": found.logits, "mask": found.mask, "loss": found.loss.reshape(1)}, tokens)
 
 
-def with_predictor(name, folder, tensors, features):
+def with_predictor(name, folder, inputs, features):
     """Encoder against cairn extract; encoder and predictor as a golden case in the folder, for cairn verify."""
     import torch
-    import transformers
     from safetensors.torch import load_file, save_file
-    model, info = getattr(transformers, name).from_pretrained(folder, output_loading_info=True)
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
-        assert not info.get(kind), f"{kind}: {info[kind]}"
     torch.manual_seed(0)
     with torch.no_grad():
-        inputs, expected, tokens = outputs(name, model.eval(), load_file(tensors))
-    difference = (load_file(features)["last_hidden_state"] - tokens).abs().max().item()
-    print(f"{name}: {tuple(tokens.shape)}, largest difference {difference:.2e}")
-    assert difference <= 1e-5, f"{name}: features differ by {difference}"
-    case = {f"input.{key}": value for key, value in inputs.items()} | {f"expect.{key}": value for key, value in expected.items()}
+        given, expected, tokens = outputs(name, loaded(name, folder), load_file(inputs))
+    require_same(name, load_file(features)["last_hidden_state"], tokens)
+    case = {f"input.{key}": value for key, value in given.items()} | {f"expect.{key}": value for key, value in expected.items()}
     save_file({key: value.contiguous() for key, value in case.items()}, pathlib.Path(folder) / "case.safetensors")
 
 
-def compare(python, function, model, *paths):
-    done = subprocess.run([python, "-B", __file__, function, model, *map(str, paths)])
-    if done.returncode:
-        sys.exit(f"{model}: see above")
+def require_bits(base, name):
+    """The folder that transformers saved holds the weights of the run, in Cairn's own form."""
+    mine, theirs = base / f"{name}.mine", base / f"{name}.theirs"
+    run("convert", base / f"run-{name}", mine, "--to", "cairn")
+    run("convert", base / f"{name}.saved", theirs, "--to", "cairn")
+    trained, back = raw(mine / "model.safetensors"), raw(theirs / "model.safetensors")
+    require(back and all(trained.get(key) == tensor for key, tensor in back.items()), f"{name}: other bits came back")
+    lost = {key for key in trained if key not in back and key.startswith("encoder.")}
+    require(not lost, f"{name}: these did not come back: {lost}")
 
 
 def main():
-    python = os.environ.get("CAIRN_TRANSFORMERS_PYTHON", "")
-    if not python or not pathlib.Path(python).exists():
-        print("skipped: CAIRN_TRANSFORMERS_PYTHON names no Python with torch and transformers")
-        sys.exit(SKIPPED)
-    from program import folders, run, train
-    from tensors import noise, write
+    require_peer()
     with folders() as name:
         base = pathlib.Path(name)
-        tensors = base / "input.safetensors"
-        write(tensors, {"pixel_values": noise(2, 3, 16, 16)})
-        for model, settings in CLASSES.items():
-            folder, features = base / model, base / f"{model}.safetensors"
-            train(base / f"run-{model}", train__steps=20, train__threads=1, evaluate__every=0, evaluate__baselines="false",
-                  **settings)
-            run("convert", base / f"run-{model}", folder, "--to", "huggingface")
-            run("extract", base / f"run-{model}", "--input", tensors, "--out", features)
-            compare(python, "in_python", model, folder, tensors, features)
-        for model, experiment in PAIRS.items():
-            folder, features = base / model, base / f"{model}.safetensors"
-            key, shape = ("pixel_values", (2, 3, 16, 16)) if model.startswith("ViT") else CLIPS[model]
-            write(tensors, {key: noise(*shape)})
-            train(base / f"run-{model}", experiment=HERE / experiment, train__steps=20, train__threads=1, evaluate__every=0,
-                  evaluate__baselines="false")
-            run("convert", base / f"run-{model}", folder, "--to", "huggingface")
-            run("extract", base / f"run-{model}", "--input", tensors, "--out", features)
-            compare(python, "with_predictor", model, folder, tensors, features)
-            print(run("verify", folder))
+        for kind, settings in CLASSES.items():
+            print(in_peer(__file__, "encoder_alone", kind, *exchanged(base, kind, *PICTURES, **settings)))
+            require_bits(base, kind)
+        for kind, (experiment, *inputs) in PAIRS.items():
+            paths = exchanged(base, kind, *inputs, experiment=EXPERIMENTS / experiment)
+            print(in_peer(__file__, "with_predictor", kind, *paths))
+            print(run("verify", paths[0]))
+            require_bits(base, kind)
 
 
 if len(sys.argv) > 1:
-    {"in_python": in_python, "with_predictor": with_predictor}[sys.argv[1]](*sys.argv[2:])
+    {"encoder_alone": encoder_alone, "with_predictor": with_predictor}[sys.argv[1]](*sys.argv[2:])
 else:
     main()

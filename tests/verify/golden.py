@@ -162,6 +162,26 @@ def repository_layouts(base):
         require_in("left over: ", verify(folder, code=1))
 
 
+def hidden_rows(base):
+    """Rows of a batch may hide different numbers of tokens, or none."""
+    folder = shutil.copytree(golden("checkpoints/dinov2"), base / "hidden")
+    parts = contents(folder / "case.safetensors")
+    batch, _, height, width = parts["input.pixel_values"][0]["shape"]
+    patch = json.loads((folder / "config.json").read_text())["patch_size"]
+    count = height // patch * (width // patch)
+
+    def with_mask(rows):
+        mask = ({"dtype": "U8", "shape": [batch, count]}, b"".join(rows))
+        store(folder / "case.safetensors", {**parts, "input.bool_masked_pos": mask})
+
+    with_mask([bytes(count)] * batch)
+    verify(folder)
+    with_mask([bytes([0, 1, 1]) + bytes(count - 3)] + [bytes(count)] * (batch - 1))
+    require_in("FAIL  last_hidden_state", verify(folder, code=1))
+    store(folder / "case.safetensors", {**parts, "input.bool_masked_pos": ({"dtype": "U8", "shape": [1, 3]}, bytes(3))})
+    require_in("the mask has the shape [1, 3]", verify(folder, code=1))
+
+
 def model_faults(base):
     folder = shutil.copytree(golden("checkpoints/dinov2"), base / "faults")
     config = json.loads((folder / "config.json").read_text())
@@ -173,7 +193,7 @@ def model_faults(base):
     require_in("left over: encoder.layer.2.norm1.weight", with_config(num_hidden_layers=2))
     require_in("missing: encoder.layer.3.norm1.weight", with_config(num_hidden_layers=4))
     require_in("of another shape: positions", with_config(image_size=70))
-    require_in("'gelu_new'", with_config(hidden_act="gelu_new"))
+    require_in('hidden_act is "gelu_new"', with_config(hidden_act="gelu_new"))
     require_in("'radar'", with_config(model_type="radar"))
     require_in("'hidden_size'", with_config(hidden_size="wide"))
     require_in("heads", with_config(num_attention_heads=5))
@@ -182,6 +202,7 @@ def model_faults(base):
 with folders() as name:
     passing()
     print("passed: passing")
-    for check in (spoiled, options_count, ported, prefixed_and_sharded, repository_layouts, model_faults):
+    for check in (spoiled, options_count, ported, prefixed_and_sharded, repository_layouts, hidden_rows,
+                  model_faults):
         check(pathlib.Path(name))
         print("passed:", check.__name__.replace("_", " "))

@@ -3,6 +3,7 @@
 /// Everything a plugin needs.
 #include "cairn/batch.h"
 #include "cairn/collective.h"
+#include "cairn/csv.h"
 #include "cairn/encoder.h"
 #include "cairn/error.h"
 #include "cairn/file_set.h"
