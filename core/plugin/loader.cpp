@@ -37,10 +37,20 @@ bool is_plugin_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), is_word);
 }
 
+/// Why no plugin can be found in a folder; empty where it can be read.
+std::string folder_fault(const fs::path& folder) {
+  std::error_code error;
+  const fs::directory_iterator entries(folder, error);
+  return error ? error.message() : "";
+}
+
 std::string looked_in(const std::vector<PluginFolder>& folders) {
   std::string out = "looked in:";
-  for (std::size_t i = 0; i < folders.size(); ++i)
-    out += " " + std::to_string(i + 1) + ". " + folders[i].path.string() + " (" + folders[i].named_by + ")";
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    const std::string fault = folder_fault(folders[i].path);
+    out += " " + std::to_string(i + 1) + ". " + folders[i].path.string() + " (" + folders[i].named_by +
+           (fault.empty() ? "" : "; " + fault) + ")";
+  }
   return out;
 }
 

@@ -115,7 +115,13 @@ TEST_CASE("a plugin that is not there is looked for aloud", "[plugin]") {
   CHECK(contains(
       text, "plugin 'prob' not found; did you mean 'probe'? looked in: 1. " CAIRN_TEST_PLUGINS " (--plugin-path) 2. "));
   CHECK(contains(complaint(CAIRN_TEST_PLUGINS, "../plugins/probe"), "not found"));
-  CHECK(contains(complaint("/absent", "probe"), "not found"));
+}
+
+TEST_CASE("a folder of the path that cannot be read is named with the reason", "[plugin]") {
+  const TemporaryFolder folder;
+  fs::create_directory_symlink("loop", folder / "loop");
+  CHECK(contains(complaint(folder / "loop", "probe"), "loop (--plugin-path; Too many levels of symbolic links) 2. "));
+  CHECK(contains(complaint("/absent", "probe"), "not found; looked in: 1. /absent (--plugin-path; No such file"));
 }
 
 TEST_CASE("components that are not there", "[plugin]") {
