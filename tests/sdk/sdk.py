@@ -10,7 +10,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ["CAIRN_BUILD"])
-LONGEST = 900  # seconds a command may take
+LONGEST = 3000  # seconds a command may take
 
 
 def require(holds, what):
@@ -38,11 +38,28 @@ def install(folder, build=BUILD, components=()):
     return folder / "prefix"
 
 
+def libtorch():
+    """The LibTorch that the build uses."""
+    cache = (BUILD / "CMakeCache.txt").read_text()
+    return next(line.split("=", 1)[1] for line in cache.splitlines() if line.startswith("LIBTORCH_ROOT"))
+
+
+def unpack(folder):
+    """The tarball that CPack makes, unpacked; there is no LibTorch in it."""
+    run("cpack", "--config", BUILD / "CPackConfig.cmake", "-B", folder / "pack", cwd=folder)
+    packed, = (folder / "pack").glob("*.tar.gz")
+    run("tar", "xf", packed, cwd=folder)
+    (folder / packed.name.removesuffix(".tar.gz")).rename(folder / "prefix")
+    return folder / "prefix"
+
+
 def environment(prefix=None, **more):
     """Nothing that names this build: a person's shell, with the program of `prefix` on the path."""
-    kept = {key: os.environ[key] for key in ("HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "CAIRN_TORCH") if key in os.environ}
+    kept = {key: os.environ[key] for key in ("HOME", "LANG", "TMPDIR", "CAIRN_TORCH") if key in os.environ}
     path = "/usr/local/bin:/usr/bin:/bin"
-    return kept | {"PATH": f"{prefix}/bin:{path}" if prefix else path, "OMP_NUM_THREADS": "1"} | more
+    jobs = os.environ.get("CAIRN_JOBS") or str(len(os.sched_getaffinity(0)))
+    return kept | {"PATH": f"{prefix}/bin:{path}" if prefix else path, "OMP_NUM_THREADS": "1",
+                   "CMAKE_BUILD_PARALLEL_LEVEL": jobs} | more
 
 
 def run(*words, cwd, prefix=None, code=0, **more):
@@ -61,6 +78,19 @@ def configure(source, build, prefix, *options, code=0):
                prefix=prefix, code=code)
 
 
+def build_twins(folder, prefix, *options):
+    """tests/outside-plugin as two plugins, `first` and `second`, each in a build folder of its own."""
+    for name in TWINS:
+        configure(ROOT / "tests/outside-plugin", folder / name, prefix, f"-DOUTSIDE_NAME={name}", "-DCAIRN_PRECOMPILE=OFF",
+                  *options)
+        run("cmake", "--build", folder / name, cwd=folder, prefix=prefix)
+
+
+def twin_paths(folder):
+    return [word for name in TWINS for word in ("--plugin-path", folder / name / "plugins")]
+
+
+TWINS = ("first", "second")
 TOP = """cmake_minimum_required(VERSION 3.25)
 project(all LANGUAGES CXX)
 set(CMAKE_BUILD_TYPE Release)
