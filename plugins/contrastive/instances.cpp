@@ -29,8 +29,9 @@ LossReport NtXent::evaluate(const StepView& step) {
   const at::Tensor positive = sample.unsqueeze(0).eq(sample.unsqueeze(1)).logical_and(self.logical_not());
   const at::Tensor logits =
       (z.mm(z.t()) / options_.temperature).masked_fill(self, -std::numeric_limits<float>::infinity());
-  const at::Tensor chosen = at::log_softmax(logits, 1).masked_select(positive);
-  LossReport report{-chosen.mean(), {}};
+  // Not masked_select(), which would read back from the device how many there are.
+  const at::Tensor chosen = at::log_softmax(logits, 1).masked_fill(positive.logical_not(), 0.0).sum();
+  LossReport report{-chosen / static_cast<double>(z.size(0) * (count - 1)), {}};
   report.terms.emplace_back("accuracy", positive.gather(1, logits.argmax(1, /*keepdim=*/true)).to(at::kFloat).mean());
   report.terms.emplace_back("spread", spread(views.front()));
   return report;
