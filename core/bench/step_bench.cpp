@@ -12,7 +12,8 @@
 namespace cairn {
 namespace {
 
-constexpr std::int64_t kPeakSide = 2048;  // of the matrices whose product shows what the device can do
+// Of the matrices whose product shows what the device can do.
+constexpr std::int64_t kPeakSide = 2048, kPeakSideOfGpu = 8192;
 constexpr int kPeakRepeats = 7;
 
 /// Takes the time of every step.
@@ -77,7 +78,8 @@ class ScratchFolder {
 double peak_flops(at::Device device, at::ScalarType type) {
   const at::NoGradGuard no_grad;
   const auto options = at::TensorOptions().dtype(type).device(device);
-  const at::Tensor a = at::randn({kPeakSide, kPeakSide}, options), b = at::randn({kPeakSide, kPeakSide}, options);
+  const std::int64_t side = device.is_cpu() ? kPeakSide : kPeakSideOfGpu;
+  const at::Tensor a = at::randn({side, side}, options), b = at::randn({side, side}, options);
   std::vector<double> times;
   for (int i = 0; i <= kPeakRepeats; ++i) {
     synchronize(device);
@@ -86,7 +88,7 @@ double peak_flops(at::Device device, at::ScalarType type) {
     synchronize(device);
     if (i > 0) times.push_back(watch.wall_seconds());
   }
-  return 2.0 * kPeakSide * kPeakSide * kPeakSide / spread_of(times).lowest;
+  return 2.0 * static_cast<double>(side * side * side) / spread_of(times).lowest;
 }
 
 }  // namespace

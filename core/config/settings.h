@@ -166,6 +166,7 @@ struct TrainSettings {
   std::int64_t threads = 0;
   std::int64_t queue = 4;
   std::string precision = "float32";
+  bool graphs = false;
   std::string on_spike = "ignore";
   double spike_deviations = 10.0;
   static Schema<TrainSettings> schema() {
@@ -186,6 +187,10 @@ struct TrainSettings {
     s.option("queue", &TrainSettings::queue, "batches loaded ahead").range(1, 1024);
     s.option("precision", &TrainSettings::precision, "bfloat16 runs the forward pass under autocast")
         .choices({"float32", "bfloat16"});
+    s.option(
+        "graphs", &TrainSettings::graphs,
+        "on a GPU, record a step of each shape and replay it: far less to launch; masker.round_to keeps shapes few. "
+        "Needs accumulate = 1 and an objective that can be recorded (others are computed plainly)");
     s.option("on_spike", &TrainSettings::on_spike,
              "when the loss leaps or is not finite: ignore (stop if not finite), skip the update, or roll_back to the "
              "newest checkpoint's weights and go on")

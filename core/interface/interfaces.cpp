@@ -60,6 +60,7 @@ at::Tensor Objective::refine(const at::Tensor& target) { return target; }
 at::Tensor Objective::restore(const at::Tensor& prediction, const at::Tensor&) const { return prediction; }
 Reduction Objective::reduction() const { return Reduction::local; }
 void Objective::settle(const StepView&) {}
+bool Objective::is_steady(const Progress&) const { return false; }
 
 Modality::~Modality() = default;
 

@@ -84,6 +84,11 @@ Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress)
   return pass;
 }
 
+bool Engine::is_steady(const Progress& progress) const {
+  return std::all_of(parts_.objectives.begin(), parts_.objectives.end(),
+                     [&](const WeightedObjective& part) { return part.objective->is_steady(progress); });
+}
+
 void Engine::settle(std::span<const Pass> passes, const Plan& plan, const Progress& progress) {
   const at::NoGradGuard no_grad;
   std::vector<Encoded> contexts;

@@ -29,6 +29,8 @@ class CAIRN_API Engine {
   explicit Engine(Composition& parts) : parts_(parts) {}
 
   Pass run(const Batch& batch, const Plan& plan, const Progress& progress);
+  /// Whether every objective's is_steady() says so.
+  bool is_steady(const Progress& progress) const;
   /// Lets every objective update its own buffers after the optimizer step; `passes` are the parts of the batch, `plan`
   /// is the last one's.
   void settle(std::span<const Pass> passes, const Plan& plan, const Progress& progress);

@@ -9,6 +9,7 @@
 
 #include "cairn/error.h"
 #include "data/training_part.h"
+#include "kernels/compute_stream.h"
 #include "model/parameter_rules.h"
 #include "plugin/guard.h"
 #include "train/autocast.h"
@@ -104,6 +105,7 @@ Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesyst
     saved_step_ = point_.step;
     guard_ = LossGuard(experiment.train.spike_deviations, point_.losses);
   }
+  if (experiment.train.graphs && device.is_cuda() && experiment.train.accumulate == 1) graphs_.emplace(device);
   set_modes();
 }
 
@@ -123,6 +125,7 @@ std::int64_t Trainer::last_step() const {
 
 TrainOutcome Trainer::run(Watcher& watcher) {
   const InterruptGuard interrupt;
+  const kernels::ComputeStream stream(device_);
   const TrainSettings& train = experiment_.train;
   const std::int64_t last = last_step();
   TrainOutcome outcome{point_.step, point_.step};
@@ -168,18 +171,26 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
     to_device(load, device_);
     Rng rng(experiment_.seed, Stream::prepare, 0, number);
     call_plugin(parts_.modality_type, [&] { parts_.modality->prepare(load.batch, Purpose::pretrain, rng); });
-    {
-      const Autocast cast(device_.type(), experiment_.train.precision == "bfloat16");
-      learned.passes.push_back(engine_.run(load.batch, load.plan, progress));
-    }
-    const at::Tensor loss = learned.passes.back().report.total / static_cast<double>(parts);
-    loss.backward();
-    learned.loss = learned.loss.defined() ? learned.loss + loss.detach() : loss.detach();
+    const auto work = [this, progress](const Batch& batch, const Plan& plan) { return pass_of(batch, plan, progress); };
+    learned.passes.push_back(graphs_ && engine_.is_steady(progress) ? graphs_->run(load.batch, load.plan, work)
+                                                                    : work(load.batch, load.plan));
+    const at::Tensor loss = learned.passes.back().report.total.detach() / static_cast<double>(parts);
+    learned.loss = learned.loss.defined() ? learned.loss + loss : loss;
     learned.plans.push_back(std::move(load.plan));
     learned.batch = std::move(load.batch);
   }
   if (counter) flops_per_step_ = counter->total();
   return learned;
+}
+
+Pass Trainer::pass_of(const Batch& batch, const Plan& plan, const Progress& progress) {
+  Pass pass;
+  {
+    const Autocast cast(device_.type(), experiment_.train.precision == "bfloat16");
+    pass = engine_.run(batch, plan, progress);
+  }
+  (pass.report.total / static_cast<double>(experiment_.train.accumulate)).backward();
+  return pass;
 }
 
 at::Tensor Trainer::update(const Learned& learned, const Progress& progress, const StepRates& rates, Watcher& watcher) {

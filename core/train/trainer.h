@@ -17,6 +17,7 @@
 #include "train/loss_guard.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/step_graphs.h"
 
 namespace cairn {
 
@@ -85,6 +86,8 @@ class CAIRN_API Trainer {
 
   void set_modes();
   Learned learn(Loader& loader, const Progress& progress);
+  /// Forward and backward pass of a part of the batch.
+  Pass pass_of(const Batch& batch, const Plan& plan, const Progress& progress);
   /// Looks at loss and gradient before they reach the weights; false when the update is to be left out. Error, naming
   /// what went wrong first, when a step is not finite and no guard is asked for, or the guard's patience has ended.
   bool passes(const Learned& learned, const at::Tensor& gradient_norm, Watcher& watcher);
@@ -107,6 +110,7 @@ class CAIRN_API Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   Schedule schedule_;
   Engine engine_;
+  std::optional<StepGraphs> graphs_;
   Checkpoints checkpoints_;
   Quarantine quarantine_;
   RunPoint point_;

@@ -85,6 +85,11 @@ bool Dino::starts(const StepView& step) const {
   return options_.center_start == CenterStart::batch && step.progress.step == 0;
 }
 
+bool Dino::is_steady(const Progress& progress) const {
+  const bool is_warm = options_.start_temperature <= 0 || progress.fraction() >= options_.warmup_share;
+  return is_warm && progress.step > 0;
+}
+
 at::Tensor Dino::mean_target(const StepView& step) const {
   at::Tensor sum = at::zeros_like(center_);
   const std::vector<at::Tensor> targets = distinct_targets(step);
@@ -145,6 +150,11 @@ at::Tensor Swav::codes(const at::Tensor& scores, const StepView& step, std::int6
   const bool is_full = queue_.defined() && step.progress.step * pushed >= queue_.size(0);
   if (is_full && step.progress.fraction() >= options_.queue_start) all = at::cat({all, queue_});
   return sinkhorn(all, options_.epsilon, options_.iterations).narrow(0, first_gathered_row(rows), rows);
+}
+
+bool Swav::is_steady(const Progress& progress) const {
+  // A step pushes one row or more.
+  return !queue_.defined() || (progress.fraction() >= options_.queue_start && progress.step >= queue_.size(0));
 }
 
 LossReport Swav::evaluate(const StepView& step) {

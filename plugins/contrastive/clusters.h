@@ -32,6 +32,7 @@ class Dino : public Objective {
 
   TargetSpec target() const override;
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress& progress) const override;
   /// Moves the centre towards the mean of the teacher's outputs, over the views asked about (eq. 4).
   void settle(const StepView& step) override;
   /// The teacher's temperature: from start_temperature, where given, linearly over warmup_share of the steps.
@@ -68,6 +69,7 @@ class Swav : public Objective {
 
   TargetSpec target() const override;
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress& progress) const override;
   Reduction reduction() const override { return Reduction::gathered; }
   /// Pushes the scores of the views asked about into the queue.
   void settle(const StepView& step) override;

@@ -20,6 +20,7 @@ class NtXent : public Objective {
 
   TargetSpec target() const override;
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress&) const override { return true; }
   Reduction reduction() const override { return Reduction::gathered; }
 
  private:
@@ -41,6 +42,7 @@ class InfoNce : public Objective {
 
   TargetSpec target() const override;
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress&) const override { return true; }
   Reduction reduction() const override { return Reduction::gathered; }
   /// Pushes the batch's keys into the queue.
   void settle(const StepView& step) override;
@@ -69,6 +71,7 @@ class CosineRegression : public Objective {
 
   TargetSpec target() const override;
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress&) const override { return true; }
 
  private:
   CosineOptions options_;

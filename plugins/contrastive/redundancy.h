@@ -18,6 +18,7 @@ class BarlowTwins : public Objective {
 
   TargetSpec target() const override;
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress&) const override { return true; }
   Reduction reduction() const override { return Reduction::gathered; }
 
  private:
@@ -41,6 +42,7 @@ class Vicreg : public Objective {
 
   TargetSpec target() const override;
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress&) const override { return true; }
   Reduction reduction() const override { return Reduction::gathered; }
 
  private:

@@ -35,6 +35,7 @@ class PixelRegression : public Objective {
   at::Tensor restore(const at::Tensor& prediction, const at::Tensor& target) const override;
   /// Error if there are no pairs, or a prediction has not its target's shape.
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress&) const override { return true; }
 
  private:
   /// Mean and divisor of each patch, [B,N,1,1] or [B,N,1,C], to go with [B,N,P/C,C].

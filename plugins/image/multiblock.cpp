@@ -168,7 +168,11 @@ Grid planar_grid(std::span<const ViewLayout> views) {
 }
 
 TokenSet stack(std::vector<Ids> rows, const MultiblockOptions& options, Rng& rng) {
-  return media::stack_rows(std::move(rows), 0, options.faithful ? media::Cut::last : media::Cut::random, &rng);
+  std::size_t fewest = rows.front().size();
+  for (const Ids& row : rows) fewest = std::min(fewest, row.size());
+  const auto step = static_cast<std::size_t>(options.round_to);
+  return media::stack_rows(std::move(rows), fewest / step * step,
+                           options.faithful ? media::Cut::last : media::Cut::random, &rng);
 }
 
 Plan assemble(const std::vector<Draft>& drafts, const MultiblockOptions& options, Rng& rng) {
@@ -206,6 +210,10 @@ Schema<MultiblockOptions> MultiblockOptions::schema() {
   s.option("min_keep", &O::min_keep, "more tokens than this should remain in a context").at_least(0);
   s.option("allow_overlap", &O::allow_overlap, "leave the targets in the context");
   s.option("joint", &O::joint, "ask about the union of the target blocks in one query");
+  s.option("round_to", &O::round_to,
+           "contexts and targets shrink to a multiple of so many tokens, unless they have fewer: few shapes, for "
+           "train.graphs")
+      .range(1, 1024);
   s.option("faithful", &O::faithful, "keep the quirks of the published code");
   return s;
 }

@@ -18,6 +18,7 @@ struct MultiblockOptions {
   std::int64_t min_keep = 10;
   bool allow_overlap = false;
   bool joint = false;
+  std::int64_t round_to = 1;
   bool faithful = false;
 
   static Schema<MultiblockOptions> schema();

@@ -150,6 +150,8 @@ double LatentRegression::seen_weight(const Progress& progress) const {
   return options_.seen_weight * static_cast<double>(progress.step - first) / static_cast<double>(last - first);
 }
 
+bool LatentRegression::is_steady(const Progress& progress) const { return progress.step >= options_.seen_ramp[1]; }
+
 LossReport LatentRegression::evaluate(const StepView& step) {
   if (step.pairs.empty())
     throw Error("no query was answered", "objective jepa.latent_regression", "use a masker that asks about tokens");

@@ -52,6 +52,7 @@ class LatentRegression : public Objective {
   at::Tensor refine(const at::Tensor& target) override;
   /// Error if there are no pairs, or a prediction has not its target's shape.
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress& progress) const override;
 
  private:
   bool is_about_seen(const Pair& pair) const;

@@ -23,6 +23,7 @@ class Sigreg : public Objective {
 
   TargetSpec target() const override;
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress&) const override { return true; }
   Reduction reduction() const override { return Reduction::gathered; }
 
  private:
@@ -53,6 +54,7 @@ class VarianceCovariance : public Objective {
 
   TargetSpec target() const override;
   LossReport evaluate(const StepView& step) override;
+  bool is_steady(const Progress&) const override { return true; }
   Reduction reduction() const override { return Reduction::gathered; }
 
  private:

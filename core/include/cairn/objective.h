@@ -74,6 +74,10 @@ class CAIRN_API Objective : public torch::nn::Module {
   /// After the optimizer step: centres, queues, schedules of the objective's own buffers. Sees the whole batch: where
   /// train.accumulate cuts it into parts, their pairs and contexts follow one another, and `plan` is the last part's.
   virtual void settle(const StepView& step);
+  /// Whether evaluate() and refine() compute the same from this step on, whatever the step's number and what settle()
+  /// did, but for the values of tensors that stay where they are. A GPU may then replay what it has recorded of a step
+  /// (train.graphs). False by default.
+  virtual bool is_steady(const Progress& progress) const;
 };
 
 /// What an experiment tells an objective at construction.

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "cairn/error.h"
 #include "multiblock.h"
@@ -123,6 +124,24 @@ TEST_CASE("multiblock: what is cut is random, but for the published code the end
     if (faithful) CHECK(bottom < 0.3 * top);
     if (!faithful) CHECK(bottom == Approx(top).epsilon(0.15));
   }
+}
+
+TEST_CASE("multiblock: rounding leaves few shapes, none of them empty") {
+  MultiblockOptions options;
+  options.round_to = 8;
+  std::set<std::int64_t> counts;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    Rng rng(9, Stream::plan, 0, i);
+    const Plan p = plan(options, 14, 14, 8, rng);
+    require_disjoint(p, 8);
+    counts.insert(p.contexts[0].visible.index.size(1));
+    for (const auto& query : p.queries) counts.insert(query.where.index.size(1));
+  }
+  for (const std::int64_t count : counts) CHECK(count % 8 == 0);
+  CHECK(counts.size() < 14);
+  options.min_keep = 0;
+  Rng rng(9, Stream::plan);
+  require_sound(plan(options, 4, 4, 8, rng).queries[0].where.index, 8, 16);  // blocks of three tokens
 }
 
 TEST_CASE("multiblock: joint asks about the union of the blocks once") {

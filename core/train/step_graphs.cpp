@@ -1,0 +1,84 @@
+#include "train/step_graphs.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "cairn/error.h"
+
+namespace cairn {
+namespace {
+
+constexpr int kPlainly = 3;              // batches of a shape before it is recorded, for what libraries choose at first
+constexpr std::size_t kMostShapes = 64;  // each holds memory of its own for its inputs and outputs
+
+/// The tensors of a batch and its plan that are on the device, in a fixed order.
+template <class BatchOf, class PlanOf, class F>
+void for_each_tensor(BatchOf& batch, PlanOf& plan, F&& visit) {
+  for (auto& view : batch.views) visit(view.data);
+  for (auto& [name, tensor] : batch.extra) visit(tensor);
+  for (auto& context : plan.contexts) {
+    visit(context.visible.index);
+    visit(context.masked.index);
+  }
+  for (auto& query : plan.queries) visit(query.where.index);
+}
+
+/// Equal for batches that are computed alike.
+std::string key_of(const Batch& batch, const Plan& plan) {
+  std::string key;
+  for (const View& view : batch.views)
+    key += fmt::format("v{}:{},", static_cast<int>(view.role), fmt::join(view.grid.extent, "x"));
+  for (const auto& [name, tensor] : batch.extra) key += name + ",";
+  for (const Context& context : plan.contexts) key += fmt::format("c{},", context.view);
+  for (const Query& query : plan.queries)
+    key += fmt::format("q{}:{}:{}:{},", query.context, query.view, static_cast<int>(query.level), query.group);
+  for_each_tensor(batch, plan, [&](const at::Tensor& tensor) {
+    key += tensor.defined() ? fmt::format("{}{},", static_cast<int>(tensor.scalar_type()), tensor.sizes().vec()) : "-";
+  });
+  return key;
+}
+
+}  // namespace
+
+std::int64_t StepGraphs::size() const {
+  return std::count_if(recorded_.begin(), recorded_.end(),
+                       [](const auto& each) { return each.second.graph != nullptr; });
+}
+
+Pass StepGraphs::run(const Batch& batch, const Plan& plan, const Work& work) {
+  const std::string key = key_of(batch, plan);
+  if (recorded_.size() >= kMostShapes && !recorded_.contains(key)) return work(batch, plan);
+  Recorded& recorded = recorded_[key];
+  if (recorded.seen++ < kPlainly) return work(batch, plan);
+  if (!recorded.graph) record(recorded, batch, plan, work);
+  std::vector<at::Tensor> into;
+  for_each_tensor(recorded.batch, recorded.plan, [&](const at::Tensor& tensor) { into.push_back(tensor); });
+  auto next = into.begin();
+  for_each_tensor(batch, plan, [&](const at::Tensor& tensor) {
+    if (tensor.defined()) next->copy_(tensor, /*non_blocking=*/true);
+    ++next;
+  });
+  recorded.graph->replay();
+  return recorded.pass;
+}
+
+void StepGraphs::record(Recorded& recorded, const Batch& batch, const Plan& plan, const Work& work) const {
+  recorded.batch = batch;
+  recorded.plan = plan;
+  for_each_tensor(recorded.batch, recorded.plan, [](at::Tensor& tensor) {
+    if (tensor.defined()) tensor = tensor.clone();
+  });
+  try {
+    recorded.graph = std::make_unique<kernels::DeviceGraph>(
+        device_, [&recorded, work] { recorded.pass = work(recorded.batch, recorded.plan); });
+  } catch (const c10::Error& error) {
+    throw Error(fmt::format("the step cannot be recorded: {}", error.what_without_backtrace()), "train.graphs",
+                "a part of this experiment reads a value back from the device: set train.graphs = false");
+  }
+}
+
+}  // namespace cairn
