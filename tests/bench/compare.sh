@@ -3,10 +3,12 @@
 #   tests/bench/compare.sh images FOLDER     JPEGs to normalised crops: torchvision, DALI, Cairn
 #   tests/bench/compare.sh optimizer         AdamW, moving average, zeroed gradient of a ViT-B
 #   tests/bench/compare.sh step [MODEL]      one I-JEPA step of vit_tiny | vit_small
-# Environment: PYTHON (with the peers' packages), PEERS (folder of their programs), CAIRN, ROUNDS, BATCH, PRECISION.
+# Environment: PYTHON (with the peers' packages), PEERS (folder of their programs), CAIRN, ROUNDS, BATCH, PRECISION, DEVICE
+# (cpu | cuda; on cuda Cairn replays recorded steps).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-python3} PEERS=${PEERS:-../shared/peers} CAIRN=${CAIRN:-build/bin/cairn} ROUNDS=${ROUNDS:-3}
+DEVICE=${DEVICE:-cpu}
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 
@@ -49,17 +51,17 @@ for _ in $(seq "$ROUNDS"); do
         --set modality.patch=16 --set train.batch_size=64 --set train.workers=2
       unit="processor-ms an image" ;;
     optimizer)
-      record "PyTorch, three passes" ms_per_step "$PYTHON" "$PEERS/optimizer_step.py" --impl fused --threads 2
-      record "Cairn, one pass" step_ms.median "$CAIRN" bench optimizer --threads 2 --json
+      record "PyTorch, three passes" ms_per_step "$PYTHON" "$PEERS/optimizer_step.py" --impl fused --threads 2 --device "$DEVICE"
+      record "Cairn, one pass" step_ms.median "$CAIRN" bench optimizer --threads 2 --device "$DEVICE" --json
       unit="ms" ;;
     step)
       model=${2:-vit_tiny}
-      peer=("$PYTHON" "$PEERS/ijepa_torch.py" --model "$model" --batch "${BATCH:-16}" --threads 2)
+      peer=("$PYTHON" "$PEERS/ijepa_torch.py" --model "$model" --batch "${BATCH:-16}" --threads 2 --device "$DEVICE")
       record "PyTorch, float32" ms_per_step "${peer[@]}"
       record "PyTorch, bfloat16" ms_per_step "${peer[@]}" --dtype bf16
       record "Cairn, ${PRECISION:-float32}" step_ms.median "$CAIRN" bench step "configs/ijepa/bench-${model/vit_/vit-}.toml" \
-        --json --device cpu --set train.threads=2 --set "train.batch_size=${BATCH:-16}" \
-        --set "train.precision=${PRECISION:-float32}"
+        --json --device "$DEVICE" --set train.threads=2 --set "train.batch_size=${BATCH:-16}" \
+        --set "train.precision=${PRECISION:-float32}" --set train.graphs=true
       unit="ms a step" ;;
     *) sed -n '2,6p' "$0" >&2; exit 2 ;;
   esac
