@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 #include "cairn/error.h"
@@ -18,6 +19,8 @@ at::Device choose_device(const std::string& asked) {
 }
 
 void use_threads(std::int64_t threads) {
+  // LibTorch has read OMP_NUM_THREADS itself.
+  if (threads == 0 && std::getenv("OMP_NUM_THREADS") != nullptr) return;
   at::set_num_threads(threads > 0 ? static_cast<int>(threads)
                                   : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
 }
