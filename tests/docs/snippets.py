@@ -3,7 +3,7 @@
   sh        commands that take an hour or a reader's data: options, files and settings must be known to the program
   cpp       quoted from a file, whole (docs.pages compares it) or line by line from the file of `<!-- from: FILE -->`
   python    the same, or code that compiles
-  toml      TOML that can be read
+  toml      TOML that can be read; parts of an experiment, that `cairn config` takes
   (none)    output and pictures of text; no command may stand in it"""
 import json
 import os
@@ -12,12 +12,15 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import tomllib
 
 PROGRAM = os.environ["CAIRN_PROGRAM"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(<!-- (?:file|from): (?P<file>\S+) -->\n)?^```(?P<language>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"^(?:\$ )?(\./dev|cairn|cmake|ctest|cpack|doxygen|python3?|pip)\b", re.MULTILINE)
+EXPERIMENT_TABLES = {"modality", "encoder", "projector", "masker", "predictor", "objective", "ema", "optim", "schedule", "train",
+                     "checkpoint", "evaluate", "log", "plugins", "distributed"}
 PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]*\b")
 
 
@@ -76,10 +79,16 @@ def code_faults(language, text, file):
 
 def toml_faults(text):
     try:
-        tomllib.loads(text)
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return [f"TOML that cannot be read: {error}"]
-    return []
+    if not tables.keys() <= EXPERIMENT_TABLES:
+        return []
+    with tempfile.TemporaryDirectory(prefix="cairn-docs-") as name:
+        file = pathlib.Path(name) / "part.toml"
+        file.write_text(f"extends = ['{ROOT}/configs/quickstart.toml']\n{text}")
+        done = run("config", file)
+    return [f"cairn config says\n{done.stdout}"] if done.returncode != 0 else []
 
 
 def block_faults(language, text, file):
