@@ -6,10 +6,10 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 
+#include "cairn/csv.h"
 #include "cairn/error.h"
 
 namespace cairn::tabular {
@@ -23,26 +23,14 @@ std::optional<double> number(const std::string& field) {
   return value;
 }
 
-/// The next record from `at` on; a quoted field may hold commas, line ends and doubled quotes.
-std::vector<std::string> next_record(const std::string& text, std::size_t& at, std::int64_t& line) {
-  std::vector<std::string> fields(1);
-  bool is_quoted = false;
-  while (at < text.size()) {
-    const char c = text[at++];
-    line += c == '\n';
-    if (is_quoted && c == '"' && at < text.size() && text[at] == '"') {
-      fields.back() += text[at++];
-    } else if (c == '"') {
-      is_quoted = !is_quoted;
-    } else if (!is_quoted && c == ',') {
-      fields.emplace_back();
-    } else if (!is_quoted && c == '\n') {
-      break;
-    } else if (is_quoted || c != '\r') {
-      fields.back() += c;
-    }
-  }
-  return fields;
+/// The next row of the table, over several lines where a quoted cell is; `line` counts them.
+bool read_row(std::istream& stream, std::vector<std::string>& cells, std::int64_t& line) {
+  std::string row, more;
+  if (!std::getline(stream, row)) return false;
+  ++line;
+  while (std::count(row.begin(), row.end(), '"') % 2 == 1 && std::getline(stream, more)) row += '\n' + more, ++line;
+  cells = csv_cells(row);
+  return true;
 }
 
 }  // namespace
@@ -50,20 +38,16 @@ std::vector<std::string> next_record(const std::string& text, std::size_t& at, s
 Table read_csv(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   if (!stream) throw DataError("there is no such table, or it may not be read", file.string(), "set modality.path");
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
   Table table;
   table.name = file.string();
-  std::size_t at = 0;
-  std::int64_t line = 1;
-  table.columns = next_record(text, at, line);
-  if (table.columns.size() < 2)
+  std::int64_t line = 0;
+  if (!read_row(stream, table.columns, line) || table.columns.size() < 2)
     throw DataError("its first row does not name two columns", file.string(), "separate columns by commas");
-  while (at < text.size()) {
-    const std::int64_t first_line = line;
-    auto fields = next_record(text, at, line);
-    if (fields.size() == 1 && fields[0].empty()) continue;
-    table.rows.push_back(std::move(fields));
-    table.lines.push_back(first_line);
+  std::vector<std::string> cells;
+  for (std::int64_t first = line + 1; read_row(stream, cells, line); first = line + 1) {
+    if (cells.size() == 1 && cells[0].empty()) continue;
+    table.rows.push_back(std::move(cells));
+    table.lines.push_back(first);
   }
   return table;
 }
