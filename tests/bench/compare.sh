@@ -1,6 +1,8 @@
 #!/bin/bash
 # Runs a peer in Python and Cairn in turn and prints the median of each figure and the ratio.
 #   tests/bench/compare.sh images FOLDER     JPEGs to normalised crops: torchvision, DALI, Cairn
+#   tests/bench/compare.sh sounds FOLDER     WAVs to 128 bands at 16 kHz: torchaudio, Cairn
+#   tests/bench/compare.sh videos FOLDER     videos to clips of 16 frames: torchcodec, decord, PyAV, Cairn
 #   tests/bench/compare.sh optimizer         AdamW, moving average, zeroed gradient of a ViT-B
 #   tests/bench/compare.sh step [MODEL]      one I-JEPA step of vit_tiny | vit_small
 # Environment: PYTHON (with the peers' packages), PEERS (folder of their programs), CAIRN, ROUNDS, BATCH, PRECISION, DEVICE
@@ -50,6 +52,21 @@ for _ in $(seq "$ROUNDS"); do
         --segments 5 --batches 8 --set modality.type=image.folder --set "modality.path=$2" --set modality.size=224 \
         --set modality.patch=16 --set train.batch_size=64 --set train.workers=2
       unit="processor-ms an image" ;;
+    sounds)
+      [ -d "${2:-}" ] || { echo "no folder of sounds: '${2:-}'" >&2; exit 2; }
+      record "torchaudio" cpu_ms_per_clip "$PYTHON" "$PEERS/audio_frontend.py" "$2"
+      record "Cairn" processor_ms_per_sample.median "$CAIRN" bench loader configs/ajepa/audioset-vitb.toml --json \
+        --segments 5 --batches 20 --set "modality.path=$2" --set train.batch_size=32 --set train.workers=2
+      unit="processor-ms a clip" ;;
+    videos)
+      [ -d "${2:-}" ] || { echo "no folder of videos: '${2:-}'" >&2; exit 2; }
+      for peer in torchcodec decord pyav; do
+        record "$peer" cpu_ms_per_clip "$PYTHON" "$PEERS/video_loader.py" "$2" --peer "$peer"
+      done
+      record "Cairn" processor_ms_per_sample.median "$CAIRN" bench loader configs/vjepa/vitl16.toml --json \
+        --segments 5 --batches 10 --set modality.type=video.clips --set "modality.path=$2" --set train.batch_size=8 \
+        --set train.workers=2
+      unit="processor-ms a clip" ;;
     optimizer)
       record "PyTorch, three passes" ms_per_step "$PYTHON" "$PEERS/optimizer_step.py" --impl fused --threads 2 --device "$DEVICE"
       record "Cairn, one pass" step_ms.median "$CAIRN" bench optimizer --threads 2 --device "$DEVICE" --json
@@ -63,7 +80,7 @@ for _ in $(seq "$ROUNDS"); do
         --json --device "$DEVICE" --set train.threads=2 --set "train.batch_size=${BATCH:-16}" \
         --set "train.precision=${PRECISION:-float32}" --set train.graphs=true
       unit="ms a step" ;;
-    *) sed -n '2,6p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,8p' "$0" >&2; exit 2 ;;
   esac
 done
 report "$unit"
