@@ -12,10 +12,12 @@ namespace {
 
 struct DataOptions {
   std::int64_t samples = 64, bad_every = 0;
+  double max_bad_share = 0.05;  // the core reads it
   static Schema<DataOptions> schema() {
     Schema<DataOptions> s("Noise, some of it unreadable");
     s.option("samples", &DataOptions::samples, "number of samples").at_least(1);
     s.option("bad_every", &DataOptions::bad_every, "every so many samples cannot be read; 0: none").at_least(0);
+    s.option("max_bad_share", &DataOptions::max_bad_share, "share of them that stops a run").range(0, 1);
     return s;
   }
 };
