@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "cairn/error.h"
+#include "checkpoint/huggingface_parts.h"
 #include "checkpoint/huggingface_tables.h"
 #include "checkpoint/json_file.h"
+#include "checkpoint/option_table.h"
 #include "checkpoint/preprocessor.h"
 #include "checkpoint/published.h"
 #include "checkpoint/safetensors.h"
@@ -42,12 +44,6 @@ SafetensorsFile read_folder(const fs::path& folder) {
     for (const auto& pages : release) pages();
   };
   return all;
-}
-
-void require_activation(const JsonFile& config, const char* key, const std::string& wanted) {
-  const auto name = config.value(key, wanted);
-  if (name != wanted)
-    throw DataError(fmt::format("{} is \"{}\"; only \"{}\" is read", key, name, wanted), config.path().string());
 }
 
 /// What config.json and the names say of the blocks "encoder.layer.0.": depth, biases, LayerScale, SwiGLU.
@@ -94,8 +90,8 @@ void read_head(const JsonFile& config, WeightSource& weights, const std::string&
   PublishedHead head;
   KeyMap keys;
   if (weights.has(prefix + "pooler.dense.weight")) {
-    require_activation(config, "pooler_act", "tanh");
     head.is_pooler = true;
+    head.activation = read_activation(config, "pooler_act", nn::Activation::tanh);
     keys.affine(prefix + "pooler.dense", "linear");
   } else if (weights.has("classifier.weight")) {
     head.input = input;
@@ -151,7 +147,6 @@ PublishedNetwork read_mae_decoder(const JsonFile& config, WeightSource& weights,
 /// decoder of MAE.
 PublishedModel read_vit(const JsonFile& config, WeightSource& weights, bool is_dino, HeadInput head,
                         bool has_registers) {
-  require_activation(config, "hidden_act", "gelu");
   const Biases biases = config.value("qkv_bias", true) ? Biases::all : Biases::none;
   const double epsilon = config.value("layer_norm_eps", 1e-12);
   PublishedModel model;
@@ -189,7 +184,6 @@ PublishedModel read_vit(const JsonFile& config, WeightSource& weights, bool is_d
 
 /// VideoMAE: positions by running number, and a decoder over seen and asked tokens.
 PublishedModel read_videomae(const JsonFile& config, WeightSource& weights) {
-  require_activation(config, "hidden_act", "gelu");
   // The option's name in transformers 5, and the one before.
   const bool has_biases = config.value("qv_bias", config.value("qkv_bias", true));
   const Biases biases = has_biases ? Biases::query_value : Biases::none;
@@ -239,7 +233,6 @@ PublishedHead read_attentive_head(const JsonFile& config, WeightSource& weights,
 
 /// V-JEPA 2: rotary positions in the layout it was trained with, numbered on the grid of the configuration.
 PublishedModel read_vjepa2(const JsonFile& config, WeightSource& weights) {
-  require_activation(config, "hidden_act", "gelu");
   const Biases biases = config.value("qkv_bias", true) ? Biases::all : Biases::none;
   const double epsilon = config.value("layer_norm_eps", 1e-6);
   PublishedModel model;
@@ -290,6 +283,16 @@ PublishedModel read_model(const std::string& type, const JsonFile& config, Weigh
                   "read are: ijepa, vit, vit_msn, dinov2, dinov2_with_registers, vit_mae, videomae, vjepa2");
 }
 
+/// The activation in the MLPs of all networks of a model; SwiGLU has its own.
+void read_hidden_activation(const JsonFile& config, PublishedModel& model) {
+  if (option_or(model.encoder.options, "gated", false)) return;
+  const nn::Activation activation = read_activation(config, "hidden_act", nn::Activation::gelu);
+  if (activation == nn::Activation::gelu) return;
+  set_activation(activation, model.encoder.options);
+  if (model.predictor) set_activation(activation, model.predictor->options);
+  if (model.head) model.head->pooler.activation = activation;
+}
+
 }  // namespace
 
 PublishedModel read_huggingface(const fs::path& folder, bool is_partial) {
@@ -298,6 +301,7 @@ PublishedModel read_huggingface(const fs::path& folder, bool is_partial) {
   WeightSource weights(std::move(file.tensors));
   const auto type = config.value<std::string>("model_type", "");
   PublishedModel model = read_model(type, config, weights);
+  read_hidden_activation(config, model);
   // What was stacked is copied: without this its pages would count twice in the peak of memory.
   file.release_pages();
   restore_own(config, model);

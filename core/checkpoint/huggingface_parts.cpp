@@ -11,6 +11,38 @@
 #include "checkpoint/option_table.h"
 
 namespace cairn {
+namespace {
+
+using nn::Activation;
+
+// Of two names for one the first is written.
+constexpr std::initializer_list<std::pair<const char*, Activation>> kPublishedActivations = {
+    {"gelu", Activation::gelu},
+    {"gelu_python", Activation::gelu},
+    {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"gelu_new", Activation::gelu_tanh},
+    {"gelu_fast", Activation::gelu_tanh},
+    {"quick_gelu", Activation::quick_gelu},
+    {"relu", Activation::relu},
+    {"silu", Activation::silu},
+    {"swish", Activation::silu},
+    {"tanh", Activation::tanh},
+    {"sigmoid", Activation::sigmoid}};
+
+/// nullptr where there is none.
+const char* name_in(Choices<Activation> names, Activation wanted) {
+  const auto found =
+      std::find_if(names.begin(), names.end(), [&](const auto& entry) { return entry.second == wanted; });
+  return found == names.end() ? nullptr : found->first;
+}
+
+const Activation* named(Choices<Activation> names, const std::string& name) {
+  const auto found = std::find_if(names.begin(), names.end(), [&](const auto& entry) { return entry.first == name; });
+  return found == names.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
 void add_network(const KeyMap& keys, const TensorMap& network, const std::string& type, const std::string& format,
                  bool partial, HuggingFaceFiles& files) {
   MappedTensors mapped = keys.to_file(network);
@@ -33,6 +65,22 @@ std::int64_t heads_of(const PublishedNetwork& network, const std::string& format
   const auto heads = option_or(network.options, "heads", std::int64_t{0});
   if (heads < 1) throw Error("the number of attention heads of this network is not known", format);
   return heads;
+}
+
+Activation read_activation(const JsonFile& config, const char* key, Activation usual) {
+  const auto name = config.value(key, std::string(name_in(kPublishedActivations, usual)));
+  if (const Activation* found = named(kPublishedActivations, name)) return *found;
+  throw DataError(fmt::format("{} is \"{}\", an activation that Cairn does not have", key, name),
+                  config.path().string());
+}
+
+void set_activation(Activation activation, Value::Table& options) {
+  set_option(options, "activation", Value(std::string(name_in(nn::kActivations, activation))));
+}
+
+std::string activation_of(const PublishedNetwork& network) {
+  const Activation* own = named(nn::kActivations, option_or(network.options, "activation", std::string("gelu")));
+  return name_in(kPublishedActivations, own == nullptr ? Activation::gelu : *own);
 }
 
 nlohmann::ordered_json side(const std::vector<std::int64_t>& sizes) {

@@ -4,10 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "cairn/nn/activation.h"
 #include "cairn/options.h"
 #include "cairn/token_grid.h"
 #include "checkpoint/huggingface.h"
 #include "checkpoint/huggingface_tables.h"
+#include "checkpoint/json_file.h"
 #include "checkpoint/safetensors.h"
 
 namespace cairn {
@@ -19,6 +21,15 @@ void add_network(const KeyMap& keys, const TensorMap& network, const std::string
 
 /// The heads of a network's attention; Error where its options do not say.
 std::int64_t heads_of(const PublishedNetwork& network, const std::string& format);
+
+/// The activation that config.json names by `key`, or `usual`; DataError for one that Cairn has not.
+nn::Activation read_activation(const JsonFile& config, const char* key, nn::Activation usual);
+
+/// Makes it the option of a network's MLPs.
+void set_activation(nn::Activation activation, Value::Table& options);
+
+/// What transformers calls the activation in a network's MLPs.
+std::string activation_of(const PublishedNetwork& network);
 
 /// One number where all are alike, as transformers writes it.
 nlohmann::ordered_json side(const std::vector<std::int64_t>& sizes);

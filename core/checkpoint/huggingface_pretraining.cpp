@@ -42,7 +42,7 @@ Json encoder_config(const char* architecture, const char* type, const PublishedM
           {"hidden_size", width},
           {"num_hidden_layers", facts.depth},
           {"num_attention_heads", heads_of(model.encoder, model.format)},
-          {"hidden_act", "gelu"},
+          {"hidden_act", activation_of(model.encoder)},
           {"layer_norm_eps", epsilon_of(model.encoder)},
           {"attention_probs_dropout_prob", 0.0},
           {"initializer_range", 0.02},
@@ -66,12 +66,13 @@ bool is_tiled_rotary(const PublishedNetwork& network) {
          option_or(network.options, "rotary_grid", std::int64_t{0}) == 0;
 }
 
-/// Encoder and decoder share the norm's epsilon and the kind of biases in these classes.
+/// Encoder and decoder share the norm's epsilon, the activation and the kind of biases in these classes.
 void require_alike(const PublishedModel& model, const BlockFacts& encoder, const BlockFacts& predictor,
                    const char* type) {
-  require(encoder.biases == predictor.biases && epsilon_of(model.encoder) == epsilon_of(*model.predictor),
-          fmt::format("{} has one norm_epsilon and one kind of attention biases for encoder and predictor, and these "
-                      "differ",
+  require(encoder.biases == predictor.biases && epsilon_of(model.encoder) == epsilon_of(*model.predictor) &&
+              activation_of(model.encoder) == activation_of(*model.predictor),
+          fmt::format("{} has one norm_epsilon, one activation and one kind of attention biases for encoder and "
+                      "predictor, and these differ",
                       type),
           model);
 }

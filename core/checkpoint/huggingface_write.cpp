@@ -78,7 +78,7 @@ Json vit_config(const Facts& facts, const PublishedModel& model) {
   } else {
     config["intermediate_size"] = hidden;
   }
-  config["hidden_act"] = "gelu";
+  config["hidden_act"] = activation_of(model.encoder);
   config["layer_norm_eps"] = option_or(model.encoder.options, "norm_epsilon", 1e-6);
   config["image_size"] = side(image);
   config["patch_size"] = side(vit.tokenizer.patch);

@@ -150,13 +150,15 @@ std::int64_t rows(const TensorMap& network, const std::string& name, std::int64_
 Value::Table shape_options(const TensorMap& network, std::int64_t width, std::int64_t depth, std::int64_t heads,
                            double epsilon) {
   const bool is_partial = network.contains("blocks.0.attention.query_bias");
-  return {{"width", Value(width)},
-          {"depth", Value(depth)},
-          {"heads", Value(heads)},
-          {"mlp_ratio", Value(exact_ratio(rows(network, "blocks.0.mlp.fc1.weight", 4 * width), width))},
-          {"qkv_bias", Value(is_partial || network.contains("blocks.0.attention.qkv.bias"))},
-          {"key_bias", Value(!is_partial)},
-          {"norm_epsilon", Value(epsilon)}};
+  Value::Table options = {{"width", Value(width)},
+                          {"depth", Value(depth)},
+                          {"heads", Value(heads)},
+                          {"mlp_ratio", Value(exact_ratio(rows(network, "blocks.0.mlp.fc1.weight", 4 * width), width))},
+                          {"qkv_bias", Value(is_partial || network.contains("blocks.0.attention.qkv.bias"))},
+                          {"key_bias", Value(!is_partial)},
+                          {"norm_epsilon", Value(epsilon)}};
+  if (network.contains("blocks.0.scale1")) options.emplace_back("layer_scale", Value(1.0));
+  return options;
 }
 
 // AudioMAE: 1024 frames, or fewer, by 128 mels, in patches of 16.
@@ -304,7 +306,6 @@ Value::Table encoder_options(const TensorMap& network, Family family, const Size
                 {"resize_offset", Value(family == Family::dino && count == 0 ? 0.1 : 0.0)},
                 {"mask_token", Value(network.contains("mask_token"))},
                 {"gated", Value(network.contains("blocks.0.mlp.gate.weight"))},
-                {"layer_scale", Value(network.contains("blocks.0.scale1") ? 1.0 : 0.0)},
                 {"last_norm", Value(network.contains("norm.weight"))},
                 {"picture_tokenizer", Value(network.contains("picture_embed.weight"))},
                 {"levels", Value(std::move(levels))}});

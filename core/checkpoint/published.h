@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cairn/export.h"
+#include "cairn/nn/activation.h"
 #include "cairn/nn/attentive_pooler.h"
 #include "cairn/options.h"
 #include "cairn/token_grid.h"
@@ -42,8 +43,9 @@ enum class HeadInput : std::uint8_t { first, mean, first_and_mean, attentive };
 struct PublishedHead {
   HeadInput input = HeadInput::first;
   std::int64_t blocks = 1;
-  double epsilon = 1e-5;   // of the norm
-  bool is_pooler = false;  // tanh behind the linear map; its output is no logits
+  double epsilon = 1e-5;                             // of the norm
+  bool is_pooler = false;                            // an activation behind the linear map; its output is no logits
+  nn::Activation activation = nn::Activation::tanh;  // of a pooler
   nn::AttentivePoolerOptions pooler;
   std::map<std::string, at::Tensor> weights;
 };

@@ -184,7 +184,7 @@ at::Tensor apply_head(const PublishedModel& model, const View& view, const Encod
   }
   const auto [weight, bias] = affine("linear");
   x = at::linear(x, weight, bias);
-  return head.is_pooler ? x.tanh() : x;
+  return head.is_pooler ? nn::activate(x, head.activation) : x;
 }
 
 }  // namespace cairn

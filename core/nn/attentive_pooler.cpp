@@ -22,6 +22,7 @@ BlockOptions block_options(const AttentivePoolerOptions& options) {
   block.width = options.width;
   block.heads = options.heads;
   block.hidden = options.hidden;
+  block.activation = options.activation;
   block.epsilon = options.epsilon;
   return block;
 }
@@ -62,7 +63,7 @@ AttentivePooler::AttentivePooler(const AttentivePoolerOptions& options) {
   cross_ = register_module("attention",
                            std::make_shared<CrossAttention>(options.width, options.heads, options.is_projected));
   norm2_ = register_module("norm2", layer_norm(options));
-  mlp_ = register_module("mlp", std::make_shared<Mlp>(options.width, options.hidden));
+  mlp_ = register_module("mlp", std::make_shared<Mlp>(options.width, options.hidden, false, options.activation));
   initialise(*this, Init::jepa);
   fill_normal(queries_);
   rescale_by_depth(*blocks_);

@@ -79,7 +79,7 @@ at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rota
   return projection(mixed.transpose(1, 2).reshape({batch, count - from, width}));
 }
 
-Mlp::Mlp(std::int64_t width, std::int64_t hidden, bool gated) {
+Mlp::Mlp(std::int64_t width, std::int64_t hidden, bool gated, Activation activation) : activation_(activation) {
   fc1 = register_module("fc1", linear(width, hidden));
   if (gated) gate = register_module("gate", linear(width, hidden));
   fc2 = register_module("fc2", linear(hidden, width));
@@ -89,14 +89,14 @@ Mlp::~Mlp() = default;
 
 at::Tensor Mlp::forward(const at::Tensor& x) {
   if (gate) return fc2(at::silu(fc1(x)) * gate(x));
-  return fc2(at::gelu(fc1(x)));
+  return fc2(activate(fc1(x), activation_));
 }
 
 Block::Block(const BlockOptions& options) : drop_path_(options.drop_path) {
   norm1_ = register_module("norm1", layer_norm(options.width, options.epsilon));
   attention = register_module("attention", std::make_shared<Attention>(options));
   norm2_ = register_module("norm2", layer_norm(options.width, options.epsilon));
-  mlp = register_module("mlp", std::make_shared<Mlp>(options.width, options.hidden, options.gated));
+  mlp = register_module("mlp", std::make_shared<Mlp>(options.width, options.hidden, options.gated, options.activation));
   if (options.layer_scale == 0.0) return;
   scale1_ = register_parameter("scale1", at::full({options.width}, options.layer_scale));
   scale2_ = register_parameter("scale2", at::full({options.width}, options.layer_scale));

@@ -49,7 +49,7 @@ at::Tensor MlpHead::forward(at::Tensor x) {
   for (std::size_t i = 0; i < linears_.size(); ++i) {
     x = linears_[i](x);
     if (norms_[i]) x = norms_[i](x);
-    if (i + 1 < linears_.size()) x = activation_ == Activation::relu ? at::relu(x) : at::gelu(x);
+    if (i + 1 < linears_.size()) x = activate(x, activation_);
   }
   return x;
 }

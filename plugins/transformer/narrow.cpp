@@ -27,7 +27,9 @@ nn::BlockOptions block_options(const NarrowOptions& options, std::int64_t encode
   block.hidden = static_cast<std::int64_t>(static_cast<double>(options.width) * options.mlp_ratio);
   block.qkv_bias = options.qkv_bias;
   block.key_bias = options.key_bias;
+  block.activation = options.activation;
   block.gated = options.gated;
+  block.layer_scale = options.layer_scale;
   block.epsilon = options.norm_epsilon;
   return block;
 }
@@ -79,7 +81,10 @@ Schema<NarrowOptions> NarrowOptions::schema() {
   s.option("embed_bias", &O::embed_bias, "bias of the map into the predictor");
   s.option("qkv_bias", &O::qkv_bias, "biases of queries, keys and values");
   s.option("key_bias", &O::key_bias, "with qkv_bias; false: queries and values only, as in VideoMAE");
-  s.option("gated", &O::gated, "SwiGLU in the MLPs instead of GELU; mlp_ratio is that of each of its two halves");
+  s.option("activation", &O::activation, nn::kActivations, "in the MLPs");
+  s.option("gated", &O::gated,
+           "SwiGLU in the MLPs instead of the activation; mlp_ratio is that of each of its two halves");
+  s.option("layer_scale", &O::layer_scale, "start of a learned scale on each branch; 0: none").range(0, 10);
   s.option("norm_epsilon", &O::norm_epsilon, "epsilon of the layer norms").range(1e-12, 1);
   s.option("last_norm_epsilon", &O::last_norm_epsilon, "epsilon of the norm behind the blocks; 0: norm_epsilon")
       .range(0, 1);

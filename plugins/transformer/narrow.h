@@ -37,7 +37,9 @@ struct NarrowOptions {
   bool embed_bias = true;
   bool qkv_bias = true;
   bool key_bias = true;
+  nn::Activation activation = nn::Activation::gelu;
   bool gated = false;
+  double layer_scale = 0.0;
   double norm_epsilon = 1e-6;
   double last_norm_epsilon = 0.0;
   nn::Init init = nn::Init::jepa;

@@ -37,6 +37,7 @@ nn::BlockOptions block_options(const VitOptions& options, const VitShape& shape)
   block.hidden = shape.hidden;
   block.qkv_bias = options.qkv_bias;
   block.key_bias = options.key_bias;
+  block.activation = options.activation;
   block.gated = options.gated;
   block.layer_scale = options.layer_scale;
   block.drop_path = options.drop_path;
@@ -92,7 +93,9 @@ Schema<VitOptions> VitOptions::schema() {
   s.option("layer_scale", &O::layer_scale, "start of a learned scale on each branch; 0: none").range(0, 10);
   s.option("qkv_bias", &O::qkv_bias, "biases of queries, keys and values");
   s.option("key_bias", &O::key_bias, "with qkv_bias; false: queries and values only, as in BEiT and VideoMAE");
-  s.option("gated", &O::gated, "SwiGLU in the MLPs instead of GELU; hidden width is that of each of its two halves");
+  s.option("activation", &O::activation, nn::kActivations, "in the MLPs");
+  s.option("gated", &O::gated,
+           "SwiGLU in the MLPs instead of the activation; hidden width is that of each of its two halves");
   s.option("last_norm", &O::last_norm, "a layer norm behind the last block");
   s.option(
       "picture_tokenizer", &O::picture_tokenizer,

@@ -44,6 +44,7 @@ struct VitOptions {
   double layer_scale = 0.0;
   bool qkv_bias = true;
   bool key_bias = true;
+  nn::Activation activation = nn::Activation::gelu;
   bool gated = false;
   bool last_norm = true;
   bool picture_tokenizer = false;

@@ -122,7 +122,7 @@ def hubs(base):
     for key, value, sentence in (("num_hidden_layers", 10**12, "layers"), ("hidden_size", 10**12, "of another shape"),
                                  ("patch_size", [4], "patch_size"), ("image_size", "big", "image_size"),
                                  ("hidden_size", -1, "hidden_size"), ("num_attention_heads", 7, ""),
-                                 ("model_type", "bert", "bert"), ("hidden_act", "relu", "relu"),
+                                 ("model_type", "bert", "bert"), ("hidden_act", "mish", "mish"),
                                  ("patch_size", 8, "shape"), ("image_size", 10**12, "")):
         lying = shutil.copytree(good, base / "lying", dirs_exist_ok=True)
         own = {name: item for name, item in config.items() if name != "cairn"}

@@ -15,7 +15,7 @@ CLIPS = (2, 4, 3, 16, 16)
 PAIRS = {"ViTMAEForPreTraining": ("mae.toml", *PICTURES), "VJEPA2Model": ("vjepa2.toml", "pixel_values_videos", CLIPS),
          "VideoMAEForPreTraining": ("videomae.toml", "pixel_values", CLIPS)}
 VIT = {"encoder__class_token": "true", "encoder__pool": "cls"}
-CLASSES = {"IJepaModel": {}, "ViTModel": VIT, "Dinov2Model": {**VIT, "encoder__layer_scale": 0.5},
+CLASSES = {"IJepaModel": {}, "ViTModel": {**VIT, "encoder__activation": "quick_gelu"}, "Dinov2Model": {**VIT, "encoder__layer_scale": 0.5},
            "Dinov2WithRegistersModel": {**VIT, "encoder__layer_scale": 0.5, "encoder__register_tokens": 3}}
 
 

@@ -107,7 +107,11 @@ TEST_CASE("heads default to the encoder preset's, where they fit") {
 }
 
 TEST_CASE("gradients reach every parameter of the predictor") {
-  Narrow narrow = make(small_narrow());
+  NarrowOptions options = small_narrow();
+  options.layer_scale = 0.5;
+  options.activation = nn::Activation::quick_gelu;
+  Narrow narrow = make(options);
+  CHECK(narrow.named_parameters().contains("blocks.1.scale2"));
   narrow.predict(question()).pow(2).sum().backward();
   for (const auto& parameter : narrow.named_parameters()) {
     INFO(parameter.key());

@@ -19,8 +19,9 @@ struct AttentivePoolerOptions {
   std::int64_t hidden = 0;  // width inside the MLPs
   std::int64_t blocks = 0;  // of self-attention among the tokens, before the query looks at them
   std::int64_t queries = 1;
-  bool is_projected = false;  // a linear map behind the cross-attention
-  double epsilon = 1e-6;      // of the layer norms
+  bool is_projected = false;                 // a linear map behind the cross-attention
+  Activation activation = Activation::gelu;  // in the MLPs
+  double epsilon = 1e-6;                     // of the layer norms
 };
 
 /// Attention of queries [B,Q,D] to tokens [B,N,D], head by head.

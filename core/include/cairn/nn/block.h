@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cairn/export.h"
+#include "cairn/nn/activation.h"
 #include "cairn/nn/positions.h"
 
 namespace cairn::nn {
@@ -20,8 +21,9 @@ struct BlockOptions {
   std::int64_t heads = 1;
   std::int64_t hidden = 0;  // width inside the MLP
   bool qkv_bias = true;
-  bool key_bias = true;      // with qkv_bias; false: queries and values only, as in BEiT and VideoMAE
-  bool gated = false;        // SwiGLU instead of GELU
+  bool key_bias = true;  // with qkv_bias; false: queries and values only, as in BEiT and VideoMAE
+  Activation activation = Activation::gelu;
+  bool gated = false;        // SwiGLU instead of the activation
   double layer_scale = 0.0;  // start value of the learned scale on each branch; 0: none
   double drop_path = 0.0;    // probability that a sample skips a branch in training
   double epsilon = 1e-6;     // of the layer norms
@@ -52,15 +54,18 @@ class CAIRN_API Attention : public torch::nn::Module {
   double self_mask_;
 };
 
-/// Two linear maps with exact GELU between, or SwiGLU: fc2(silu(fc1(x)) * gate(x)).
+/// Two linear maps with an activation between, or SwiGLU: fc2(silu(fc1(x)) * gate(x)).
 class CAIRN_API Mlp : public torch::nn::Module {
  public:
-  Mlp(std::int64_t width, std::int64_t hidden, bool gated = false);
+  Mlp(std::int64_t width, std::int64_t hidden, bool gated = false, Activation activation = Activation::gelu);
   ~Mlp() override;
 
   at::Tensor forward(const at::Tensor& x);
 
   torch::nn::Linear fc1{nullptr}, fc2{nullptr}, gate{nullptr};
+
+ private:
+  Activation activation_;
 };
 
 /// Pre-norm residual block (Dosovitskiy et al. 2021): x += attention(norm1(x)), x += mlp(norm2(x)).

@@ -8,11 +8,10 @@
 #include <vector>
 
 #include "cairn/export.h"
+#include "cairn/nn/activation.h"
 #include "cairn/options.h"
 
 namespace cairn::nn {
-
-enum class Activation : std::uint8_t { relu, gelu };
 
 /// What follows a linear map: `plain` is batch norm without scale and shift.
 enum class HeadNorm : std::uint8_t { none, batch, plain, layer };
@@ -38,8 +37,7 @@ void add_head_options(Schema<O>& s) {
            "after every linear map but the last; plain: batch norm without scale and shift");
   s.option("last_norm", static_cast<HeadNorm O::*>(&O::last_norm), norms, "after the last linear map");
   s.option("last_bias", static_cast<bool O::*>(&O::last_bias), "a bias in the last linear map");
-  s.option("activation", static_cast<Activation O::*>(&O::activation),
-           {{"relu", Activation::relu}, {"gelu", Activation::gelu}}, "between the linear maps");
+  s.option("activation", static_cast<Activation O::*>(&O::activation), kActivations, "between the linear maps");
 }
 
 /// Linear maps with norm and activation between them. A map that a batch norm follows has no bias: the norm would
