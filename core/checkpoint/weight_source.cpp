@@ -1,6 +1,7 @@
 #include "checkpoint/weight_source.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include "cairn/error.h"
 #include "checkpoint/published.h"
@@ -34,7 +35,12 @@ void WeightSource::move(const KeyMap& keys, TensorMap& network) {
   MappedTensors mapped = keys.to_network(tensors_);
   for (const std::string& name : mapped.missing) complaints_.push_back("missing: " + name);
   complaints_.insert(complaints_.end(), mapped.misfits.begin(), mapped.misfits.end());
-  for (const std::string& name : mapped.used) tensors_.erase(name);
+  for (const std::string& name : mapped.used) {
+    const at::Tensor tensor = tensors_.extract(name).mapped();
+    if (!tensor.is_floating_point())
+      complaints_.push_back(fmt::format("of another type: {} holds {}, wanted are real numbers", name,
+                                        c10::toString(tensor.scalar_type())));
+  }
   network.merge(mapped.tensors);
 }
 

@@ -26,11 +26,16 @@ Tensors tensors_of(const torch::nn::Module& module) {
   return all;
 }
 
+/// Whether one can stand for the other: real numbers are not taken from whole ones.
+bool is_alike(const at::Tensor& own, const at::Tensor& other) {
+  return own.sizes() == other.sizes() && own.is_floating_point() == other.is_floating_point();
+}
+
 /// Makes the weights those of the network, without a copy where their type is the network's.
 void take_over(const Tensors& own, const Tensors& weights) {
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : own)
-    if (const auto source = weights.find(name); source != weights.end() && source->second.sizes() == tensor.sizes())
+    if (const auto source = weights.find(name); source != weights.end() && is_alike(tensor, source->second))
       at::Tensor(tensor).set_data(source->second.to(tensor.scalar_type()).contiguous());
 }
 
@@ -87,6 +92,9 @@ std::vector<std::string> misfits(const Tensors& own, const Tensors& weights) {
     } else if (source->second.sizes() != tensor.sizes()) {
       found.push_back(fmt::format("of another shape: {} [{}], the network has [{}]", name,
                                   fmt::join(source->second.sizes(), ", "), fmt::join(tensor.sizes(), ", ")));
+    } else if (!is_alike(tensor, source->second)) {
+      found.push_back(fmt::format("of another type: {} holds {}, the network {}", name,
+                                  c10::toString(source->second.scalar_type()), c10::toString(tensor.scalar_type())));
     }
   }
   for (const auto& [name, tensor] : weights)

@@ -139,6 +139,8 @@ def hubs(base):
             ("negative offset", data.replace(b'"data_offsets":[0,', b'"data_offsets":[-1,', 1), "offset"),
             ("overlap", data.replace(b'"data_offsets":[0,', b'"data_offsets":[4,', 1), ""),
             ("wrong type", data.replace(b'"F32"', b'"F31"', 1), "F31"),
+            ("whole numbers", data.replace(b'"F32"', b'"I32"', 1), "of another type"),
+            ("whole numbers everywhere", data.replace(b'"F32"', b'"I32"'), "of another type"),
             ("flipped", data[:8] + bytes([data[8] ^ 1]) + data[9:], "JSON"),
             ("no header", data[:8] + b"\0" * size + data[8 + size:], "JSON")):
         (lying / "model.safetensors").write_bytes(content)
