@@ -168,11 +168,8 @@ Grid planar_grid(std::span<const ViewLayout> views) {
 }
 
 TokenSet stack(std::vector<Ids> rows, const MultiblockOptions& options, Rng& rng) {
-  std::size_t fewest = rows.front().size();
-  for (const Ids& row : rows) fewest = std::min(fewest, row.size());
-  const auto step = static_cast<std::size_t>(options.round_to);
-  return media::stack_rows(std::move(rows), fewest / step * step,
-                           options.faithful ? media::Cut::last : media::Cut::random, &rng);
+  const media::Cut cut = options.faithful ? media::Cut::last : media::Cut::random;
+  return media::stack_rows(std::move(rows), 0, cut, &rng, static_cast<std::size_t>(options.round_to));
 }
 
 Plan assemble(const std::vector<Draft>& drafts, const MultiblockOptions& options, Rng& rng) {

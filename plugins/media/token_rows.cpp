@@ -24,10 +24,11 @@ Ids ids_of(const Mask& mask) {
   return ids;
 }
 
-TokenSet stack_rows(std::vector<Ids> rows, std::size_t most, Cut cut, Rng* rng) {
+TokenSet stack_rows(std::vector<Ids> rows, std::size_t most, Cut cut, Rng* rng, std::size_t multiple) {
   std::size_t count = rows.front().size();
   for (const Ids& row : rows) count = std::min(count, row.size());
   if (most > 0) count = std::min(count, most);
+  if (count > multiple) count -= count % multiple;
   at::Tensor index = at::empty({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(count)}, at::kLong);
   auto* out = index.mutable_data_ptr<std::int64_t>();
   for (Ids& row : rows) {

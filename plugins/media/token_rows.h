@@ -18,8 +18,9 @@ Ids ids_of(const Mask& mask);
 /// What is left out of a row that is too long: its last ids, or random ones.
 enum class Cut : std::uint8_t { last, random };
 
-/// One row for each sample, ascending, cut to the shortest and to `most` (0: any number): int64 [B,K]. Random cuts draw
-/// from `rng`.
-TokenSet stack_rows(std::vector<Ids> rows, std::size_t most, Cut cut = Cut::last, Rng* rng = nullptr);
+/// One row for each sample, ascending, cut to the shortest, to `most` (0: any number) and, where there are so many, to
+/// a multiple of `multiple`: int64 [B,K]. Random cuts draw from `rng`.
+TokenSet stack_rows(std::vector<Ids> rows, std::size_t most, Cut cut = Cut::last, Rng* rng = nullptr,
+                    std::size_t multiple = 1);
 
 }  // namespace cairn::media
