@@ -167,7 +167,7 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--workers", arguments.workers, "threads that load")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command.add_option("--threads", arguments.threads, "compute threads on the CPU; 0: one a core")
+  command.add_option("--threads", arguments.threads, "compute threads on the CPU; 0: OMP_NUM_THREADS, or one a core")
       ->capture_default_str();
   command.add_option("--device", arguments.device, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))

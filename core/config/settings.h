@@ -183,7 +183,9 @@ struct TrainSettings {
         "one forward pass for all views of equal shape, so that batch norms see them together, as in SimCLR; false: "
         "one for each view, as in BYOL, SimSiam, Barlow Twins and VICReg");
     s.option("workers", &TrainSettings::workers, "loader threads; the result does not depend on it").range(1, 1024);
-    s.option("threads", &TrainSettings::threads, "compute threads on the CPU; 0 means one per core").range(0, 1024);
+    s.option("threads", &TrainSettings::threads,
+             "compute threads on the CPU; 0: as many as OMP_NUM_THREADS says, or one per core")
+        .range(0, 1024);
     s.option("queue", &TrainSettings::queue, "batches loaded ahead").range(1, 1024);
     s.option("precision", &TrainSettings::precision, "bfloat16 runs the forward pass under autocast")
         .choices({"float32", "bfloat16"});
