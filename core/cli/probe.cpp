@@ -23,6 +23,7 @@
 #include "evaluate/labels.h"
 #include "evaluate/linear_probe.h"
 #include "evaluate/metrics.h"
+#include "evaluate/regions.h"
 #include "evaluate/ridge_probe.h"
 #include "evaluate/significance.h"
 #include "model/named_state.h"
@@ -59,6 +60,7 @@ struct Arguments {
 struct Outcome {
   at::Tensor answers, truth;
   Json facts = Json::object();
+  std::vector<FrameBox> boxes = {};  // which the answers are about, with --task boxes
 };
 
 /// Frozen features of the test samples, once for each view of them; the same rows in all.
@@ -76,6 +78,21 @@ std::vector<std::string> variant_names(const std::string& labels) {
                            : std::vector<std::string>{"usual", "double"};
 }
 
+constexpr std::size_t kMostNamed = 5;  // samples that cannot be read and are named one by one
+
+/// Names the samples that could not be read; DataError where they are more than `max_share` of all.
+void tell_bad(const std::vector<BadSample>& bad, std::int64_t all, double max_share) {
+  if (bad.empty()) return;
+  if (static_cast<double>(bad.size()) > max_share * static_cast<double>(all))
+    throw DataError(fmt::format("{} of {} samples cannot be read, more than modality.max_bad_share = {} allows; the "
+                                "first one: {} ({})",
+                                bad.size(), all, max_share, bad.front().name, bad.front().reason),
+                    "", "mend or remove what cannot be read, or raise modality.max_bad_share");
+  for (std::size_t i = 0; i < std::min(bad.size(), kMostNamed); ++i)
+    std::cerr << fmt::format("left out: {}: {}\n", bad[i].name, bad[i].reason);
+  if (bad.size() > kMostNamed) std::cerr << fmt::format("left out: {} more\n", bad.size() - kMostNamed);
+}
+
 /// The samples of both parts of the data, and what is known of them.
 class Probing {
  public:
@@ -91,10 +108,13 @@ class Probing {
     if (arguments.raw && (arguments.kind == "attentive" || arguments.kind == "finetune"))
       throw Error("raw input has no tokens and nothing to tune", "", "choose --kind linear or knn");
     if (asks_time()) check_time();
+    if (asks_boxes()) check_boxes();
   }
 
   const std::vector<std::string>& names() const { return names_; }
   std::int64_t classes() const { return static_cast<std::int64_t>(names_.size()); }
+  /// Samples of both parts whose features could not be made since they could not be read.
+  std::int64_t unreadable() const { return unreadable_; }
 
   Outcome run(std::uint64_t seed) {
     if (arguments_.kind == "finetune") return tune(seed);
@@ -107,6 +127,7 @@ class Probing {
         arguments_.low_shot > 0.0 ? low_shot(features_train_, arguments_.low_shot, seed) : features_train_;
     Outcome outcome;
     outcome.truth = features_test_.front().y;
+    outcome.boxes = boxes_;
     outcome.facts = {{"train", train.size()}, {"width", width_}};
     outcome.answers = mean_answer(learn(train, seed, outcome.facts), features_test_);
     return outcome;
@@ -168,6 +189,15 @@ class Probing {
   bool asks_time() const { return arguments_.labels == "arrow" || arguments_.labels == "speed"; }
   bool asks_table() const { return !asks_time() && arguments_.labels != "classes"; }
 
+  bool asks_boxes() const { return arguments_.task == Task::boxes; }
+
+  void check_boxes() const {
+    if (arguments_.labels != "classes" || arguments_.views > 0 || arguments_.raw || arguments_.kind == "finetune")
+      throw Error("--task boxes works on frozen features of whole frames, with the boxes and labels of the data", "",
+                  "give a table of boxes as --data, to a --modality that reads it; leave out --labels, --views and "
+                  "--raw; choose --kind attentive, linear or knn");
+  }
+
   void check_time() const {
     if (arguments_.task != Task::classes || arguments_.views > 0)
       throw Error(
@@ -194,11 +224,31 @@ class Probing {
       return branch.encoder().encode(view, {}).tokens.flatten(1);
     };
     const Embed plain = tokens ? every_token : branch_embedding(branch, segments);
+    return cached(plain, tokens ? " tokens" : fmt::format(" pooled {}", fmt::join(segments, " ")));
+  }
+
+  /// `plain`, which embeds in this `way`, with its features kept between calls unless that is not wanted.
+  Embed cached(Embed plain, const std::string& way) {
     const auto folder = arguments_.cache.empty() ? subject_.features : std::filesystem::path(arguments_.cache);
     if (folder.empty() || folder == "none") return plain;
-    if (digest_.empty()) digest_ = weights_digest(branch);
-    const std::string way = tokens ? " tokens" : fmt::format(" pooled {}", fmt::join(segments, " "));
-    return cached_embed(plain, digest_ + subject_.encoder_type + way, folder);
+    if (digest_.empty()) digest_ = weights_digest(*subject_.branch);
+    return cached_embed(std::move(plain), digest_ + subject_.encoder_type + way, folder);
+  }
+
+  EmbedRegions embed_regions(bool cells) {
+    return [this, plain = region_embedding(*subject_.branch, cells), cells](const View& view, const Regions& regions) {
+      const at::Tensor places = at::cat({regions.row.to(at::kFloat).unsqueeze(1), regions.edges}, 1).cpu().contiguous();
+      const std::span values(places.const_data_ptr<float>(), static_cast<std::size_t>(places.numel()));
+      return cached([&](const View& seen) { return plain(seen, regions); },
+                    fmt::format(" boxes {} {}", cells, fmt::join(values, " ")))(view);
+    };
+  }
+
+  /// Features of the boxes of a part, and, of the test part, which they are.
+  Features box_features(SampleReader& reader, const Part& part, bool cells) {
+    RegionFeatures found = collect_regions(reader, embed_regions(cells), device_, subject_.train.workers);
+    if (part.split == Split::test) boxes_ = std::move(found.boxes);
+    return std::move(found.features);
   }
 
   Features features(const Part& part, bool tokens, const SampleDraw& draw) {
@@ -209,10 +259,16 @@ class Probing {
     const SampleSource& source = varied ? *varied : *part.source;
     SampleReader reader(modality_, source, part.chosen, settings.batch_size, subject_.seed, 0, draw);
     Features all;
-    if (asks_time()) {
+    if (asks_boxes()) {
+      all = box_features(reader, part, tokens);
+    } else if (asks_time()) {
       all = both_ways(reader, embed(tokens), workers);
     } else {
       all = labelled(reader.collect(embed(tokens), device_, workers, labels(source)));
+    }
+    if (draw.round == 0) {
+      tell_bad(reader.bad(), reader.size(), subject_.max_bad_share);
+      unreadable_ += all.unreadable;
     }
     if (all.size() == 0) throw Error("no labelled sample could be read", "", "check modality.path, or --data");
     if (!tokens) width_ = all.x.size(1);
@@ -320,23 +376,31 @@ class Probing {
   std::string digest_;
   NamedTensors weights_;  // as they were opened
   std::int64_t width_ = 0;
+  std::int64_t unreadable_ = 0;
   std::optional<LabelTable> table_;
   Features features_train_;
   ViewFeatures features_test_;
+  std::vector<FrameBox> boxes_;  // of the test features
 };
+
+/// The figure of a task.
+double score(Task task, const Outcome& outcome) {
+  return task == Task::boxes ? frame_map(outcome.boxes, outcome.answers, outcome.boxes, outcome.truth)
+                             : quality(task, outcome.answers, outcome.truth);
+}
 
 /// Over the seeds: Student's interval; with one seed the bootstrap over the test samples.
 Interval interval(Task task, const std::vector<Outcome>& outcomes) {
-  const auto score = [task](const at::Tensor& answers, const at::Tensor& truth) {
-    return quality(task, answers, truth);
-  };
   if (outcomes.size() == 1) {
     const at::Tensor &answers = outcomes[0].answers, &truth = outcomes[0].truth;
-    if (task != Task::classes) return bootstrap_rows(answers, truth, score, /*seed=*/0);
-    return bootstrap_share(answers.argmax(1).eq(truth).sum().item<std::int64_t>(), truth.numel(), /*seed=*/0);
+    if (task == Task::boxes) return frame_map_interval(outcomes[0].boxes, answers, truth, /*seed=*/0);
+    if (task == Task::classes)
+      return bootstrap_share(answers.argmax(1).eq(truth).sum().item<std::int64_t>(), truth.numel(), /*seed=*/0);
+    return bootstrap_rows(
+        answers, truth, [task](const at::Tensor& a, const at::Tensor& t) { return quality(task, a, t); }, /*seed=*/0);
   }
   std::vector<double> values;
-  for (const Outcome& outcome : outcomes) values.push_back(score(outcome.answers, outcome.truth));
+  for (const Outcome& outcome : outcomes) values.push_back(score(task, outcome));
   return mean_interval(values);
 }
 
@@ -371,8 +435,9 @@ int probe(const Arguments& arguments, const Session& session) {
   if (!arguments.json) {
     std::cout << fmt::format("{} probe of {}: {}\n", arguments.kind, subject.checkpoint.string(),
                              result_text(arguments, found, probing.classes()))
-              << fmt::format("{} {}, {} test samples; {}; {}\n", probing.classes(),
-                             arguments.task == Task::values ? "values" : "classes", test, outcomes.front().facts.dump(),
+              << fmt::format("{} {}, {} test {}; {}; {}\n", probing.classes(),
+                             arguments.task == Task::values ? "values" : "classes", test,
+                             arguments.task == Task::boxes ? "boxes" : "samples", outcomes.front().facts.dump(),
                              duration_text(seconds));
     return kDone;
   }
@@ -386,11 +451,14 @@ int probe(const Arguments& arguments, const Session& session) {
               {"test", test},
               {"views", std::max<std::int64_t>(1, arguments.views)},
               {name, {{"value", found.value}, {"low", found.low}, {"high", found.high}}},
-              {"interval", arguments.seeds > 1 ? "student over seeds" : "bootstrap over test samples"},
+              {"interval", arguments.seeds > 1 ? "student over seeds"
+                                               : fmt::format("bootstrap over test {}",
+                                                             arguments.task == Task::boxes ? "frames" : "samples")},
               {"seconds", seconds},
               {"seeds", Json::array()}};
+  if (arguments.kind != "finetune") out["unreadable"] = probing.unreadable();
   for (const Outcome& outcome : outcomes) {
-    Json facts = {{name, quality(arguments.task, outcome.answers, outcome.truth)}};
+    Json facts = {{name, score(arguments.task, outcome)}};
     facts.update(outcome.facts);
     if (arguments.task == Task::values) {
       facts["r2_of_each"] = explained_variance(outcome.answers, outcome.truth);
@@ -433,12 +501,13 @@ void add_probe(CLI::App& app, Session& session) {
       ->type_name("classes|arrow|speed|FILE.csv")
       ->capture_default_str();
   const std::map<std::string, Task> tasks = {
-      {"classes", Task::classes}, {"multi-label", Task::multi_label}, {"values", Task::values}};
+      {"classes", Task::classes}, {"multi-label", Task::multi_label}, {"values", Task::values}, {"boxes", Task::boxes}};
   command
       ->add_option("--task", arguments->task,
-                   "classes: one of a sample (accuracy); multi-label: several (mAP); values: numbers of a table (R2)")
+                   "classes: one of a sample (accuracy); multi-label: several (mAP); values: numbers of a table (R2); "
+                   "boxes: several of each box that samples carry (frame mAP)")
       ->transform(CLI::CheckedTransformer(tasks))
-      ->type_name("classes|multi-label|values");
+      ->type_name("classes|multi-label|values|boxes");
   command
       ->add_option("--views", arguments->views,
                    "test on the mean answer to this many views of a sample (crops, clips), drawn as for training")

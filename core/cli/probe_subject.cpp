@@ -3,6 +3,7 @@
 #include "cairn/error.h"
 #include "checkpoint/option_table.h"
 #include "config/toml_text.h"
+#include "data/training_part.h"
 #include "model/data_source.h"
 
 namespace cairn::cli {
@@ -10,8 +11,8 @@ namespace {
 
 /// The settings of weights without an experiment.
 struct LooseSettings {
-  Value::Table evaluate, train, top;
-  std::vector<std::string> modality;
+  Value::Table evaluate, train, top, modality_options;
+  std::vector<std::string> modality;  // the same as text
 };
 
 LooseSettings sort_out(const std::vector<std::string>& sets) {
@@ -21,6 +22,7 @@ LooseSettings sort_out(const std::vector<std::string>& sets) {
     const std::string name = key.size() > table.size() ? key.substr(table.size() + 1) : "";
     if (table == "modality" && !name.empty()) {
       sorted.modality.push_back(key + "=" + value.text());
+      sorted.modality_options.emplace_back(name, value);
     } else if (table == "evaluate" && !name.empty()) {
       sorted.evaluate.emplace_back(name, value);
     } else if (table == "train" && !name.empty()) {
@@ -67,6 +69,7 @@ ProbeSubject open_subject(const std::filesystem::path& source, const SourceOptio
     subject.seed = network.experiment->seed;
     subject.evaluate = network.experiment->evaluate;
     subject.train = network.experiment->train;
+    subject.max_bad_share = max_bad_share(*network.experiment);
     subject.modality = open_data(network, {}, loader);
   } else {
     LooseSettings loose = sort_out(request.sets);
@@ -74,6 +77,7 @@ ProbeSubject open_subject(const std::filesystem::path& source, const SourceOptio
     subject.seed = static_cast<std::uint64_t>(parse<TopSettings>("", loose.top).seed);
     subject.evaluate = parse<EvaluateSettings>("evaluate.", loose.evaluate);
     subject.train = parse<TrainSettings>("train.", loose.train);
+    subject.max_bad_share = option_or(loose.modality_options, "max_bad_share", subject.max_bad_share);
     DataRequest data{std::nullopt, request.modality, loose.modality};
     if (!request.data.empty()) data.path = request.data;
     subject.modality = open_data(network, data, loader);

@@ -23,6 +23,7 @@ struct ProbeSubject {
   std::uint64_t seed = 0;
   EvaluateSettings evaluate;
   TrainSettings train;
+  double max_bad_share = 0.05;  // of samples that cannot be read
   std::shared_ptr<Modality> modality;
   std::shared_ptr<Branch> branch;
 };

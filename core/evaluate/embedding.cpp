@@ -11,13 +11,16 @@ namespace cairn {
 Embed branch_embedding(Branch& branch, std::vector<std::int64_t> segments) {
   if (segments.empty()) return [&branch](const View& view) { return branch.embed(view); };
   return [&branch, segments = std::move(segments)](const View& view) {
-    const at::Tensor tokens = branch.encoder().encode(view, {}).tokens;  // [B,N,D]
-    if (tokens.size(1) != view.grid.count())
-      throw Error("evaluate.segments needs an encoder with one token for each patch", "",
-                  "choose a transformer encoder, or evaluate.segments = []");
-    const at::Tensor lattice = tokens.transpose(1, 2).unflatten(2, view.grid.extent);
+    const at::Tensor lattice =
+        token_lattice(branch.encoder().encode(view, {}).tokens, view.grid, "evaluate.segments needs");
     return average_to(lattice, segments).flatten(2).transpose(1, 2).flatten(1);
   };
+}
+
+at::Tensor token_lattice(const at::Tensor& tokens, const TokenGrid& grid, const std::string& who) {
+  if (tokens.size(1) != grid.count())
+    throw Error(who + " an encoder with one token for each patch", "", "choose a transformer encoder, or leave it out");
+  return tokens.transpose(1, 2).unflatten(2, grid.extent);
 }
 
 }  // namespace cairn

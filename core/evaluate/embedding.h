@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "cairn/export.h"
@@ -14,5 +15,9 @@ namespace cairn {
 /// forgets the order of things in time. Borrows the branch. Error where
 /// an encoder has not one token for each patch.
 CAIRN_API Embed branch_embedding(Branch& branch, std::vector<std::int64_t> segments);
+
+/// Tokens [B,N,D] on their grid, [B,D,...]. Error, beginning with `who` ("--task boxes needs"), where there is not one
+/// token for each patch.
+CAIRN_API at::Tensor token_lattice(const at::Tensor& tokens, const TokenGrid& grid, const std::string& who);
 
 }  // namespace cairn

@@ -94,8 +94,8 @@ SampleReader::Loaded SampleReader::load(std::size_t part) const {
     try {
       samples.push_back(source_.load(indices_[i], rng));
       loaded.index.push_back(indices_[i]);
-    } catch (const DataError&) {
-      ++loaded.unreadable;
+    } catch (const DataError& error) {
+      loaded.bad.push_back({indices_[i], source_.name(indices_[i]), error.what()});
     }
   }
   if (!samples.empty()) loaded.batch = modality_.collate(samples, draw_.purpose);
@@ -111,7 +111,7 @@ void SampleReader::keep(std::size_t part, const Loaded& loaded) {
 
 std::int64_t SampleReader::visit(at::Device device, std::int64_t workers,
                                  const std::function<void(const Batch&, std::span<const std::int64_t>)>& visit) {
-  std::int64_t unreadable = 0;
+  bad_.clear();
   std::deque<std::future<Loaded>> ahead;
   std::size_t asked = 0;
   const auto window = static_cast<std::size_t>(std::max<std::int64_t>(1, workers));
@@ -125,7 +125,7 @@ std::int64_t SampleReader::visit(at::Device device, std::int64_t workers,
       loaded = ahead.front().get();
       ahead.pop_front();
     }
-    unreadable += loaded.unreadable;
+    bad_.insert(bad_.end(), loaded.bad.begin(), loaded.bad.end());
     if (loaded.batch) {
       Batch batch = copy_to(*loaded.batch, device);
       Rng rng(seed_, Stream::probe, epoch_of(kPrepare, draw_), part);
@@ -134,7 +134,7 @@ std::int64_t SampleReader::visit(at::Device device, std::int64_t workers,
     }
     keep(part, loaded);
   }
-  return unreadable;
+  return static_cast<std::int64_t>(bad_.size());
 }
 
 Features SampleReader::collect(const Embed& embed, at::Device device, std::int64_t workers, const ReadLabels& labels) {

@@ -12,6 +12,7 @@
 
 #include "cairn/export.h"
 #include "cairn/modality.h"
+#include "data/quarantine.h"
 
 namespace cairn {
 
@@ -61,6 +62,8 @@ class CAIRN_API SampleReader {
 
   std::int64_t size() const { return static_cast<std::int64_t>(indices_.size()); }
   std::int64_t cached_bytes() const { return cached_bytes_; }
+  /// The samples that the last visit() could not read.
+  const std::vector<BadSample>& bad() const { return bad_; }
   /// Calls `visit` with every batch in order, prepared on the device, and the source's index of each of its rows.
   /// Returns how many samples could not be read.
   std::int64_t visit(at::Device device, std::int64_t workers,
@@ -73,7 +76,7 @@ class CAIRN_API SampleReader {
   struct Loaded {
     std::optional<Batch> batch;  // none when every sample of the part was unreadable
     std::vector<std::int64_t> index;
-    std::int64_t unreadable = 0;
+    std::vector<BadSample> bad;
   };
 
   Loaded load(std::size_t part) const;
@@ -88,6 +91,7 @@ class CAIRN_API SampleReader {
   SampleDraw draw_;
   std::int64_t cached_bytes_ = 0;
   std::vector<std::optional<Loaded>> cache_;
+  std::vector<BadSample> bad_;
 };
 
 /// Features of `indices` of a source in one pass, nothing kept.

@@ -53,18 +53,26 @@ Interval bootstrap_share(std::int64_t right, std::int64_t total, std::uint64_t s
   return percentiles(share, std::move(draws));
 }
 
-Interval bootstrap_rows(const at::Tensor& answers, const at::Tensor& truth,
-                        const std::function<double(const at::Tensor&, const at::Tensor&)>& score, std::uint64_t seed) {
-  const std::int64_t rows = truth.size(0);
+Interval bootstrap_draws(std::int64_t count, const std::function<double(std::span<const std::int64_t>)>& score,
+                         std::uint64_t seed) {
   Rng rng(seed, Stream::probe, /*epoch=*/6);
+  std::vector<std::int64_t> all(static_cast<std::size_t>(count)), drawn(all.size());
+  std::iota(all.begin(), all.end(), 0);
   std::vector<double> draws;
   for (int draw = 0; draw < kRowDraws; ++draw) {
-    at::Tensor drawn = at::empty({rows}, at::kLong);
-    for (std::int64_t& row : std::span(drawn.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(rows)))
-      row = rng.integer(0, rows - 1);
-    draws.push_back(score(answers.index_select(0, drawn), truth.index_select(0, drawn)));
+    for (std::int64_t& each : drawn) each = rng.integer(0, count - 1);
+    draws.push_back(score(drawn));
   }
-  return percentiles(score(answers, truth), std::move(draws));
+  return percentiles(score(all), std::move(draws));
+}
+
+Interval bootstrap_rows(const at::Tensor& answers, const at::Tensor& truth,
+                        const std::function<double(const at::Tensor&, const at::Tensor&)>& score, std::uint64_t seed) {
+  const auto of_rows = [&](std::span<const std::int64_t> drawn) {
+    const at::Tensor rows = at::tensor(at::ArrayRef<std::int64_t>(drawn.data(), drawn.size()), at::kLong);
+    return score(answers.index_select(0, rows), truth.index_select(0, rows));
+  };
+  return bootstrap_draws(truth.size(0), of_rows, seed);
 }
 
 Interval mean_interval(std::span<const double> values) {

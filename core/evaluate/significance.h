@@ -21,7 +21,13 @@ struct Interval {
 /// same seed.
 CAIRN_API Interval bootstrap_share(std::int64_t right, std::int64_t total, std::uint64_t seed);
 
-/// A score of answers [M,...] for `truth` [M,...], with the percentile bootstrap over the rows, 200 draws.
+/// A score of those of `count` things that are `drawn`, with the percentile bootstrap over the things, 200 draws; its
+/// value is the score of all in order.
+CAIRN_API Interval bootstrap_draws(std::int64_t count,
+                                   const std::function<double(std::span<const std::int64_t> drawn)>& score,
+                                   std::uint64_t seed);
+
+/// A score of answers [M,...] for `truth` [M,...], with bootstrap_draws() over the rows.
 CAIRN_API Interval bootstrap_rows(const at::Tensor& answers, const at::Tensor& truth,
                                   const std::function<double(const at::Tensor&, const at::Tensor&)>& score,
                                   std::uint64_t seed);

@@ -12,8 +12,9 @@
 
 namespace cairn {
 
-/// What a head learns to say of a sample: its one class, which of several classes it has, or numbers.
-enum class Task : std::uint8_t { classes, multi_label, values };
+/// What a head learns to say of a sample: its one class, which of several classes it has, or numbers. Or, of each of a
+/// sample's boxes, which of several classes it has.
+enum class Task : std::uint8_t { classes, multi_label, values, boxes };
 
 /// What a trained head answers for rows of features [M,D]: probabilities [M,C], or values [M,K].
 using Answer = std::function<at::Tensor(const at::Tensor& x)>;
@@ -25,10 +26,11 @@ CAIRN_API at::Tensor head_loss(Task task, const at::Tensor& scores, const at::Te
 /// Scores as answers: probabilities, or the values themselves.
 CAIRN_API at::Tensor answers_of(Task task, const at::Tensor& scores);
 
-/// How good answers [M,C] are: accuracy, mAP, or the share of the variance explained (mean over the columns).
+/// How good answers [M,C] are: accuracy, mAP (of boxes as well, which frame_map() judges where they lie), or the share
+/// of the variance explained (mean over the columns).
 CAIRN_API double quality(Task task, const at::Tensor& answers, const at::Tensor& labels);
 
-/// What quality() measures: "accuracy", "mAP" or "R2".
+/// The figure of a task: "accuracy", "mAP", "R2" or "frame_mAP".
 CAIRN_API const char* quality_name(Task task);
 
 }  // namespace cairn

@@ -1,8 +1,11 @@
 #include "clip.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "cairn/error.h"
 #include "media/crop.h"
 
 namespace cairn::video {
@@ -48,6 +51,20 @@ std::vector<std::int64_t> clip_frames(const Footage& footage, const ClipTiming& 
   return frames;
 }
 
+std::vector<std::int64_t> frames_about(const Footage& footage, const ClipTiming& timing, double seconds) {
+  const std::int64_t count = footage.frames();
+  const double last = footage.time(count - 1), pace = count > 1 ? last / static_cast<double>(count - 1) : 0;
+  if (seconds < -kSlack || seconds > last + pace + kSlack)
+    throw DataError(fmt::format("there is no second {:g} in the video's {:g}", seconds, last + pace), "",
+                    "check modality.first_second and the table");
+  const std::int64_t centre = frame_at(footage, 0, count, seconds), half = timing.frames / 2;
+  std::vector<std::int64_t> frames;
+  for (std::int64_t i = -half; i < timing.frames - half; ++i)
+    frames.push_back(timing.fps > 0 ? frame_at(footage, 0, count, seconds + static_cast<double>(i) / timing.fps)
+                                    : std::clamp<std::int64_t>(centre + i * timing.step, 0, count - 1));
+  return frames;
+}
+
 media::Picture ClipCropper::crop(const Frame& frame) {
   if (!resampler_ || !(frame.extent() == extent_)) prepare(frame.extent());
   const media::Window& area = resampler_->area();
@@ -57,7 +74,8 @@ media::Picture ClipCropper::crop(const Frame& frame) {
 void ClipCropper::prepare(media::Extent extent) {
   extent_ = extent;
   const double width = extent.width, height = extent.height;
-  if (!shape_.crops) {
+  if (shape_.framing == Framing::whole) share_ = {0, 0, 1, 1};
+  if (shape_.framing == Framing::centre) {
     resampler_ = media::centre_crop_resampler(extent, shape_.resize, shape_.size, shape_.interpolation);
     return;
   }

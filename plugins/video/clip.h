@@ -31,12 +31,19 @@ StartRange start_range(const Footage& footage, const ClipTiming& timing, std::in
 std::vector<std::int64_t> clip_frames(const Footage& footage, const ClipTiming& timing, std::int64_t start,
                                       std::int64_t end);
 
+/// The frames of the clip whose frame n / 2, of n, is the one shown at `seconds`, as Feichtenhofer et al. (2019) cut
+/// clips for AVA; the first and the last frame fill what is missing. DataError if the video is not that long.
+std::vector<std::int64_t> frames_about(const Footage& footage, const ClipTiming& timing, double seconds);
+
+/// Which part of the frames a clip shows: the central square, the same random crop of all, or everything, squeezed.
+enum class Framing : std::uint8_t { centre, random, whole };
+
 /// How the frames of a clip become views.
 struct ClipShape {
   int size = 224;
   int resize = 224;  // short side before the central crop
   media::Interpolation interpolation = media::Interpolation::bilinear;
-  bool crops = false;  // a random crop instead of the central one
+  Framing framing = Framing::centre;
   std::array<double, 2> crop_scale = {0.3, 1.0};
   std::array<double, 2> crop_ratio = {0.75, 1.35};
 };

@@ -9,6 +9,7 @@ void enroll(cairn::Registry& registry) {
   using namespace cairn::video;
   registry.modality<ClipsModality, ClipsOptions>("clips");
   registry.modality<ListModality, ListOptions>("list");
+  registry.modality<KeyframesModality, KeyframesOptions>("keyframes");
   registry.modality<MovingShapesModality, MovingShapesOptions>("moving_shapes");
   registry.modality<PreprocessedModality, PreprocessedOptions>("video");
   registry.masker<Multiblock, MultiblockOptions>("multiblock");

@@ -3,11 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "cairn/error.h"
 #include "cairn/ranges.h"
 #include "footage_set.h"
+#include "keyframes.h"
 #include "media/colour_options.h"
 #include "media/planes.h"
 #include "moving_shapes.h"
@@ -71,7 +73,8 @@ class ClipSource : public SampleSource {
     shape_.size = static_cast<int>(options_.size);
     shape_.resize = static_cast<int>(purpose == Purpose::evaluate ? options_.evaluate_resize : options_.size);
     shape_.interpolation = options_.interpolation;
-    shape_.crops = purpose == Purpose::pretrain && options_.crop_scale[0] < 1;
+    if (purpose == Purpose::evaluate && options_.evaluate_whole) shape_.framing = Framing::whole;
+    if (purpose == Purpose::pretrain && options_.crop_scale[0] < 1) shape_.framing = Framing::random;
     shape_.crop_scale = options_.crop_scale;
     shape_.crop_ratio = options_.crop_ratio;
     timing_ = {options_.frames, options_.frame_step, options_.fps};
@@ -86,24 +89,26 @@ class ClipSource : public SampleSource {
     Sample sample;
     sample.id = index;
     sample.label = set_->label(index);
+    if (purpose_ == Purpose::evaluate) sample.extra = set_->facts(index);
+    const std::optional<double> moment = set_->moment(index);
     try {
-      sample.views = read_views(*footage, rng);
+      sample.views = read_views(*footage, moment, rng);
     } catch (const DataError&) {
       // The draws are made anew from the true count, so that the same sample comes whether or not it is known already.
       if (!footage->recount()) throw;
-      sample.views = read_views(*footage, rng);
+      sample.views = read_views(*footage, moment, rng);
     }
     return sample;
   }
 
  private:
-  std::vector<at::Tensor> read_views(Footage& footage, const Rng& rng) const {
+  std::vector<at::Tensor> read_views(Footage& footage, std::optional<double> moment, const Rng& rng) const {
     std::vector<ClipInProgress> clips;
     if (purpose_ == Purpose::evaluate) {
-      clips.push_back(plain_clip(footage, rng));
+      clips.push_back({options_, shape_, plain_frames(footage, moment), {}, rng});
     } else {
       for (std::int64_t v = 0; v < options_.views; ++v)
-        clips.push_back(random_clip(footage, v, rng.fork(static_cast<std::uint64_t>(v))));
+        clips.push_back(random_clip(footage, moment, v, rng.fork(static_cast<std::uint64_t>(v))));
     }
     std::vector<std::int64_t> wanted;
     for (const ClipInProgress& clip : clips) wanted.insert(wanted.end(), clip.frames().begin(), clip.frames().end());
@@ -117,17 +122,24 @@ class ClipSource : public SampleSource {
     return views;
   }
 
-  ClipInProgress plain_clip(const Footage& footage, const Rng& rng) const {
+  std::vector<std::int64_t> plain_frames(const Footage& footage, std::optional<double> moment) const {
+    if (moment) return frames_about(footage, timing_, *moment);
     const StartRange range = start_range(footage, timing_, 0, 1);
     const std::int64_t start = options_.start >= 0 ? options_.start : (range.first + range.last) / 2;
-    return {options_, shape_, clip_frames(footage, timing_, start, range.end), {}, rng};
+    return clip_frames(footage, timing_, start, range.end);
   }
 
-  ClipInProgress random_clip(const Footage& footage, std::int64_t view, Rng rng) const {
+  std::vector<std::int64_t> random_frames(const Footage& footage, std::int64_t view, Rng& rng) const {
     const StartRange range = start_range(footage, timing_, view, options_.views);
     const std::int64_t start = options_.start >= 0 ? options_.start : rng.integer(range.first, range.last);
+    return clip_frames(footage, timing_, start, range.end);
+  }
+
+  ClipInProgress random_clip(const Footage& footage, std::optional<double> moment, std::int64_t view, Rng rng) const {
+    std::vector<std::int64_t> frames =
+        moment ? frames_about(footage, timing_, *moment) : random_frames(footage, view, rng);
     const bool mirrored = options_.flip > 0 && rng.chance(options_.flip);
-    return {options_, shape_, clip_frames(footage, timing_, start, range.end), {mirrored, options_}, rng};
+    return {options_, shape_, std::move(frames), {mirrored, options_}, rng};
   }
 
   std::unique_ptr<FootageSet> set_;
@@ -265,6 +277,30 @@ std::unique_ptr<FootageSet> open_mix(const ListOptions& options, Split split, Pu
   return std::make_unique<MixedFootage>(std::move(sets), weights);
 }
 
+std::unique_ptr<FootageSet> open_keyframes(const KeyframesOptions& options, Split split) {
+  const KeyframePart part =
+      read_part({options.path, options.test_path, options.test_share, options.excluded, options.actions}, split);
+  if (part.keyframes.empty()) return nullptr;
+  return std::make_unique<KeyframeFootage>(part, options.videos, options.first_second, limits_of(options));
+}
+
+const KeyframesOptions& checked_keyframes(const KeyframesOptions& options) {
+  if (options.evaluate_resize != 0)
+    throw ConfigError("evaluate_resize", "would cut away what boxes lie in", "leave it out: whole frames are shown");
+  if (options.start >= 0) throw ConfigError("start", "is what the table says", "leave it out");
+  return options;
+}
+
+VideoOptions whole_frames(VideoOptions options) {
+  options.evaluate_whole = true;
+  return options;
+}
+
+/// Fills rows [K,...] up to `count` with NaN.
+at::Tensor fill_rows(const at::Tensor& rows, std::int64_t count) {
+  return at::constant_pad_nd(rows, {0, 0, 0, count - rows.size(0)}, std::numeric_limits<double>::quiet_NaN());
+}
+
 VideoOptions video_options(const PreprocessedOptions& options) {
   if (options.resize < options.crop)
     throw ConfigError("crop", "is larger than resize, so that no square of that size can be cut out",
@@ -301,6 +337,26 @@ Schema<ListOptions> ListOptions::schema() {
            "how often samples of each list come in pretraining, in the order of the lists; empty: by their sizes")
       .range(1e-9, 1e9);
   s.option("test_path", &ListOptions::test_path, "the list of the test part").path();
+  add_file_options(s);
+  return s;
+}
+
+Schema<KeyframesOptions> KeyframesOptions::schema() {
+  using O = KeyframesOptions;
+  Schema<O> s(
+      "Moments of films with boxes around people and what they do, in AVA's format; for cairn probe --task boxes");
+  s.option("path", &O::path,
+           "the table, without header: \"video_id,timestamp,left,top,right,bottom,action_id,person_id\" a line")
+      .required()
+      .path();
+  s.option("videos", &O::videos, "folder of the videos, each named after its id").required().path();
+  s.option("test_path", &O::test_path, "the table of the test part; empty: test_share of the videos").path();
+  s.option("excluded", &O::excluded, "lists of moments to leave out, \"video_id,timestamp\" a line").path();
+  s.option("actions", &O::actions,
+           "the actions that count, as .pbtxt or \"id,name\" a line; empty: all that the tables name")
+      .path();
+  s.option("first_second", &O::first_second, "second of the films at which the videos begin, where they were cut")
+      .range(0, 1e6);
   add_file_options(s);
   return s;
 }
@@ -391,6 +447,21 @@ ListModality::ListModality(const ListOptions& options)
     throw ConfigError(
         "weights", "has " + std::to_string(options.weights.size()) + " numbers for " + std::to_string(lists) + " lists",
         "give one number for each list, path first");
+}
+
+KeyframesModality::KeyframesModality(const KeyframesOptions& options)
+    : VideoModality(whole_frames(checked_keyframes(options)),
+                    [options](Split split, Purpose) { return open_keyframes(options, split); }) {}
+
+Batch KeyframesModality::collate(const std::vector<Sample>& samples, Purpose purpose) const {
+  std::int64_t most = 0;
+  for (const Sample& sample : samples)
+    if (const auto boxes = sample.extra.find("boxes"); boxes != sample.extra.end())
+      most = std::max(most, boxes->second.size(0));
+  std::vector<Sample> filled = samples;
+  for (Sample& sample : filled)
+    for (auto& [name, rows] : sample.extra) rows = fill_rows(rows, most);
+  return VideoModality::collate(filled, purpose);
 }
 
 MovingShapesModality::MovingShapesModality(const MovingShapesOptions& options)

@@ -38,6 +38,7 @@ struct VideoOptions : media::Colouring {
   Interpolation interpolation = Interpolation::bilinear;
   double flip = 0.5;
   std::int64_t evaluate_resize = 0;
+  bool evaluate_whole = false;  // squeezes whole frames into the view instead; not for people to set
 };
 
 /// video.clips and video.list: files.
@@ -58,6 +59,17 @@ struct ListOptions : FileOptions {
   std::vector<double> weights;
   std::string test_path;
   static Schema<ListOptions> schema();
+};
+
+/// video.keyframes: moments of films, with boxes around people.
+struct KeyframesOptions : FileOptions {
+  std::string path;
+  std::string videos;
+  std::string test_path;
+  std::vector<std::string> excluded;
+  std::string actions;
+  double first_second = 0;
+  static Schema<KeyframesOptions> schema();
 };
 
 struct MovingShapesOptions : VideoOptions {
@@ -117,6 +129,16 @@ class ListModality : public VideoModality {
  public:
   /// ConfigError if there is not one positive weight for each list.
   explicit ListModality(const ListOptions& options);
+};
+/// Clips about the moments of a table in AVA's format. Evaluated samples are whole frames squeezed into the view, and
+/// carry `boxes` float [K,4] (left, top, right, bottom, as shares) and `box_labels` float [K,classes] of 0 and 1; rows
+/// of NaN fill up the batch.
+class KeyframesModality : public VideoModality {
+ public:
+  /// ConfigError for options that would cut boxes away or move the clip.
+  explicit KeyframesModality(const KeyframesOptions& options);
+
+  Batch collate(const std::vector<Sample>& samples, Purpose purpose) const override;
 };
 class MovingShapesModality : public VideoModality {
  public:
