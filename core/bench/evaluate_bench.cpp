@@ -39,7 +39,6 @@ EvaluateBench bench_evaluate(const FeatureSet& features, const EvaluateBenchOpti
                                       {.neighbours = options.neighbours, .device = options.device});
   });
   LinearProbeOptions single{.grid = {options.c}};
-  single.fit.precondition = false;
   single.fit.gradient_tolerance = options.tolerance;
   single.fit.least_progress = 0.0;
   single.fit.max_iterations = 200;

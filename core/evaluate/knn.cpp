@@ -2,7 +2,11 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <array>
+#include <numeric>
+
 #include "cairn/error.h"
+#include "evaluate/coarse_search.h"
 #include "evaluate/metrics.h"
 #include "kernels/split_work.h"
 
@@ -12,8 +16,9 @@ namespace {
 // Cosines held at a time: few enough to be picked over while they are still in the cache.
 constexpr std::int64_t kQueryBlock = 1024;
 constexpr std::int64_t kBankBlock = 2048;
-constexpr std::int64_t kDeviceBlock = 65536;  // of the bank, on a GPU
-constexpr std::size_t kStretch = 16;          // cosines looked at together
+constexpr std::int64_t kDeviceBlock = 65536;      // of the bank, on a GPU
+constexpr std::size_t kStretch = 16;              // cosines looked at together
+constexpr std::int64_t kWorthRounding = 1 << 20;  // cosines from which on a look at rounded rows first is faster
 
 struct Neighbour {
   float cosine;
@@ -82,8 +87,47 @@ std::vector<Nearest> search(const at::Tensor& bank, const at::Tensor& queries, s
   return near;
 }
 
+double dot(const float* a, const float* b, std::int64_t size) {
+  std::array<float, kStretch> sums = {};
+  const auto stretch = static_cast<std::int64_t>(kStretch);
+  std::int64_t i = 0;
+  for (; i + stretch <= size; i += stretch)
+    for (std::int64_t k = 0; k < stretch; ++k) sums[static_cast<std::size_t>(k)] += a[i + k] * b[i + k];
+  double sum = std::accumulate(sums.begin(), sums.end(), 0.0);
+  for (; i < size; ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
+}
+
+/// The same among a few ascending rows of the bank for each query.
+std::vector<Nearest> search_among(const at::Tensor& bank, const at::Tensor& queries, std::size_t count,
+                                  const std::vector<std::vector<std::int64_t>>& candidates) {
+  std::vector<Nearest> near(candidates.size(), Nearest(count));
+  const std::int64_t width = bank.size(1);
+  const auto* rows = bank.const_data_ptr<float>();
+  const auto* asked = queries.const_data_ptr<float>();
+  kernels::split_work(queries.size(0), /*grain=*/1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i)
+      for (const std::int64_t row : candidates[static_cast<std::size_t>(i)]) {
+        const auto cosine = static_cast<float>(dot(asked + i * width, rows + row * width, width));
+        near[static_cast<std::size_t>(i)].add({&cosine, 1}, row);
+      }
+  });
+  return near;
+}
+
 Neighbours empty_neighbours(std::int64_t rows, std::int64_t count) {
   return {at::empty({rows, count}), at::empty({rows, count}, at::kLong)};
+}
+
+/// The nearest rows of `bank` to each of `queries`, by way of the coarse bank as long as it tells rows apart.
+std::vector<Nearest> search(const at::Tensor& bank, std::optional<CoarseBank>& coarse, const at::Tensor& queries,
+                            std::size_t count) {
+  if (coarse) {
+    if (const auto candidates = coarse->candidates(queries, count))
+      return search_among(bank, queries, count, *candidates);
+    coarse.reset();
+  }
+  return search(bank, queries, count);
 }
 
 /// float [M,k]: what each neighbour's vote counts, 1 for the nearest.
@@ -103,9 +147,11 @@ Neighbours nearest_rows(const at::Tensor& bank, const at::Tensor& x, std::int64_
   const std::int64_t width = out.row.size(1);
   auto* cosine = out.cosine.mutable_data_ptr<float>();
   auto* row = out.row.mutable_data_ptr<std::int64_t>();
+  std::optional<CoarseBank> coarse;
+  if (has_fast_bfloat16() && bank.size(0) * x.size(0) >= kWorthRounding) coarse.emplace(all);
   for (std::int64_t begin = 0; begin < x.size(0); begin += kQueryBlock) {
     const at::Tensor block = queries.narrow(0, begin, std::min(kQueryBlock, x.size(0) - begin));
-    for (const Nearest& near : search(all, block, static_cast<std::size_t>(width)))
+    for (const Nearest& near : search(all, coarse, block, static_cast<std::size_t>(width)))
       for (const Neighbour& one : near.kept()) {
         *cosine++ = one.cosine;
         *row++ = one.row;

@@ -38,11 +38,12 @@ Choice choose_c(const at::Tensor& x, const at::Tensor& y, std::int64_t classes, 
   const at::Tensor learn = order.narrow(0, 0, cut), judge = order.narrow(0, cut, x.size(0) - cut);
   const at::Tensor a = x.index_select(0, learn), b = x.index_select(0, judge);
   const at::Tensor a_label = y.index_select(0, learn), b_label = y.index_select(0, judge);
+  const LogisticRegression regression(a, a_label, classes, options.fit);
   Choice best;
   LogisticFit fit;
   std::pair<double, double> best_judgement = {-1.0, 0.0};
   for (const double c : options.grid) {
-    fit = fit_logistic(a, a_label, classes, c, options.fit, fit.weight.defined() ? &fit : nullptr);
+    fit = regression.fit(c, fit.weight.defined() ? &fit : nullptr);
     iterations += fit.iterations;
     const auto judged = judgement(fit, b, b_label, options.fit.link);
     if (judged <= best_judgement) continue;

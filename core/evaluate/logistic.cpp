@@ -10,11 +10,21 @@ namespace cairn {
 namespace {
 
 constexpr std::size_t kHistory = 10;
-constexpr std::int64_t kRefresh = 25;     // iterations after which scores are computed anew
-constexpr double kLeastJitter = 1e-5;     // of the mean moment: float32 cannot solve worse conditioned systems
+constexpr std::int64_t kRefresh = 25;  // iterations after which scores are computed anew
+constexpr double kLeastJitter = 1e-5;  // of the mean moment: float32 cannot serve worse conditioned systems
+constexpr double kLeastGramJitter = 1e-10;
+constexpr double kFewRows = 1.25;  // values a row from which on the rows' own coordinates are cheaper
+constexpr std::int64_t kColumns = 16, kFewColumns = 64;
 constexpr std::int64_t kMomentRows = 16;  // times the width: rows that tell the second moments well enough
 
 double total(const at::Tensor& x) { return x.sum(at::kDouble).item<double>(); }
+
+/// a [N,D] times b [D,C]. MKL is up to twelve times slower where C is small and no multiple of 16, so it gets one.
+at::Tensor thin_product(const at::Tensor& a, const at::Tensor& b) {
+  const std::int64_t columns = b.size(1), missing = -columns & (kColumns - 1);
+  if (missing == 0 || columns > kFewColumns) return at::mm(a, b);
+  return at::mm(a, at::constant_pad_nd(b, {0, missing})).narrow(1, 0, columns).contiguous();
+}
 
 /// Weight [D,C] and bias [C] as one thing to calculate with.
 struct Parameters {
@@ -32,11 +42,10 @@ struct Parameters {
 };
 
 /// The objective. Scores [N,C] stand for the parameters wherever that is cheaper.
-class Objective {
+class PenalisedLoss {
  public:
-  Objective(const at::Tensor& x, const at::Tensor& y, std::int64_t classes, double c, Link link)
+  PenalisedLoss(const at::Tensor& x, const at::Tensor& y, std::int64_t classes, double c, Link link)
       : x_(x),
-        transposed_(x.t()),
         classes_(classes),
         penalty_(1.0 / (c * static_cast<double>(x.size(0)))),
         link_(link),
@@ -48,7 +57,7 @@ class Objective {
   std::int64_t classes() const { return classes_; }
   const at::Tensor& x() const { return x_; }
 
-  at::Tensor scores(const Parameters& w) const { return at::addmm(w.bias, x_, w.weight); }
+  at::Tensor scores(const Parameters& w) const { return thin_product(x_, w.weight).add_(w.bias); }
 
   /// Mean cross-entropy of scores; their probabilities go to `chance`.
   double entropy(const at::Tensor& scores, at::Tensor& chance) const {
@@ -76,7 +85,7 @@ class Objective {
     } else {
       chance.sub_(y_);
     }
-    at::Tensor weight = at::mm(transposed_, chance).div_(rows()).add_(w.weight, penalty_);
+    at::Tensor weight = thin_product(x_.t(), chance).div_(rows()).add_(w.weight, penalty_);
     return {weight, chance.sum(0).div_(rows())};
   }
 
@@ -92,12 +101,33 @@ class Objective {
  private:
   double rows() const { return static_cast<double>(x_.size(0)); }
 
-  at::Tensor x_, transposed_;
+  at::Tensor x_;
   std::int64_t classes_;
   double penalty_;
   Link link_;
   at::Tensor y_, minus_one_;
 };
+
+/// float64 [D,D]: the lower factor of a symmetric matrix with as much more on its diagonal as rounding asks for, from
+/// `jitter` times its mean on.
+at::Tensor cholesky(const at::Tensor& matrix, double jitter) {
+  const double mean = matrix.diagonal().mean().item<double>();
+  for (; jitter < 1.0; jitter *= 100.0) {
+    at::Tensor shifted = matrix.clone();
+    shifted.diagonal().add_(jitter * mean);
+    const auto [factor, info] = at::linalg_cholesky_ex(shifted);
+    if (info.item<int>() == 0) return factor;
+  }
+  return (matrix.diagonal() + mean).sqrt().diag();
+}
+
+/// float64 [D+1,D+1]: mean products of the features and a constant, over enough of the rows.
+at::Tensor second_moments(const at::Tensor& all) {
+  const std::int64_t stride = std::max<std::int64_t>(1, all.size(0) / (kMomentRows * all.size(1)));
+  const at::Tensor x = all.slice(0, 0, all.size(0), stride);
+  const at::Tensor with_one = at::cat({x, at::ones({x.size(0), 1}, x.options())}, 1);
+  return at::mm(with_one.t(), with_one).to(at::kDouble).div_(static_cast<double>(x.size(0)));
+}
 
 /// A cheap stand-in for the Hessian, the same for every class: the second moments of the features and their constant,
 /// times the mean variance of the classes, plus the penalty. Without it, the identity.
@@ -105,37 +135,24 @@ class Preconditioner {
  public:
   Preconditioner() = default;
 
-  Preconditioner(const Objective& objective, const at::Tensor& chance) {
-    const at::Tensor& all = objective.x();
-    const std::int64_t stride = std::max<std::int64_t>(1, all.size(0) / (kMomentRows * all.size(1)));
-    const at::Tensor x = all.slice(0, 0, all.size(0), stride);
-    const at::Tensor with_one = at::cat({x, at::ones({x.size(0), 1}, x.options())}, 1);
-    const double scale = objective.variance(chance) / static_cast<double>(x.size(0));
-    const at::Tensor moments = at::mm(with_one.t(), with_one).to(at::kDouble).mul_(scale);
-    factor_ = cholesky(moments, objective.penalty()).to(x.scalar_type());
+  Preconditioner(const at::Tensor& moments, const PenalisedLoss& objective, const at::Tensor& chance) {
+    at::Tensor hessian = moments * objective.variance(chance);
+    hessian.diagonal().add_(objective.penalty());
+    const at::Tensor factor = cholesky(hessian, kLeastJitter);
+    const at::Tensor one = at::eye(factor.size(0), factor.options());
+    inverse_ = at::linalg_solve_triangular(factor, one, /*upper=*/false).to(objective.x().scalar_type());
   }
 
   Parameters solve(const Parameters& q) const {
-    if (!factor_.defined()) return q;
-    const at::Tensor all = at::cholesky_solve(at::cat({q.weight, q.bias.unsqueeze(0)}), factor_);
+    if (!inverse_.defined()) return q;
+    const at::Tensor half = thin_product(inverse_, at::cat({q.weight, q.bias.unsqueeze(0)}));
+    const at::Tensor all = thin_product(inverse_.t(), half);
     const std::int64_t width = q.weight.size(0);
-    return {all.narrow(0, 0, width).contiguous(), all.select(0, width).contiguous()};
+    return {all.narrow(0, 0, width), all.select(0, width)};
   }
 
  private:
-  /// The factor of the moments with the penalty, and with as much more on the diagonal as rounding asks for.
-  static at::Tensor cholesky(const at::Tensor& moments, double penalty) {
-    const double mean = moments.diagonal().mean().item<double>();
-    for (double jitter = kLeastJitter; jitter < 1.0; jitter *= 100.0) {
-      at::Tensor shifted = moments.clone();
-      shifted.diagonal().add_(penalty + jitter * mean);
-      const auto [factor, info] = at::linalg_cholesky_ex(shifted);
-      if (info.item<int>() == 0) return factor;
-    }
-    return (moments.diagonal() + penalty + mean).sqrt().diag();
-  }
-
-  at::Tensor factor_;  // lower triangle [D+1,D+1]
+  at::Tensor inverse_;  // of the factor [D+1,D+1]: products with it are cheaper than solving each time
 };
 
 /// The last steps and changes of gradient on top of a preconditioner: an approximation of the inverse Hessian.
@@ -181,14 +198,15 @@ class Curvature {
 /// The parameters on their way to the minimum of the objective.
 class Descent {
  public:
-  Descent(const Objective& objective, Parameters start, bool is_zero, const LogisticOptions& options)
+  Descent(const PenalisedLoss& objective, const at::Tensor& moments, Parameters start, bool is_zero,
+          const LogisticOptions& options)
       : objective_(objective),
         options_(options),
         w_(std::move(start)),
         scores_(is_zero ? at::zeros({objective.x().size(0), objective.classes()}, w_.bias.options())
                         : objective.scores(w_)),
         loss_(objective.entropy(scores_, chance_) + objective.shrinkage(w_)),
-        curvature_(options.precondition ? Preconditioner(objective, chance_) : Preconditioner()),
+        curvature_(moments.defined() ? Preconditioner(moments, objective, chance_) : Preconditioner()),
         gradient_(objective.gradient(chance_, w_)) {}
 
   LogisticFit run() {
@@ -241,7 +259,7 @@ class Descent {
     return found;
   }
 
-  const Objective& objective_;
+  const PenalisedLoss& objective_;
   const LogisticOptions& options_;
   Parameters w_;
   at::Tensor chance_, scores_;  // [N,C] at w_
@@ -252,15 +270,64 @@ class Descent {
 
 }  // namespace
 
-at::Tensor LogisticFit::scores(const at::Tensor& x) const { return at::addmm(bias, x, weight); }
+/// Rows as coordinates in the space they span, where there are fewer rows than values. The best weights lie in that
+/// space, and their length is the same there.
+class LogisticRegression::RowSpan {
+ public:
+  explicit RowSpan(const at::Tensor& x) : x_(x) {
+    const at::Tensor wide = x.to(at::kDouble);
+    factor_ = cholesky(at::mm(wide, wide.t()), kLeastGramJitter);
+  }
+
+  at::Tensor rows() const { return factor_.to(x_.scalar_type()); }  // [N,N]
+
+  /// Weights [D,C] as [N,C].
+  at::Tensor inward(const at::Tensor& weight) const {
+    const at::Tensor scores = thin_product(x_, weight).to(at::kDouble);
+    return at::linalg_solve_triangular(factor_, scores, /*upper=*/false).to(x_.scalar_type()).contiguous();
+  }
+
+  /// Weights [N,C] as [D,C].
+  at::Tensor outward(const at::Tensor& weight) const {
+    const at::Tensor share = at::linalg_solve_triangular(factor_.t(), weight.to(at::kDouble), /*upper=*/true);
+    return thin_product(x_.t(), share.to(x_.scalar_type()));
+  }
+
+ private:
+  at::Tensor x_, factor_;  // the factor of all products of two rows, float64 [N,N]
+};
+
+at::Tensor LogisticFit::scores(const at::Tensor& x) const { return thin_product(x, weight).add_(bias); }
+
+LogisticRegression::LogisticRegression(const at::Tensor& x, const at::Tensor& y, std::int64_t classes,
+                                       const LogisticOptions& options)
+    : x_(x), y_(y), classes_(classes), options_(options) {
+  const at::NoGradGuard no_grad;
+  if (!options.precondition) return;
+  if (kFewRows * static_cast<double>(x.size(0)) < static_cast<double>(x.size(1))) {
+    span_ = std::make_shared<const RowSpan>(x);
+    x_ = span_->rows();
+  }
+  moments_ = second_moments(x_);
+}
+
+LogisticFit LogisticRegression::fit(double c, const LogisticFit* start) const {
+  const at::NoGradGuard no_grad;
+  const PenalisedLoss objective(x_, y_, classes_, c, options_.link);
+  Parameters first;
+  if (start != nullptr) {
+    first = {span_ ? span_->inward(start->weight) : start->weight, start->bias};
+  } else {
+    first = {at::zeros({x_.size(1), classes_}, x_.options()), at::zeros({classes_}, x_.options())};
+  }
+  LogisticFit found = Descent(objective, moments_, first, /*is_zero=*/start == nullptr, options_).run();
+  if (span_) found.weight = span_->outward(found.weight);
+  return found;
+}
 
 LogisticFit fit_logistic(const at::Tensor& x, const at::Tensor& y, std::int64_t classes, double c,
                          const LogisticOptions& options, const LogisticFit* start) {
-  const at::NoGradGuard no_grad;
-  const Objective objective(x, y, classes, c, options.link);
-  if (start != nullptr) return Descent(objective, {start->weight, start->bias}, /*is_zero=*/false, options).run();
-  const Parameters zero = {at::zeros({x.size(1), classes}, x.options()), at::zeros({classes}, x.options())};
-  return Descent(objective, zero, /*is_zero=*/true, options).run();
+  return LogisticRegression(x, y, classes, options).fit(c, start);
 }
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 
 #include "cairn/export.h"
 
@@ -23,7 +24,7 @@ struct LogisticOptions {
 };
 
 /// A logistic regression: scores are x * weight + bias.
-struct LogisticFit {
+struct CAIRN_API LogisticFit {
   at::Tensor weight;  // [D,C]
   at::Tensor bias;    // [C]
   double loss = 0.0;  // of the objective
@@ -33,10 +34,30 @@ struct LogisticFit {
   at::Tensor scores(const at::Tensor& x) const;
 };
 
-/// Minimises mean cross-entropy + ||weight||^2 / (2 c n) over x [N,D] and labels, by full-batch L-BFGS (Nocedal &
-/// Wright, algorithm 7.5), from `start` or zero. Labels are int64 [N] in 0 .. classes-1 with softmax, float [N,classes]
-/// of 0 and 1 with sigmoid; the cross-entropy of sigmoids is their sum over the classes. A trial step costs no product
-/// with the features: scores are linear along a line.
+/// Logistic regressions on the same rows with different penalties: what they share is computed once.
+class CAIRN_API LogisticRegression {
+ public:
+  /// Rows x [N,D] and labels int64 [N] in 0 .. classes-1 with softmax, float [N,classes] of 0 and 1 with sigmoid.
+  LogisticRegression(const at::Tensor& x, const at::Tensor& y, std::int64_t classes,
+                     const LogisticOptions& options = {});
+
+  /// Minimises mean cross-entropy + ||weight||^2 / (2 c n) by full-batch L-BFGS (Nocedal & Wright, algorithm 7.5), from
+  /// `start` or zero. The cross-entropy of sigmoids is their sum over the classes. A trial step costs no product with
+  /// the features: scores are linear along a line. Where rows are far fewer than their values, all but the last product
+  /// is with coordinates in the space they span.
+  LogisticFit fit(double c, const LogisticFit* start = nullptr) const;
+
+ private:
+  class RowSpan;
+
+  at::Tensor x_, y_;
+  std::int64_t classes_;
+  LogisticOptions options_;
+  std::shared_ptr<const RowSpan> span_;  // where there are few rows
+  at::Tensor moments_;                   // float64 [D+1,D+1], with a preconditioner
+};
+
+/// One such fit.
 CAIRN_API LogisticFit fit_logistic(const at::Tensor& x, const at::Tensor& y, std::int64_t classes, double c,
                                    const LogisticOptions& options = {}, const LogisticFit* start = nullptr);
 

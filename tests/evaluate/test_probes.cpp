@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "cairn/error.h"
+#include "evaluate/coarse_search.h"
 #include "evaluate/knn.h"
 #include "evaluate/linear_probe.h"
 #include "evaluate/metrics.h"
@@ -82,6 +83,18 @@ TEST_CASE("two classes in one dimension have the closed-form logistic slope") {
   const auto fit = cairn::fit_logistic(x, y, 2, 1e9, {});
   CHECK((fit.weight[0][1] - fit.weight[0][0]).item<double>() == Approx(std::log(3.0)).epsilon(1e-3));
   CHECK((fit.bias[1] - fit.bias[0]).item<double>() == Approx(0.0).margin(1e-3));
+}
+
+TEST_CASE("a fit to fewer rows than values is the same in their own span") {
+  const Features data = blobs(40, 90, 3, 0.5, 4);
+  const cairn::LogisticRegression regression(data.x, data.y, 3);
+  const auto strong = regression.fit(0.01);
+  const auto fit = regression.fit(1.0, &strong);
+  const auto plain = cairn::fit_logistic(data.x, data.y, 3, 1.0,
+                                         {.gradient_tolerance = 1e-7, .least_progress = 0.0, .precondition = false});
+  CHECK(fit.weight.sizes() == at::IntArrayRef({90, 3}));
+  CHECK(fit.loss == Approx(plain.loss).epsilon(1e-4));
+  CHECK(fit.scores(data.x).allclose(plain.scores(data.x), 0.0, 0.02));
 }
 
 TEST_CASE("without a preconditioner the fit ends at the same minimum") {
@@ -195,6 +208,41 @@ TEST_CASE("neighbours are the same by picking and by sorting blocks") {
     CHECK(picked.cosine.allclose(sorted.cosine));
     CHECK(picked.row.size(1) == std::min<std::int64_t>(k, 300));
   }
+}
+
+TEST_CASE("a look at rounded rows loses no neighbour") {
+  at::manual_seed(5);
+  const auto unit = [](const at::Tensor& x) { return at::div(x, x.norm(2, 1, true)); };
+  const at::Tensor offset = at::randn({1, 48}).mul_(3.0);
+  const at::Tensor spread = at::randn({3000, 48}), moved = at::randn({3000, 48}).add_(offset);
+  const at::Tensor doubled = at::cat({spread.narrow(0, 0, 1500), spread.narrow(0, 0, 1500)});
+  for (const at::Tensor& rows : {spread, moved, doubled, spread.narrow(1, 0, 3)}) {
+    const at::Tensor bank = unit(rows), queries = bank.narrow(0, 100, 400).add(at::randn({400, bank.size(1)}), 0.05);
+    const auto sorted = cairn::nearest_rows_by_block(bank, queries, 10, at::kCPU);
+    const auto found = cairn::CoarseBank(bank).candidates(unit(queries), 10);
+    REQUIRE(found.has_value());
+    std::size_t most = 0;
+    for (std::int64_t i = 0; i < 400; ++i) {
+      const auto& rows_of_one = (*found)[static_cast<std::size_t>(i)];
+      most = std::max(most, rows_of_one.size());
+      const double last = sorted.cosine[i][9].item<double>();
+      const at::Tensor cosines = at::mv(bank, unit(queries)[i]);
+      for (std::int64_t row = 0; row < bank.size(0); ++row)
+        if (cosines[row].item<double>() > last + 1e-6)
+          CHECK(std::binary_search(rows_of_one.begin(), rows_of_one.end(), row));
+    }
+    if (rows.size(1) == 48) CHECK(most < 1000);
+    const auto picked = cairn::nearest_rows(bank, queries, 10);
+    CHECK(picked.cosine.allclose(sorted.cosine, 0.0, 1e-6));
+  }
+}
+
+TEST_CASE("rows too much alike to be told apart when rounded are searched all the same") {
+  at::manual_seed(6);
+  const at::Tensor bank = at::randn({6000, 2}).mul_(1e-4).add_(1.0);
+  CHECK(!cairn::CoarseBank(bank.div(bank.norm(2, 1, true))).candidates(bank.narrow(0, 0, 200).div(std::sqrt(2.0)), 5));
+  const auto picked = cairn::nearest_rows(bank, bank.narrow(0, 0, 200), 5);
+  CHECK(picked.cosine.ge(1.0 - 1e-6).all().item<bool>());
 }
 
 TEST_CASE("neighbours vote for several labels, for numbers, and alike if asked to") {
