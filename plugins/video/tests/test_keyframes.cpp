@@ -64,7 +64,7 @@ Sample load(const cairn::SampleSource& source, std::int64_t index = 0) {
 }
 
 /// Which frame of a film each frame of a clip is.
-std::vector<int> frames_of(const at::Tensor& clip) {
+std::vector<int> frame_numbers(const at::Tensor& clip) {
   std::vector<int> frames;
   for (std::int64_t t = 0; t < clip.size(1); ++t) frames.push_back(clip[0][t][0][7].item<int>() / 5);
   return frames;
@@ -142,14 +142,14 @@ TEST_CASE("keyframes: the clip lies about its moment, and what is missing is fil
   const auto source = open(options);
   REQUIRE(source->size() == 3);
   CHECK(source->name(1) == "film@0.8");
-  CHECK(frames_of(load(*source, 1).views[0]) == std::vector<int>{16, 18, 20, 22});  // frame 20 is shown then
-  CHECK(frames_of(load(*source, 0).views[0]) == std::vector<int>{0, 0, 0, 2});
-  CHECK(frames_of(load(*source, 2).views[0]) == std::vector<int>{35, 37, 39, 39});
+  CHECK(frame_numbers(load(*source, 1).views[0]) == std::vector<int>{16, 18, 20, 22});  // frame 20 is shown then
+  CHECK(frame_numbers(load(*source, 0).views[0]) == std::vector<int>{0, 0, 0, 2});
+  CHECK(frame_numbers(load(*source, 2).views[0]) == std::vector<int>{35, 37, 39, 39});
   options.fps = 5;
-  CHECK(frames_of(load(*open(options), 1).views[0]) == std::vector<int>{10, 15, 20, 25});
+  CHECK(frame_numbers(load(*open(options), 1).views[0]) == std::vector<int>{10, 15, 20, 25});
   options = small(folder.path(), "film,900.8,0,0,1,1,1\n");
   options.first_second = 900;
-  CHECK(frames_of(load(*open(options)).views[0]) == std::vector<int>{16, 18, 20, 22});
+  CHECK(frame_numbers(load(*open(options)).views[0]) == std::vector<int>{16, 18, 20, 22});
 }
 
 TEST_CASE("keyframes: clips of a real file are the frames of a linear decode") {
