@@ -1,0 +1,157 @@
+#include "cli/probe_data.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "cairn/error.h"
+#include "evaluate/embedding.h"
+#include "evaluate/feature_cache.h"
+
+namespace cairn::cli {
+namespace {
+
+constexpr std::size_t kMostNamed = 5;  // samples that cannot be read and are named one by one
+
+/// Names the samples that could not be read; DataError where they are more than `max_share` of all.
+void tell_bad(const std::vector<BadSample>& bad, std::int64_t all, double max_share) {
+  if (bad.empty()) return;
+  if (static_cast<double>(bad.size()) > max_share * static_cast<double>(all))
+    throw DataError(fmt::format("{} of {} samples cannot be read, more than modality.max_bad_share = {} allows; the "
+                                "first one: {} ({})",
+                                bad.size(), all, max_share, bad.front().name, bad.front().reason),
+                    "", "mend or remove what cannot be read, or raise modality.max_bad_share");
+  for (std::size_t i = 0; i < std::min(bad.size(), kMostNamed); ++i)
+    std::cerr << fmt::format("left out: {}: {}\n", bad[i].name, bad[i].reason);
+  if (bad.size() > kMostNamed) std::cerr << fmt::format("left out: {} more\n", bad.size() - kMostNamed);
+}
+
+}  // namespace
+
+ProbeData::ProbeData(const ProbeArguments& arguments, const ProbeSubject& subject, at::Device device)
+    : arguments_(arguments), subject_(subject), device_(device), modality_(*subject.modality) {
+  const EvaluateSettings& settings = subject.evaluate;
+  train_ = open(Split::train, arguments.train_samples, settings.final_train_samples);
+  test_ = open(Split::test, arguments.test_samples, settings.final_test_samples);
+  if (TimeVariants::is_kind(arguments.labels)) {
+    check_time();
+    variants_.emplace(arguments.labels, modality_);
+  } else if (arguments.labels != "classes") {
+    table_.emplace(arguments.labels);
+  }
+  names_ = answers();
+  if (names_.empty() || (names_.size() < 2 && arguments.task == Task::classes))
+    throw Error("the data carries no labels of two classes or more", "", "probe with labelled data: --data PATH");
+  if (arguments.raw && (arguments.kind == "attentive" || arguments.kind == "finetune"))
+    throw Error("raw input has no tokens and nothing to tune", "", "choose --kind linear or knn");
+  if (asks_boxes()) check_boxes();
+}
+
+std::vector<std::string> ProbeData::answers() const {
+  if (variants_) return variants_->names();
+  return table_ ? answer_names(arguments_.task, *table_) : answer_names(arguments_.task, *train_.source);
+}
+
+ReadLabels ProbeData::labels(const SampleSource& source) const {
+  return table_ ? table_labels(arguments_.task, *table_, source) : carried_labels(arguments_.task);
+}
+
+ProbeData::Part ProbeData::open(Split split, std::int64_t asked, std::int64_t usual) const {
+  Part part;
+  part.split = split;
+  part.source = modality_.open(split, Purpose::evaluate);
+  if (!part.source || part.source->size() == 0)
+    throw Error(fmt::format("the data has no {} part", split == Split::train ? "training" : "test"), "",
+                "name data with train/ and val/ or test/ beneath: --data PATH");
+  part.chosen =
+      choose_samples(part.source->size(), asked > 0 ? asked : usual, subject_.seed, static_cast<std::uint64_t>(split));
+  return part;
+}
+
+void ProbeData::check_boxes() const {
+  if (arguments_.labels != "classes" || arguments_.views > 0 || arguments_.raw || arguments_.kind == "finetune")
+    throw Error("--task boxes works on frozen features of whole frames, with the boxes and labels of the data", "",
+                "give a table of boxes as --data, to a --modality that reads it; leave out --labels, --views and "
+                "--raw; choose --kind attentive, linear or knn");
+}
+
+void ProbeData::check_time() const {
+  if (arguments_.task != Task::classes || arguments_.views > 0)
+    throw Error(fmt::format("--labels {} asks about one plain view of a clip, and has two classes", arguments_.labels),
+                "", "leave out --task and --views");
+  if (arguments_.kind == "finetune")
+    throw Error(fmt::format("--labels {} works on frozen features", arguments_.labels), "", "choose another --kind");
+}
+
+Embed ProbeData::embed(bool tokens) {
+  if (arguments_.raw) return raw_input();
+  Branch& branch = *subject_.branch;
+  const std::vector<std::int64_t>& segments = subject_.evaluate.segments;
+  const Embed every_token = [&branch](const View& view) { return branch.encoder().encode(view, {}).tokens.flatten(1); };
+  const Embed plain = tokens ? every_token : branch_embedding(branch, segments);
+  return cached(plain, tokens ? " tokens" : fmt::format(" pooled {}", fmt::join(segments, " ")));
+}
+
+/// `plain`, which embeds in this `way`, with its features kept between calls unless that is not wanted.
+Embed ProbeData::cached(Embed plain, const std::string& way) {
+  const auto folder = arguments_.cache.empty() ? subject_.features : std::filesystem::path(arguments_.cache);
+  if (folder.empty() || folder == "none") return plain;
+  if (digest_.empty()) digest_ = weights_digest(*subject_.branch);
+  return cached_embed(std::move(plain), digest_ + subject_.encoder_type + way, folder);
+}
+
+EmbedRegions ProbeData::embed_regions(bool cells) {
+  return [this, plain = region_embedding(*subject_.branch, cells), cells](const View& view, const Regions& regions) {
+    const at::Tensor places = at::cat({regions.row.to(at::kFloat).unsqueeze(1), regions.edges}, 1).cpu().contiguous();
+    const std::span values(places.const_data_ptr<float>(), static_cast<std::size_t>(places.numel()));
+    return cached([&](const View& seen) { return plain(seen, regions); },
+                  fmt::format(" boxes {} {}", cells, fmt::join(values, " ")))(view);
+  };
+}
+
+/// Features of the boxes of a part, and, of the test part, which they are.
+Features ProbeData::box_features(SampleReader& reader, const Part& part, bool cells) {
+  RegionFeatures found = collect_regions(reader, embed_regions(cells), device_, subject_.train.workers);
+  if (part.split == Split::test) boxes_ = std::move(found.boxes);
+  return std::move(found.features);
+}
+
+Features ProbeData::features(const Part& part, bool tokens, const SampleDraw& draw) {
+  width_ = subject_.branch->encoder().width();
+  const EvaluateSettings& settings = subject_.evaluate;
+  const std::int64_t workers = subject_.train.workers;
+  const auto varied = draw.purpose == Purpose::evaluate ? nullptr : modality_.open(part.split, draw.purpose);
+  const SampleSource& source = varied ? *varied : *part.source;
+  SampleReader reader(modality_, source, part.chosen, settings.batch_size, subject_.seed, 0, draw);
+  Features all;
+  if (asks_boxes()) {
+    all = box_features(reader, part, tokens);
+  } else if (variants_) {
+    all = variants_->collect(reader, embed(tokens), device_, workers);
+  } else {
+    all = labelled(reader.collect(embed(tokens), device_, workers, labels(source)));
+  }
+  if (draw.round == 0) {
+    tell_bad(reader.bad(), reader.size(), subject_.max_bad_share);
+    unreadable_ += all.unreadable;
+  }
+  if (all.size() == 0) throw Error("no labelled sample could be read", "", "check modality.path, or --data");
+  if (!tokens) width_ = all.x.size(1);
+  return all;
+}
+
+ViewFeatures ProbeData::test_features(bool tokens) {
+  if (arguments_.views == 0) return {features(test_, tokens, {})};
+  ViewFeatures all;
+  for (std::int64_t view = 0; view < arguments_.views; ++view) {
+    all.push_back(features(test_, tokens, {Purpose::pretrain, static_cast<std::uint64_t>(view)}));
+    if (all.back().index != all.front().index)
+      throw Error("the views of the test samples are not of the same samples", "", "leave out --views");
+  }
+  return all;
+}
+
+}  // namespace cairn::cli

@@ -1,0 +1,113 @@
+#include "cli/probing.h"
+
+#include <ATen/ATen.h>
+
+#include "evaluate/embedding.h"
+#include "evaluate/finetune.h"
+#include "evaluate/knn.h"
+#include "evaluate/linear_probe.h"
+#include "evaluate/ridge_probe.h"
+
+namespace cairn::cli {
+namespace {
+
+at::Tensor mean_answer(const Answer& answer, const ViewFeatures& views) {
+  at::Tensor sum = answer(views.front().x);
+  for (std::size_t i = 1; i < views.size(); ++i) sum = sum + answer(views[i].x);
+  return sum / static_cast<double>(views.size());
+}
+
+}  // namespace
+
+ProbeOutcome Probing::run(std::uint64_t seed) {
+  if (arguments_.kind == "finetune") return tune(seed);
+  const bool tokens = arguments_.kind == "attentive";
+  if (features_train_.size() == 0) {
+    features_train_ = data_.train_features(tokens);
+    features_test_ = data_.test_features(tokens);
+  }
+  const Features train =
+      arguments_.low_shot > 0.0 ? low_shot(features_train_, arguments_.low_shot, seed) : features_train_;
+  ProbeOutcome outcome;
+  outcome.truth = features_test_.front().y;
+  outcome.boxes = data_.boxes();
+  outcome.facts = {{"train", train.size()}, {"width", data_.width()}};
+  outcome.answers = mean_answer(learn(train, seed, outcome.facts), features_test_);
+  return outcome;
+}
+
+Answer Probing::learn(const Features& train, std::uint64_t seed, nlohmann::ordered_json& facts) const {
+  if (arguments_.kind == "knn") {
+    const KnnOptions options{arguments_.neighbours > 0 ? arguments_.neighbours : subject_.evaluate.neighbours};
+    facts["neighbours"] = options.neighbours;
+    return [=, classes = data_.classes()](const at::Tensor& x) {
+      return knn_votes(train.x, train.y, x, classes, options);
+    };
+  }
+  if (arguments_.kind == "attentive") {
+    const auto head = std::make_shared<AttentiveProbe>(train, data_.width(), data_.classes(), attentive(seed));
+    facts["lr"] = head->lr();
+    facts["weight_decay"] = head->weight_decay();
+    facts["blocks"] = attentive(seed).blocks;
+    return [head](const at::Tensor& x) { return (*head)(x); };
+  }
+  if (arguments_.task == Task::values) {
+    const auto head = std::make_shared<RidgeProbe>(train, RidgeProbeOptions{.seed = seed});
+    facts["penalty"] = head->penalty();
+    return [head](const at::Tensor& x) { return (*head)(x); };
+  }
+  const auto head = std::make_shared<LinearProbe>(train, data_.classes(), LinearProbeOptions{.seed = seed});
+  facts["c"] = head->c();
+  return [head](const at::Tensor& x) { return (*head)(x); };
+}
+
+AttentiveProbeOptions Probing::attentive(std::uint64_t seed) const {
+  AttentiveProbeOptions options;
+  if (arguments_.recipe == "vjepa") options = vjepa_recipe();
+  if (arguments_.recipe == "vjepa2") options = vjepa2_recipe(data_.width());
+  options.task = arguments_.task;
+  if (arguments_.blocks >= 0) options.blocks = arguments_.blocks;
+  if (arguments_.epochs > 0) options.epochs = arguments_.epochs;
+  if (!arguments_.lrs.empty()) options.lrs = arguments_.lrs;
+  if (!arguments_.weight_decays.empty()) options.weight_decays = arguments_.weight_decays;
+  options.seed = seed;
+  options.device = device_;
+  return options;
+}
+
+std::vector<std::int64_t> Probing::tuned_on(std::uint64_t seed) const {
+  const ProbeData::Part& part = data_.train();
+  if (arguments_.low_shot <= 0.0) return part.chosen;
+  SampleReader reader(*subject_.modality, *part.source, part.chosen, subject_.evaluate.batch_size, subject_.seed);
+  const Embed nothing = [](const View& view) { return at::zeros({view.data.size(0), 1}); };
+  const Features all = reader.collect(nothing, device_, subject_.train.workers, data_.labels(*part.source));
+  return low_shot(labelled(all), arguments_.low_shot, seed).index;
+}
+
+ProbeOutcome Probing::tune(std::uint64_t seed) {
+  const NamedTensors state = named_state({{"", subject_.branch}});
+  if (weights_.empty())
+    for (const auto& [name, tensor] : state) weights_[name] = tensor.clone();
+  load_named_state(state, weights_, subject_.origin);
+  const std::vector<std::int64_t> chosen = tuned_on(seed);
+  FinetuneOptions options;
+  options.task = arguments_.task;
+  options.views = arguments_.views;
+  if (arguments_.epochs > 0) options.epochs = arguments_.epochs;
+  if (!arguments_.lrs.empty()) options.lr = arguments_.lrs.front();
+  if (!arguments_.weight_decays.empty()) options.weight_decay = arguments_.weight_decays.front();
+  options.seed = seed;
+  options.workers = subject_.train.workers;
+  options.device = device_;
+  const FinetuneResult r =
+      finetune(*subject_.modality, *subject_.branch, {chosen, data_.labels(*data_.train().source)},
+               {data_.test().chosen, data_.labels(*data_.test().source)}, data_.classes(), options);
+  return {r.answers,
+          r.truth,
+          {{"train", chosen.size()},
+           {"epochs", options.epochs},
+           {"lr", options.lr},
+           {"weight_decay", options.weight_decay}}};
+}
+
+}  // namespace cairn::cli
