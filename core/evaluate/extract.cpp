@@ -48,47 +48,18 @@ at::Tensor name_rows(const SampleSource& source, std::span<const std::int64_t> i
   return rows;
 }
 
-/// Why a sample cannot be read.
-std::string reason(const SampleSource& source, std::int64_t index) {
-  try {
-    Rng rng(kSeed, Stream::probe);
-    source.load(index, rng);
-  } catch (const DataError& error) {
-    return error.what();
+/// DataError where more of the samples so far than `max_share` could not be read.
+void check_share(const SampleReader& reader, double max_share) {
+  std::int64_t count = 0;
+  for (const BadSample& bad : reader.bad()) {
+    const std::int64_t tried = std::min(reader.size(), std::max(bad.index + 1, kSmallestBasis));
+    if (static_cast<double>(++count) <= max_share * static_cast<double>(tried)) continue;
+    throw DataError(fmt::format("{} of the first {} samples cannot be read, more than max_bad_share = {} allows; the "
+                                "last one: {}",
+                                count, bad.index + 1, max_share, bad.reason),
+                    bad.name, "mend or remove these files, or raise --max-bad-share");
   }
-  return "it could not be read when its turn came";
 }
-
-/// Notes samples that a batch should have had and has not.
-class Gaps {
- public:
-  Gaps(const SampleSource& source, double max_share, std::vector<BadSample>& bad)
-      : source_(source), max_share_(max_share), bad_(bad) {}
-
-  void read(std::span<const std::int64_t> index) {
-    for (const std::int64_t i : index) note_until(i), ++next_;
-  }
-  void end() { note_until(source_.size()); }
-
- private:
-  void note_until(std::int64_t index) {
-    for (; next_ < index; ++next_) {
-      bad_.push_back({next_, source_.name(next_), reason(source_, next_)});
-      ++here_;
-      const std::int64_t tried = std::min(source_.size(), std::max(next_ + 1, kSmallestBasis));
-      if (static_cast<double>(here_) <= max_share_ * static_cast<double>(tried)) continue;
-      throw DataError(fmt::format("{} of the first {} samples cannot be read, more than max_bad_share = {} allows; the "
-                                  "last one: {}",
-                                  here_, next_ + 1, max_share_, bad_.back().reason),
-                      bad_.back().name, "mend or remove these files, or raise --max-bad-share");
-    }
-  }
-
-  const SampleSource& source_;
-  double max_share_;
-  std::vector<BadSample>& bad_;
-  std::int64_t next_ = 0, here_ = 0;
-};
 
 std::vector<std::unique_ptr<SampleSource>> open_parts(const Modality& modality, const std::vector<Split>& parts) {
   std::vector<std::unique_ptr<SampleSource>> sources;
@@ -177,10 +148,9 @@ ExtractSummary extract_samples(const OpenedNetwork& network, const Modality& mod
     if (!source) continue;
     std::vector<std::int64_t> all(static_cast<std::size_t>(source->size()));
     std::iota(all.begin(), all.end(), 0);
-    Gaps gaps(*source, options.max_bad_share, summary.unreadable);
     SampleReader reader(modality, *source, std::move(all), options.batch_size, kSeed);
     reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
-      gaps.read(index);
+      check_share(reader, options.max_bad_share);
       TensorMap rows = extract_features(network, batch.views.front().data, options);
       rows["sample_id"] = batch.sample_id.cpu();
       rows["label"] = batch.label.cpu();
@@ -188,7 +158,8 @@ ExtractSummary extract_samples(const OpenedNetwork& network, const Modality& mod
       rows["path"] = name_rows(*source, index, width);
       out.append(rows);
     });
-    gaps.end();
+    check_share(reader, options.max_bad_share);
+    summary.unreadable.insert(summary.unreadable.end(), reader.bad().begin(), reader.bad().end());
   }
   return summary;
 }
