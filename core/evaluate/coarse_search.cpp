@@ -3,15 +3,13 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/cpu/Utils.h>
 
-#include <atomic>
 #include <bit>
 
-#include "kernels/split_work.h"
+#include "evaluate/product_blocks.h"
 
 namespace cairn {
 namespace {
 
-constexpr std::int64_t kBankBlock = 2048;
 constexpr std::size_t kStretch = 32;        // products looked at together
 constexpr std::size_t kMost = 4096;         // candidates of a query
 constexpr double kHalfStep = 1.0 / 512.0;   // of a value: what bfloat16 may round it by
@@ -120,22 +118,11 @@ std::optional<std::vector<std::vector<std::int64_t>>> CoarseBank::candidates(con
   std::vector<Candidates> found;
   found.reserve(static_cast<std::size_t>(queries.size(0)));
   for (std::int64_t i = 0; i < queries.size(0); ++i) found.emplace_back(count, margin[i]);
-  std::atomic<bool> is_told_apart = true;
-  at::Tensor products;
-  for (std::int64_t begin = 0; begin < rounded_.size(0) && is_told_apart; begin += kBankBlock) {
-    const std::int64_t rows = std::min(kBankBlock, rounded_.size(0) - begin);
-    if (!products.defined() || products.size(1) != rows)
-      products = at::empty({queries.size(0), rows}, rounded_.options());
-    at::mm_out(products, rounded, rounded_.narrow(0, begin, rows).t());
-    const auto* values = reinterpret_cast<const std::uint16_t*>(products.const_data_ptr());
-    const auto* offsets = offset_.const_data_ptr<float>() + begin;
-    kernels::split_work(queries.size(0), /*grain=*/1, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i)
-        if (!found[static_cast<std::size_t>(i)].add(values + i * rows, offsets, static_cast<std::size_t>(rows), begin))
-          is_told_apart = false;
-    });
-  }
-  if (!is_told_apart) return std::nullopt;
+  const auto* offsets = offset_.const_data_ptr<float>();
+  const auto add = [&](std::int64_t query, const std::uint16_t* values, std::int64_t rows, std::int64_t first) {
+    return found[static_cast<std::size_t>(query)].add(values, offsets + first, static_cast<std::size_t>(rows), first);
+  };
+  if (!visit_products<std::uint16_t>(rounded_, rounded, add)) return std::nullopt;
   std::vector<std::vector<std::int64_t>> out;
   out.reserve(found.size());
   for (Candidates& one : found) out.push_back(one.rows());

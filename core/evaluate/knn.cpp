@@ -8,14 +8,13 @@
 #include "cairn/error.h"
 #include "evaluate/coarse_search.h"
 #include "evaluate/metrics.h"
+#include "evaluate/product_blocks.h"
 #include "kernels/split_work.h"
 
 namespace cairn {
 namespace {
 
-// Cosines held at a time: few enough to be picked over while they are still in the cache.
-constexpr std::int64_t kQueryBlock = 1024;
-constexpr std::int64_t kBankBlock = 2048;
+constexpr std::int64_t kQueryBlock = 1024;        // of queries looked at together
 constexpr std::int64_t kDeviceBlock = 65536;      // of the bank, on a GPU
 constexpr std::size_t kStretch = 16;              // cosines looked at together
 constexpr std::int64_t kWorthRounding = 1 << 20;  // cosines from which on a look at rounded rows first is faster
@@ -72,18 +71,11 @@ class Nearest {
 /// The nearest rows of `bank` [N,D] to each of `queries` [M,D], both of unit length.
 std::vector<Nearest> search(const at::Tensor& bank, const at::Tensor& queries, std::size_t count) {
   std::vector<Nearest> near(static_cast<std::size_t>(queries.size(0)), Nearest(count));
-  at::Tensor cosines = at::empty({queries.size(0), std::min(kBankBlock, bank.size(0))});
-  for (std::int64_t begin = 0; begin < bank.size(0); begin += kBankBlock) {
-    const std::int64_t rows = std::min(kBankBlock, bank.size(0) - begin);
-    if (rows != cosines.size(1)) cosines = at::empty({queries.size(0), rows});
-    at::mm_out(cosines, queries, bank.narrow(0, begin, rows).t());
-    const auto* values = cosines.const_data_ptr<float>();
-    kernels::split_work(
-        queries.size(0), /*grain=*/1, [&near, values, rows, begin](std::int64_t first, std::int64_t last) {
-          for (std::int64_t i = first; i < last; ++i)
-            near[static_cast<std::size_t>(i)].add({values + i * rows, static_cast<std::size_t>(rows)}, begin);
-        });
-  }
+  const auto add = [&near](std::int64_t query, const float* values, std::int64_t rows, std::int64_t first) {
+    near[static_cast<std::size_t>(query)].add({values, static_cast<std::size_t>(rows)}, first);
+    return true;
+  };
+  visit_products<float>(bank, queries, add);
   return near;
 }
 

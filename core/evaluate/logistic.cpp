@@ -10,10 +10,10 @@ namespace cairn {
 namespace {
 
 constexpr std::size_t kHistory = 10;
-constexpr std::int64_t kRefresh = 25;  // iterations after which scores are computed anew
-constexpr double kLeastJitter = 1e-5;  // of the mean moment: float32 cannot serve worse conditioned systems
-constexpr double kLeastGramJitter = 1e-10;
-constexpr double kFewRows = 1.25;  // values a row from which on the rows' own coordinates are cheaper
+constexpr std::int64_t kRefresh = 25;       // iterations after which scores are computed anew
+constexpr double kLeastJitter = 1e-5;       // of the mean moment: float32 cannot serve worse conditioned systems
+constexpr double kLeastGramJitter = 1e-10;  // of the mean length: centred rows depend on each other
+constexpr double kFewRows = 1.25;           // values a row from which on the rows' own coordinates are cheaper
 constexpr std::int64_t kColumns = 16, kFewColumns = 64;
 constexpr std::int64_t kMomentRows = 16;  // times the width: rows that tell the second moments well enough
 
