@@ -6,6 +6,7 @@
 
 #include "ava_table.h"
 #include "cairn/error.h"
+#include "clip_frames.h"
 #include "support/golden.h"
 #include "support/rng.h"
 #include "support/temporary_folder.h"
@@ -63,12 +64,8 @@ Sample load(const cairn::SampleSource& source, std::int64_t index = 0) {
   return source.load(index, rng);
 }
 
-/// Which frame of a film each frame of a clip is.
-std::vector<int> frame_numbers(const at::Tensor& clip) {
-  std::vector<int> frames;
-  for (std::int64_t t = 0; t < clip.size(1); ++t) frames.push_back(clip[0][t][0][7].item<int>() / 5);
-  return frames;
-}
+/// Which frame of write_film() each frame of a clip is.
+std::vector<int> frame_numbers(const at::Tensor& clip) { return clip_frames_by_red(clip, 5, /*column=*/7); }
 
 Keyframes read(const TemporaryFolder& folder, const std::string& text) {
   write_text(folder / "table.csv", text);

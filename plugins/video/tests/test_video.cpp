@@ -6,6 +6,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/safetensors.h"
+#include "clip_frames.h"
 #include "footage_set.h"
 #include "moving_shapes.h"
 #include "support/golden.h"
@@ -54,12 +55,8 @@ ClipsOptions small(const fs::path& path) {
   return options;
 }
 
-/// The red values of each frame of a clip, divided by 10.
-std::vector<int> frames_of(const at::Tensor& clip) {
-  std::vector<int> frames;
-  for (std::int64_t t = 0; t < clip.size(1); ++t) frames.push_back(clip[0][t][0][0].item<int>() / 10);
-  return frames;
-}
+/// Which frame of write_frames() each frame of a clip is.
+std::vector<int> frames_of(const at::Tensor& clip) { return clip_frames_by_red(clip, 10); }
 
 Sample load(const cairn::Modality& modality, Purpose purpose, std::int64_t index = 0, std::uint64_t draw = 0) {
   Rng rng = any_rng(draw);
