@@ -19,6 +19,8 @@ constexpr std::int64_t kSmallestSide = 160;
 constexpr std::int64_t kMargin = 4;
 constexpr std::int64_t kBandHeight = 24;
 constexpr int kPaper = 255;
+constexpr double kUnseen = 0.15;  // brightness of what the student does not see
+constexpr double kTint = 0.55;    // share of a query's colour at the places asked about
 
 bool has(const std::vector<Axis>& axes, Axis axis) { return std::find(axes.begin(), axes.end(), axis) != axes.end(); }
 
@@ -29,18 +31,18 @@ at::Tensor heat(const at::Tensor& values) {
       {(1.6 * v).clamp_max(1), (v * v * 0.98), (0.25 + 1.4 * v * (1 - v) + 0.5 * v.pow(4)).clamp_max(0.75)});
 }
 
-/// [3,H,W] with frequency upwards and time to the right.
-at::Tensor upright(const at::Tensor& colours, const std::vector<Axis>& axes) {
-  if (axes[0] == Axis::time && axes[1] == Axis::frequency) return colours.transpose(1, 2).flip(1);
-  if (axes[0] == Axis::frequency) return colours.flip(1);
-  return colours;
+/// [K,H,W] with frequency upwards and time to the right.
+at::Tensor upright(const at::Tensor& values, const std::vector<Axis>& axes) {
+  if (axes[0] == Axis::time && axes[1] == Axis::frequency) return values.transpose(1, 2).flip(1);
+  if (axes[0] == Axis::frequency) return values.flip(1);
+  return values;
 }
 
-/// [3,T,H,W] to [3,H,n*W], evenly chosen frames beside each other.
-at::Tensor strip(const at::Tensor& colours, std::int64_t frames) {
-  const std::int64_t all = colours.size(1), shown = std::min(frames, all);
+/// [K,T,H,W] to [K,H,n*W], evenly chosen frames beside each other.
+at::Tensor strip(const at::Tensor& values, std::int64_t frames) {
+  const std::int64_t all = values.size(1), shown = std::min(frames, all);
   std::vector<at::Tensor> parts;
-  for (std::int64_t i = 0; i < shown; ++i) parts.push_back(colours.select(1, i * all / shown));
+  for (std::int64_t i = 0; i < shown; ++i) parts.push_back(values.select(1, i * all / shown));
   return at::cat(parts, 2);
 }
 
@@ -69,26 +71,56 @@ at::Tensor colourise(const at::Tensor& shown, const std::vector<Axis>& axes) {
                                                               : at::IntArrayRef({3, -1, -1}));
 }
 
-at::Tensor token_places(const TokenSet& tokens, std::int64_t row, const TokenGrid& grid, at::IntArrayRef size) {
-  at::Tensor places = at::zeros({grid.count()});
-  if (tokens.all()) {
-    places.fill_(1);
-  } else {
-    places.index_fill_(0, tokens.index[row].cpu(), 1);
-  }
-  places = places.reshape(grid.extent);
+at::Tensor spread_tokens(const at::Tensor& values, const TokenGrid& grid, at::IntArrayRef size) {
+  at::Tensor places = values.reshape(grid.extent);
   for (std::size_t a = 0; a < grid.extent.size(); ++a)
     places = places.repeat_interleave(size[a] / grid.extent[a], static_cast<std::int64_t>(a));
   return places;
 }
 
+at::Tensor token_places(const TokenSet& tokens, std::int64_t row, const TokenGrid& grid, at::IntArrayRef size) {
+  at::Tensor places = at::full({grid.count()}, tokens.all() ? 1.0 : 0.0);
+  if (!tokens.all()) places.index_fill_(0, tokens.index[row].cpu(), 1);
+  return spread_tokens(places, grid, size);
+}
+
+at::Tensor seen_places(const Context& context, std::int64_t row, const TokenGrid& grid, at::IntArrayRef size) {
+  const at::Tensor visible = token_places(context.visible, row, grid, size);
+  return context.masked.all() ? visible : visible * (1 - token_places(context.masked, row, grid, size));
+}
+
+at::Tensor mix_in(const at::Tensor& colours, const Colour& colour, const at::Tensor& share) {
+  std::vector<std::int64_t> broadcast(static_cast<std::size_t>(colours.dim()), 1);
+  broadcast[0] = 3;
+  const at::Tensor tint = at::tensor({colour[0], colour[1], colour[2]}).to(at::kFloat).view(broadcast);
+  return at::lerp(colours, tint.expand_as(colours), share);
+}
+
+at::Tensor context_colours(const at::Tensor& colours, const TokenGrid& grid, const Plan& plan, std::size_t context,
+                           std::int64_t row) {
+  const Context& seen = plan.contexts[context];
+  const at::IntArrayRef size = colours.sizes().slice(static_cast<std::size_t>(colours.dim()) - grid.extent.size());
+  at::Tensor out = colours * (kUnseen + (1 - kUnseen) * seen_places(seen, row, grid, size));
+  for (std::size_t q = 0; q < plan.queries.size(); ++q) {
+    const Query& query = plan.queries[q];
+    if (query.context != static_cast<int>(context) || query.view != seen.view || query.level == Level::pooled) continue;
+    out = mix_in(out, query_colour(q), kTint * token_places(query.where, row, grid, size));
+  }
+  return out;
+}
+
+at::Tensor lay_flat(const at::Tensor& values, const std::vector<Axis>& axes, std::int64_t frames) {
+  if (axes.size() == 3) return strip(values, frames);
+  if (axes.size() == 2) return upright(values, axes);
+  return (values.dim() == 2 ? values.unsqueeze(1) : values).repeat_interleave(kBandHeight, 1);
+}
+
+at::Tensor as_bytes(const at::Tensor& colours) {
+  return colours.mul(255).round().clamp(0, 255).to(at::kByte).permute({1, 2, 0}).contiguous();
+}
+
 at::Tensor flatten_picture(const at::Tensor& colours, const std::vector<Axis>& axes, std::int64_t frames) {
-  at::Tensor picture = colours;
-  if (axes.size() == 3) picture = strip(colours, frames);
-  if (axes.size() == 2) picture = upright(colours, axes);
-  if (axes.size() == 1) picture = colours.repeat_interleave(kBandHeight, 1);
-  picture = enlarge(picture);
-  return picture.mul(255).round().clamp(0, 255).to(at::kByte).permute({1, 2, 0}).contiguous();
+  return as_bytes(enlarge(lay_flat(colours, axes, frames)));
 }
 
 at::Tensor sheet(std::span<const at::Tensor> pictures) {
@@ -111,13 +143,17 @@ at::Tensor sheet(std::span<const at::Tensor> pictures) {
   return out;
 }
 
-void write_png(const std::filesystem::path& path, const at::Tensor& picture) {
+std::string png(const at::Tensor& picture) {
   const at::Tensor bytes = picture.to(at::kCPU, at::kByte).contiguous();
   const int height = static_cast<int>(bytes.size(0)), width = static_cast<int>(bytes.size(1));
   std::string file;
   if (stbi_write_png_to_func(append, &file, width, height, 3, bytes.const_data_ptr<std::uint8_t>(), 3 * width) == 0)
-    throw Error("the picture cannot be encoded", path.string());
-  write_file_atomically(path, file);
+    throw Error("the picture cannot be encoded");
+  return file;
+}
+
+void write_png(const std::filesystem::path& path, const at::Tensor& picture) {
+  write_file_atomically(path, png(picture));
 }
 
 }  // namespace cairn

@@ -10,44 +10,12 @@
 namespace cairn {
 namespace {
 
-constexpr double kUnseen = 0.15;  // brightness of what the student does not see
-constexpr double kTint = 0.55;    // share of a query's colour at the places asked about
-
 const View& view_of(const Batch& batch, int view) { return batch.views.at(static_cast<std::size_t>(view)); }
 
 /// Row `row` of a view in colours, [3,...].
 at::Tensor in_colours(const Modality& modality, const View& view, std::int64_t row) {
   const View single{view.data.narrow(0, row, 1), view.grid, view.role};
   return colourise(modality.display(single)[0].cpu(), view.grid.axes);
-}
-
-at::Tensor places(const TokenSet& tokens, std::int64_t row, const View& view) {
-  return token_places(tokens, row, view.grid, view.data.sizes().slice(2));
-}
-
-/// 1 where a context sees its view, else 0.
-at::Tensor seen_places(const Context& seen, std::int64_t row, const View& view) {
-  const at::Tensor visible = places(seen.visible, row, view);
-  return seen.masked.all() ? visible : visible * (1 - places(seen.masked, row, view));
-}
-
-/// A context's view: the seen as it is, the hidden dark, the asked places of its queries tinted.
-at::Tensor context_picture(const Modality& modality, const Batch& batch, const Plan& plan, std::size_t context,
-                           std::int64_t row) {
-  const Context& seen = plan.contexts[context];
-  const View& view = view_of(batch, seen.view);
-  const at::Tensor light = seen_places(seen, row, view);
-  at::Tensor colours = in_colours(modality, view, row) * (kUnseen + (1 - kUnseen) * light);
-  for (std::size_t q = 0; q < plan.queries.size(); ++q) {
-    const Query& query = plan.queries[q];
-    if (query.context != static_cast<int>(context) || query.view != seen.view || query.level == Level::pooled) continue;
-    const Colour colour = query_colour(q);
-    std::vector<std::int64_t> broadcast(static_cast<std::size_t>(colours.dim()), 1);
-    broadcast[0] = 3;
-    const at::Tensor tint = at::tensor({colour[0], colour[1], colour[2]}).to(at::kFloat).view(broadcast);
-    colours = at::lerp(colours, tint.expand_as(colours), kTint * places(query.where, row, view));
-  }
-  return colours;
 }
 
 std::int64_t count(const TokenSet& tokens, const View& view) {
@@ -60,9 +28,11 @@ at::Tensor preview_sheet(const Modality& modality, const Batch& batch, const Pla
   std::vector<at::Tensor> pictures;
   for (const View& view : batch.views)
     pictures.push_back(flatten_picture(in_colours(modality, view, row), view.grid.axes));
-  for (std::size_t c = 0; c < plan.contexts.size(); ++c)
-    pictures.push_back(flatten_picture(context_picture(modality, batch, plan, c, row),
-                                       view_of(batch, plan.contexts[c].view).grid.axes));
+  for (std::size_t c = 0; c < plan.contexts.size(); ++c) {
+    const View& view = view_of(batch, plan.contexts[c].view);
+    const at::Tensor seen = context_colours(in_colours(modality, view, row), view.grid, plan, c, row);
+    pictures.push_back(flatten_picture(seen, view.grid.axes));
+  }
   return sheet(pictures);
 }
 
@@ -77,8 +47,9 @@ std::vector<std::filesystem::path> preview_renditions(const Modality& modality, 
   for (std::size_t c = 0; c < plan.contexts.size(); ++c) {
     const Context& seen = plan.contexts[c];
     Batch masked = batch;
+    const TokenGrid& grid = view_of(batch, seen.view).grid;
     at::Tensor& data = masked.views.at(static_cast<std::size_t>(seen.view)).data;
-    const at::Tensor light = seen_places(seen, row, view_of(batch, seen.view)).to(data.device());
+    const at::Tensor light = seen_places(seen, row, grid, data.sizes().slice(2)).to(data.device());
     data = at::where(light.gt(0), data, data[row].amin());
     write(masked, seen.view, fmt::format("context-{}", c));
   }
