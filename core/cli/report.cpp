@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -6,6 +7,7 @@
 #include "cli/device.h"
 #include "cli/run_views.h"
 #include "report/html_report.h"
+#include "report/run_labels.h"
 
 namespace cairn::cli {
 namespace {
@@ -19,23 +21,35 @@ struct Arguments {
   bool no_views = false;
 };
 
-std::string label_of(const fs::path& folder) {
-  const fs::path clean = fs::absolute(folder).lexically_normal();
-  return (clean.has_filename() ? clean : clean.parent_path()).filename().string();
+/// The folders, each once.
+std::vector<fs::path> folders_of(const std::vector<std::string>& runs) {
+  std::vector<fs::path> folders;
+  for (const fs::path folder : runs)
+    if (std::none_of(folders.begin(), folders.end(), [&](const fs::path& known) {
+          return fs::weakly_canonical(known) == fs::weakly_canonical(folder);
+        }))
+      folders.push_back(folder);
+  return folders;
+}
+
+/// What the trained model of a run sees, or why that cannot be told.
+nlohmann::ordered_json views_of(const fs::path& folder, const Session& session) {
+  try {
+    PluginLoader loader = session.loader();
+    return run_views(open_run(folder, {}, loader, at::kCPU), at::kCPU);
+  } catch (const Error& error) {
+    std::cerr << "no pictures of " << folder.string() << ": " << error.what() << '\n';
+    return no_views(error.what());
+  }
 }
 
 int report(const Arguments& arguments, const Session& session) {
+  const std::vector<fs::path> folders = folders_of(arguments.runs);
+  const std::vector<std::string> labels = run_labels(folders);
   std::vector<ReportedRun> runs;
-  for (const std::string& folder : arguments.runs) {
-    ReportedRun run{label_of(folder), folder};
-    if (!arguments.no_views) {
-      try {
-        PluginLoader loader = session.loader();
-        run.views = run_views(open_run(folder, {}, loader, at::kCPU), at::kCPU);
-      } catch (const Error& error) {
-        std::cerr << "no pictures of " << folder << ": " << error.what() << '\n';
-      }
-    }
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    ReportedRun run{labels[i], folders[i]};
+    if (!arguments.no_views) run.views = views_of(folders[i], session);
     runs.push_back(std::move(run));
   }
   const fs::path out =

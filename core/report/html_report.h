@@ -14,7 +14,7 @@ namespace cairn {
 struct ReportedRun {
   std::string label;
   std::filesystem::path folder;
-  nlohmann::ordered_json views = nullptr;  // what the trained model sees, from run_views(); null without
+  nlohmann::ordered_json views = nullptr;  // what the model sees, or the "reason" why nothing; null: not asked
 };
 
 /// Writes one self-contained HTML page about runs, readable without a network: curves, probes, costs, the keys in which

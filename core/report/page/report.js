@@ -4,9 +4,15 @@
   const page = document.getElementById("page");
   const colours = ["#3b82f6", "#f97316", "#10b981", "#a855f7", "#ef4444", "#14b8a6", "#eab308", "#ec4899", "#6366f1",
     "#84cc16", "#0ea5e9", "#78716c"];
-  const method = (run) => run.label.replace(/ seed \d+$/, "");
+  const shapes = ["circle", "rectRot", "triangle", "rect", "star"];
+  const dashes = [[], [6, 3], [2, 2], [9, 3, 2, 3], [1, 4]];
+  // The n-th of many things: a colour, and once the colours are used up another shape and dash.
+  const mark = (n) => ({ colour: colours[n % colours.length],
+    shape: shapes[Math.floor(n / colours.length) % shapes.length],
+    dash: dashes[Math.floor(n / colours.length) % dashes.length] });
+  const method = (run) => (data.comparison ? run.label.replace(/ seed \d+$/, "") : run.label);
   const methods = [...new Set(data.runs.map(method))];
-  const colour = (run) => colours[methods.indexOf(method(run)) % colours.length];
+  const markOf = (run) => mark(methods.indexOf(method(run)));
   const charts = [];
 
   const element = (name, attributes = {}, ...children) => {
@@ -22,6 +28,7 @@
     return node;
   };
   const percent = (x) => (x === null || x === undefined ? "–" : (100 * x).toFixed(1));
+  const score = (x) => percent(x && x.value);
   const number = (x, digits = 1) => (x === null || x === undefined || !isFinite(x) ? "–" : x.toFixed(digits));
   const duration = (s) => {
     if (!(s >= 0)) return "–";
@@ -41,12 +48,28 @@
   };
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  const axes = (x, y, log) => ({
-    x: { type: "linear", title: { display: true, text: x, color: style("--quiet") },
-      ticks: { color: style("--quiet"), maxTicksLimit: 7 }, grid: { color: style("--line") } },
-    y: { type: log ? "logarithmic" : "linear", title: { display: !!y, text: y || "", color: style("--quiet") },
-      ticks: { color: style("--quiet"), maxTicksLimit: 6 }, grid: { color: style("--line") } },
-  });
+  // Three digits, and more where ticks differ in later ones.
+  const short = (x, i, ticks) => {
+    const largest = Math.max(...ticks.map((tick) => Math.abs(tick.value)));
+    const step = Math.abs(ticks[ticks.length - 1].value - ticks[0].value) / Math.max(1, ticks.length - 1);
+    const digits = step > 0 ? Math.ceil(Math.log10(largest / step)) + 1 : 3;
+    return String(Number(Number(x).toPrecision(Math.min(15, Math.max(3, digits)))));
+  };
+  const axis = (title, limit, bounds = {}) => ({ type: "linear", ...bounds,
+    title: { display: !!title, text: title || "", color: style("--quiet") },
+    ticks: { color: style("--quiet"), maxTicksLimit: limit, callback: short }, grid: { color: style("--line") } });
+  const axes = (x, y, bounds) => ({ x: axis(x, 7), y: axis(y, 6, bounds) });
+  const choice = (parent, names, choose) => {
+    const buttons = names.map((text, i) => {
+      const button = element("button", { type: "button", "aria-pressed": String(i === 0) }, text);
+      button.addEventListener("click", () => {
+        for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+        choose(i);
+      });
+      return button;
+    });
+    parent.append(element("div", { class: "switch" }, ...buttons));
+  };
   const draw = (parent, title, configuration, tall) => {
     const canvas = element("canvas", { role: "img", "aria-label": title });
     parent.append(element("div", { class: "card" }, element("h3", {}, title),
@@ -56,10 +79,12 @@
     return chart;
   };
   const lines = (name, column) => data.runs.filter((run) => run.curves[name]).map((run) => ({
-    label: run.label, borderColor: colour(run), backgroundColor: colour(run), borderWidth: 1.6,
+    label: run.label, borderColor: markOf(run).colour, backgroundColor: markOf(run).colour, borderWidth: 1.6,
+    borderDash: markOf(run).dash, pointStyle: markOf(run).shape,
     pointRadius: run.curves[name].length < 12 ? 3 : 0, tension: 0,
     data: run.curves[name].map((point) => ({ x: point[column], y: point[2] })),
   }));
+  const isShare = (name) => /_share$|^probe\/(linear|knn)$/.test(name);
   const curveCharts = [];
   const curve = (parent, name, title) => {
     if (!data.runs.some((run) => run.curves[name])) return;
@@ -67,13 +92,27 @@
       type: "line", data: { datasets: lines(name, 0) },
       options: { animation: false, maintainAspectRatio: false, parsing: false, normalized: true,
         interaction: { mode: "nearest", axis: "x", intersect: false },
-        plugins: { legend: { display: false } }, scales: axes("step") },
+        plugins: { legend: { display: false } },
+        scales: axes("step", "", isShare(name) ? { min: 0, max: 1 } : {}) },
     });
     curveCharts.push([chart, name]);
   };
+  const swatch = ({ colour, shape, dash }) => {
+    const canvas = element("canvas", { width: 52, height: 24, "aria-hidden": "true" });
+    const context = canvas.getContext("2d");
+    Object.assign(context, { strokeStyle: colour, fillStyle: colour, lineWidth: 4 });
+    context.setLineDash(dash.map((length) => 2 * length));
+    context.beginPath();
+    context.moveTo(0, 12);
+    context.lineTo(52, 12);
+    context.stroke();
+    context.setLineDash([]);
+    Chart.helpers.drawPoint(context, { pointStyle: shape, radius: 8, borderWidth: 3 }, 26, 12);
+    return canvas;
+  };
   const legend = (parent) => {
-    parent.append(element("div", { class: "legend" }, ...methods.map((name, i) => element("span", {},
-      element("i", { style: `background:${colours[i % colours.length]}` }), name))));
+    parent.append(element("div", { class: "legend" }, ...methods.map((name, i) =>
+      element("span", {}, swatch(mark(i)), name))));
   };
 
   const trained = (run) => (run.facts.results || []).find((row) => /trained (teacher|student)/.test(row.features)) || {};
@@ -85,32 +124,47 @@
     page.append(element("p", { class: "quiet" }, `${budget}${data.runs.length} run${data.runs.length === 1 ? "" : "s"} · made ${data.made}`));
   }
 
+  const chance = (m) => {
+    if (m.scores.length < 2 || !(m.p_to_best >= 0)) return "–";
+    return m.p_to_best < 0.001 ? "p < 0.001" : `p = ${m.p_to_best.toFixed(3)}`;
+  };
+
+  // Runs of a suite that left nothing to read.
+  const missing = () => (data.comparison ? data.comparison.runs : [])
+    .filter((run) => !data.runs.some((known) => known.folder === run.folder))
+    .map((run) => `${run.method}${run.data ? " · " + run.data : ""} seed ${run.seed}`);
+
   function ranking() {
     if (data.comparison) {
       const node = section("Ranking", "± is the 95 % interval of the mean over seeds; p is that of the paired t-test " +
         "over seeds against the best method of the data set.");
+      const names = { linear: "linear", knn: "kNN" };
+      const measure = data.comparison.measure, other = measure === "knn" ? "linear" : "knn";
       let set;
       const rows = data.comparison.methods.map((m) => {
         const best = m.data !== set;
         set = m.data;
-        if (!m.score) return [m.method, m.data, "–", "–", "–", "–", "–", "–", "–", `0 of ${m.runs}`];
+        if (!m.score) return [m.method, m.data, ...Array(7).fill("–"), `0 of ${m.runs}`];
         const half = 50 * (m.score.high - m.score.low);
-        return [m.method, m.data, `${percent(m.score.value)}${half > 0 ? " ± " + half.toFixed(1) : ""}`,
-          percent(m.untrained.value), percent(m.knn.value),
-          best ? "best" : m.scores.length < 2 ? "–" : `p = ${m.p_to_best.toFixed(3)}`, String(m.steps),
-          duration(m.wall_seconds), m.samples_per_second.toFixed(0), `${m.runs - m.failed} of ${m.runs}`];
+        return [m.method, m.data, `${score(m.score)}${half > 0 ? " ± " + half.toFixed(1) : ""}`, score(m.untrained),
+          score(m[other]), best ? "best" : chance(m), String(m.steps), duration(m.wall_seconds),
+          number(m.samples_per_second, 0), `${m.runs - m.failed} of ${m.runs}`];
       });
-      node.append(table(["method", "data", `${data.comparison.measure} %`, "untrained %", "kNN %", "against best", "steps",
-        "time", "samples/s", "runs"], rows));
+      const head = ["method", "data", `${names[measure] || measure} %`, "untrained %", `${names[other]} %`, "against best",
+        "steps", "time", "samples/s", "runs"];
+      const kept = head.map((_, i) => i).filter((i) => i !== 1 || data.comparison.methods.some((m) => m.data));
+      node.append(table(kept.map((i) => head[i]), rows.map((row) => kept.map((i) => row[i]))));
     }
     const node = section("Runs", "Probes of frozen features: the trained encoder, the same encoder untrained, the raw input.");
     const rows = data.runs.map((run) => {
       const t = trained(run), f = run.facts;
       return [run.label, f.status, percent(t.linear), percent(t.knn), percent(named(run, "untrained encoder").linear),
-        percent(named(run, "raw input").linear), number(t.effective_rank), number(t.lidar), String(f.step),
+        percent(named(run, "raw input").linear), number(t.effective_rank), number(t.lidar || null), String(f.step),
         duration(f.wall_seconds), number(f.samples_per_second, 0), number(f.peak_memory_bytes / 1048576, 0)];
     });
-    rows.sort((a, b) => parseFloat(b[2]) - parseFloat(a[2]) || 0);
+    const known = (row) => (row[2] === "–" ? -1 : parseFloat(row[2]));
+    rows.sort((a, b) => known(b) - known(a));
+    for (const label of missing()) rows.push([label, "ended before it began", ...Array(10).fill("–")]);
     node.append(table(["run", "status", "linear %", "kNN %", "untrained %", "raw %", "effective rank", "LiDAR", "steps", "time",
       "samples/s", "memory MiB"], rows));
   }
@@ -129,19 +183,13 @@
   function curves() {
     const node = section("Training");
     legend(node);
-    const buttons = [["over steps", 0, "step"], ["over time", 1, "seconds"]].map(([text, column, axis]) => {
-      const button = element("button", { type: "button", "aria-pressed": String(column === 0) }, text);
-      button.addEventListener("click", () => {
-        for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
-        for (const [chart, name] of curveCharts) {
-          chart.data.datasets = lines(name, column);
-          chart.options.scales.x.title.text = axis;
-          chart.update();
-        }
-      });
-      return button;
+    choice(node, ["over steps", "over time"], (column) => {
+      for (const [chart, name] of curveCharts) {
+        chart.data.datasets = lines(name, column);
+        chart.options.scales.x.title.text = ["step", "seconds"][column];
+        chart.update();
+      }
     });
-    node.append(element("div", { class: "switch" }, ...buttons));
     const grid = element("div", { class: "grid" });
     node.append(grid);
     curve(grid, "loss", "loss");
@@ -183,8 +231,8 @@
     for (const [title, cost] of Object.entries(costsOf))
       draw(grid, `linear % against ${title}`, {
         type: "scatter",
-        data: { datasets: points.map((run) => ({ label: run.label, backgroundColor: colour(run), pointRadius: 5,
-          data: [{ x: cost(run), y: 100 * trained(run).linear }] })) },
+        data: { datasets: points.map((run) => ({ label: run.label, backgroundColor: markOf(run).colour, borderColor: markOf(run).colour,
+          pointStyle: markOf(run).shape, pointRadius: 5, data: [{ x: cost(run), y: 100 * trained(run).linear }] })) },
         options: { animation: false, maintainAspectRatio: false, plugins: { legend: { display: false } },
           scales: axes(title, "linear %") },
       });
@@ -192,11 +240,11 @@
     const bars = data.runs.map((run) => {
       const rate = run.facts.samples_per_second || 0;
       const cell = element("td", { style: "width:40%" }, element("div", { class: "bar",
-        style: `width:${(100 * rate) / most}%;background:${colour(run)}` }));
+        style: `width:${(100 * rate) / most}%;background:${markOf(run).colour}` }));
       return [run.label, number(rate, 0), cell, number(100 * (run.facts.loader_wait_share || 0)),
         number(run.facts.peak_memory_bytes / 1048576, 0)];
     });
-    node.append(table(["run", "samples/s", "", "loader wait %", "peak memory MiB"], bars));
+    node.append(element("h3", { class: "apart" }, "throughput"), table(["run", "samples/s", "", "loader wait %", "peak memory MiB"], bars));
   }
 
   function configurations() {
@@ -216,7 +264,7 @@
     const shown = data.runs.filter((run) => trained(run).confusion);
     if (!shown.length) return;
     const node = section("Confusion", "Rows are true classes, columns the linear probe's guesses, in percent of the row.");
-    const grid = element("div", { class: "grid" });
+    const grid = element("div", { class: "grid wide" });
     node.append(grid);
     const seen = new Set();
     for (const run of shown) {
@@ -224,15 +272,17 @@
       seen.add(method(run));
       const names = run.facts.classes || [];
       const rows = trained(run).confusion;
-      const body = element("table", { class: "matrix" });
+      const name = (i) => names[i] || String(i);
+      const body = element("table", { class: "matrix" }, element("tr", {}, element("th"),
+        ...rows.map((_, i) => element("th", { class: "upright" }, element("span", {}, name(i))))));
       rows.forEach((row, i) => {
         const sum = row.reduce((a, b) => a + b, 0) || 1;
-        const line = element("tr", {}, element("th", { class: "left" }, names[i] || String(i)));
+        const line = element("tr", {}, element("th", { class: "left" }, name(i)));
         row.forEach((count, j) => {
           const share = count / sum;
           const hue = i === j ? "59,130,246" : "249,115,22";
           line.append(element("td", { style: `background:rgba(${hue},${share.toFixed(3)})`,
-            title: `${names[i] || i} taken for ${names[j] || j}: ${count}` }, (100 * share).toFixed(0)));
+            title: `${name(i)} taken for ${name(j)}: ${count}` }, (100 * share).toFixed(0)));
         });
         body.append(line);
       });
@@ -240,17 +290,13 @@
     }
   }
 
+  // Wide pictures are drawn lower, and large ones smoothly.
   const picture = (image) => {
-    const canvas = element("canvas", { width: image.width, height: image.height, role: "img", "aria-label": image.title });
-    const bytes = Uint8Array.from(atob(image.rgb), (c) => c.charCodeAt(0));
-    const context = canvas.getContext("2d");
-    const pixels = context.createImageData(image.width, image.height);
-    for (let i = 0, n = image.width * image.height; i < n; ++i) {
-      pixels.data.set([bytes[3 * i], bytes[3 * i + 1], bytes[3 * i + 2], 255], 4 * i);
-    }
-    context.putImageData(pixels, 0, 0);
-    return element("figure", { style: "margin:0" }, canvas,
-      element("figcaption", { class: "quiet", style: "font-size:12px" }, image.title));
+    const most = Math.min(532, Math.max(96, 6 * image.width));
+    const width = Math.max(44, Math.min(most, Math.round(96 * (image.width / image.height) ** 0.75)));
+    return element("figure", { style: `width:${width}px` },
+      element("img", { src: `data:image/png;base64,${image.png}`, alt: image.title,
+        class: image.width < 2 * width ? "coarse" : "fine" }), element("figcaption", { class: "quiet" }, image.title));
   };
 
   function views() {
@@ -259,27 +305,51 @@
     const node = section("What the model sees", "Tokens of the trained encoder as colours: the three main directions of all " +
       "tokens shown are red, green and blue. Alike colours are alike features.");
     for (const run of shown) {
-      const card = element("div", { class: "card", style: "margin-bottom:16px" }, element("h3", {}, run.label));
+      const card = element("div", { class: "card apart" }, element("h3", {}, run.label));
+      if (run.views.reason) card.append(element("p", { class: "bad" }, `No pictures: ${run.views.reason}`));
       for (const [title, images] of Object.entries(run.views.pictures || {})) {
-        card.append(element("p", { class: "quiet", style: "margin:10px 0 4px" }, title),
-          element("div", { class: "samples" }, ...images.map(picture)));
+        card.append(element("p", { class: "quiet row" }, title), element("div", { class: "samples" }, ...images.map(picture)));
       }
       node.append(card);
     }
+    scatters(shown.filter((run) => run.views.scatter));
+  }
+
+  // Points are [label, x, y, …], a pair of coordinates for each way of laying features out.
+  const groups = (run, way) => {
+    const names = run.facts.classes || [];
+    const labels = [...new Set(run.views.scatter.map(([label]) => label))].sort((a, b) => a - b);
+    return labels.map((label) => {
+      const { colour, shape } = mark(Math.max(0, label));
+      return { label: label < 0 ? "no label" : names[label] || String(label), pointRadius: 2.5, pointStyle: shape,
+        backgroundColor: colour, borderColor: colour, data: run.views.scatter.filter((point) => point[0] === label)
+          .map((point) => ({ x: point[1 + 2 * way], y: point[2 + 2 * way] })) };
+    });
+  };
+
+  function scatters(shown) {
+    if (!shown.length) return;
+    const node = section("Features on a plane", "Pooled features of test samples: on their two main directions (PCA), or so " +
+      "that near ones stay near (t-SNE, van der Maaten and Hinton 2008), whose distances between groups say little.");
+    const all = [];
+    if (shown.every((run) => run.views.scatter[0].length > 3)) {
+      choice(node, ["PCA", "t-SNE"], (way) => {
+        for (const [chart, run] of all) {
+          chart.data.datasets = groups(run, way);
+          chart.options.scales.x.title.text = way ? "" : "first direction";
+          chart.options.scales.y.title.text = way ? "" : "second direction";
+          chart.update();
+        }
+      });
+    }
     const grid = element("div", { class: "grid" });
     node.append(grid);
-    for (const run of shown.filter((r) => r.views.scatter)) {
-      const groups = new Map();
-      run.views.scatter.forEach(([x, y, label]) => groups.set(label, [...(groups.get(label) || []), { x, y }]));
-      const names = run.facts.classes || [];
-      draw(grid, `features of test samples on their two main directions · ${run.label}`, {
-        type: "scatter",
-        data: { datasets: [...groups].sort((a, b) => a[0] - b[0]).map(([label, points]) => ({
-          label: label < 0 ? "no label" : names[label] || String(label), data: points, pointRadius: 2.5,
-          backgroundColor: colours[Math.max(0, label) % colours.length] })) },
+    for (const run of shown) {
+      all.push([draw(grid, run.label, {
+        type: "scatter", data: { datasets: groups(run, 0) },
         options: { animation: false, maintainAspectRatio: false, plugins: { legend: { labels: { color: style("--quiet"),
-          boxWidth: 10 } } }, scales: axes("first direction", "second direction") },
-      }, true);
+          usePointStyle: true, boxWidth: 8 } } }, scales: axes("first direction", "second direction") },
+      }, true), run]);
     }
   }
 
