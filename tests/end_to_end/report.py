@@ -21,8 +21,11 @@ document.body.dataset.switches = switches.length;
 ROW = "most surprising patch of sample 1"
 
 
+DATA = re.compile(r'(?<=<script id="data" type="application/json">).*?(?=</script>)', re.S)
+
+
 def data_of(page):
-    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', page.read_text(), re.S).group(1))
+    return json.loads(DATA.search(page.read_text()).group())
 
 
 def report(*words):
@@ -119,6 +122,27 @@ def kinds(base):
     return page
 
 
+def with_ranking(page):
+    """The page with a comparison by kNN that measured little else, and a run of it that left nothing."""
+    data = data_of(page)
+    score = {"value": 0.5, "low": 0.4, "high": 0.6}
+    rows = [{"method": name, "data": "", "score": score, "scores": [0.4, 0.6], "linear": linear, "knn": score,
+             "untrained": None, "p_to_best": p, "steps": 24, "wall_seconds": 2.0, "samples_per_second": 99.0, "runs": 2,
+             "failed": 0} for name, linear, p in (("first", {"value": 0.123}, 1.0), ("second", None, 1e-5))]
+    data["comparison"] = {"budget": "24 steps a run", "measure": "knn", "methods": rows,
+                          "runs": [{"method": "lost", "data": "", "seed": 7, "folder": "none", "status": "missing"}]}
+    text = json.dumps(data).replace("<", "\\u003c")
+    page.write_text(DATA.sub(lambda _: text, page.read_text(), count=1))
+    return page
+
+
+def cells(page, label):
+    """What stands in the first table row that begins so."""
+    found = re.search(f"<tr><td>{label}</td>(.*?)</tr>", page)
+    require(found, f"no row of {label}")
+    return re.findall("<td>(.*?)</td>", found.group(1))
+
+
 def in_browser(page, canvases):
     """What a browser makes of the page once every switch was pressed."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -137,9 +161,13 @@ def in_browser(page, canvases):
 
 with folders() as name:
     base = pathlib.Path(name)
-    page = in_browser(two_runs(base), 20)
+    page = in_browser(with_ranking(two_runs(base)), 20)
     if page:
         require(page.count("<img") > 100, "pictures are missing")
+        require("<th>data</th>" not in page and "<th>kNN %</th><th>untrained %</th><th>linear %</th>" in page, "the head")
+        require(cells(page, "first")[:4] == ["50.0 ± 10.0", "–", "12.3", "best"], f"{cells(page, 'first')}")
+        require(cells(page, "second")[:4] == ["50.0 ± 10.0", "–", "–", "p &lt; 0.001"], f"{cells(page, 'second')}")
+        require(cells(page, "lost seed 7")[0].startswith("not begun"), f"{cells(page, 'lost seed 7')}")
     page = in_browser(kinds(base), 10)
     if page:
         require_in("No pictures: the features are not finite", page)

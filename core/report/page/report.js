@@ -84,7 +84,7 @@
     pointRadius: run.curves[name].length < 12 ? 3 : 0, tension: 0,
     data: run.curves[name].map((point) => ({ x: point[column], y: point[2] })),
   }));
-  const isShare = (name) => /_share$|^probe\/(linear|knn)$/.test(name);
+  const isShare = (name) => name.endsWith("_share");
   const curveCharts = [];
   const curve = (parent, name, title) => {
     if (!data.runs.some((run) => run.curves[name])) return;
@@ -164,7 +164,7 @@
     });
     const known = (row) => (row[2] === "–" ? -1 : parseFloat(row[2]));
     rows.sort((a, b) => known(b) - known(a));
-    for (const label of missing()) rows.push([label, "ended before it began", ...Array(10).fill("–")]);
+    for (const label of missing()) rows.push([label, "not begun, or failed at once", ...Array(10).fill("–")]);
     node.append(table(["run", "status", "linear %", "kNN %", "untrained %", "raw %", "effective rank", "LiDAR", "steps", "time",
       "samples/s", "memory MiB"], rows));
   }
@@ -348,7 +348,7 @@
       all.push([draw(grid, run.label, {
         type: "scatter", data: { datasets: groups(run, 0) },
         options: { animation: false, maintainAspectRatio: false, plugins: { legend: { labels: { color: style("--quiet"),
-          usePointStyle: true, boxWidth: 8 } } }, scales: axes("first direction", "second direction") },
+          usePointStyle: true, boxWidth: 6, boxHeight: 6 } } }, scales: axes("first direction", "second direction") },
       }, true), run]);
     }
   }
