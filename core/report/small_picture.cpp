@@ -31,7 +31,8 @@ at::Tensor shrink(const at::Tensor& colours, const TokenGrid& grid, std::int64_t
   const double scale = std::sqrt(static_cast<double>(most) / static_cast<double>(flat.size(1) * flat.size(2)));
   if (scale >= 1.0) return kept.contiguous();
   const auto fewer = [&](std::int64_t pixels, std::int64_t tokens) {
-    return tokens * std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(pixels / tokens)));
+    const std::int64_t each = pixels / tokens;
+    return tokens * std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(each)));
   };
   const std::int64_t width = fewer(kept.size(-1), grid.extent.back());
   if (grid.extent.size() == 1) return at::adaptive_avg_pool1d(kept, width);

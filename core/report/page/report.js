@@ -303,7 +303,8 @@
     const shown = data.runs.filter((run) => run.views);
     if (!shown.length) return;
     const node = section("What the model sees", "Tokens of the trained encoder as colours: the three main directions of all " +
-      "tokens shown are red, green and blue. Alike colours are alike features.");
+      "tokens shown are red, green and blue. Alike colours are alike features. Where the targets of a generative method are " +
+      "normalised patch by patch, what it fills in has the mean and deviation of the true patches.");
     for (const run of shown) {
       const card = element("div", { class: "card apart" }, element("h3", {}, run.label));
       if (run.views.reason) card.append(element("p", { class: "bad" }, `No pictures: ${run.views.reason}`));
