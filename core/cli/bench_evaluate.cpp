@@ -128,24 +128,22 @@ void add_bench_evaluate(CLI::App& bench, Session& session) {
         ->capture_default_str()
         ->excludes(features)
         ->excludes(experiment)
-        ->check(CLI::PositiveNumber);
+        ->check(above_zero());
   };
   drawn("--train", arguments->train, "training rows drawn");
   drawn("--test", arguments->test, "test rows drawn");
   drawn("--width", arguments->width, "values of a row drawn");
   drawn("--classes", arguments->classes, "classes drawn");
   drawn("--signal", arguments->signal, "length of a class centre in deviations of the noise, a value");
-  command->add_option("--seed", arguments->seed, "of what is drawn")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  command->add_option("--seed", arguments->seed, "of what is drawn")->check(from_zero())->capture_default_str();
   command->add_option("--neighbours", arguments->options.neighbours, "k of the nearest neighbours")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->capture_default_str();
   command->add_option("--c", arguments->options.c, "C of the logistic regression")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->capture_default_str();
   command->add_option("--tolerance", arguments->options.tolerance, "largest gradient at which it ends")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->capture_default_str();
   command->add_flag("--choose-c", arguments->options.chooses_c, "time the linear probe with its choice of C as well");
   command->add_option("--repeats", arguments->options.repeats, "measurements, of which the median counts")

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <functional>
 #include <span>
 #include <string>
@@ -30,6 +31,22 @@ struct ExperimentArguments {
 
   void add_to(CLI::App& command);
 };
+
+/// Lets numbers above 0 pass. CLI11's own check answers with the largest number there is.
+inline CLI::Validator above_zero() {
+  return {[](const std::string& text) {
+            return std::strtod(text.c_str(), nullptr) > 0.0 ? std::string() : text + " is not a number above 0";
+          },
+          ""};
+}
+
+/// Lets numbers from 0 up pass.
+inline CLI::Validator from_zero() {
+  return {[](const std::string& text) {
+            return std::strtod(text.c_str(), nullptr) >= 0.0 ? std::string() : text + " is not a number from 0 up";
+          },
+          ""};
+}
 
 // Each adds one command to the program.
 void add_conform(CLI::App& app, Session& session);

@@ -162,11 +162,9 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--max-bad-share", arguments.max_bad_share,
                      "share of unreadable samples that stops; default: that of the run, or 0.05");
   command.add_option("--batch-size", arguments.batch_size, "samples of one forward pass")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->capture_default_str();
-  command.add_option("--workers", arguments.workers, "threads that load")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command.add_option("--workers", arguments.workers, "threads that load")->check(above_zero())->capture_default_str();
   command.add_option("--threads", arguments.threads, "compute threads on the CPU; 0: OMP_NUM_THREADS, or one a core")
       ->capture_default_str();
   command.add_option("--device", arguments.device, "auto, cpu or cuda")

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <numeric>
 
 #include "cairn/error.h"
@@ -27,7 +28,11 @@ EnergyFacts extract_energy(const EnergyRequest& request, PluginLoader& loader) {
     facts.unreadable +=
         reader.visit(request.device, request.workers, [&](const Batch& batch, std::span<const std::int64_t>) {
           const Energy energy = measure_energy(*run.parts, batch, {request.plans, run.experiment.seed});
-          sum += energy.of_sample.sum().item<double>();
+          const double here = energy.of_sample.sum().item<double>();
+          if (!std::isfinite(here))
+            throw Error("the energy of a sample is not finite", run.checkpoint.string(),
+                        "training has probably diverged: choose an earlier checkpoint");
+          sum += here;
           file.append({{"energy", energy.of_sample},
                        {"token_energy", energy.of_token},
                        {"sample_id", batch.sample_id.cpu()},

@@ -78,7 +78,7 @@ void add_preview(CLI::App& app, Session& session) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command->add_option("--step", arguments->step, "the training step whose batch is drawn")
-      ->check(CLI::NonNegativeNumber)
+      ->check(from_zero())
       ->capture_default_str();
   command->add_flag("--json", arguments->json, "print facts as JSON");
   command->callback([arguments, &session] { session.action = [=, &session] { return preview(*arguments, session); }; });

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/commands.h"
 #include "cli/device.h"
@@ -25,32 +27,66 @@ double score(Task task, const ProbeOutcome& outcome) {
                              : quality(task, outcome.answers, outcome.truth);
 }
 
-/// Over the seeds: Student's interval; with one seed the bootstrap over the test samples.
-Interval interval(Task task, const std::vector<ProbeOutcome>& outcomes) {
-  if (outcomes.size() == 1) {
-    const at::Tensor &answers = outcomes[0].answers, &truth = outcomes[0].truth;
-    if (task == Task::boxes) return frame_map_interval(outcomes[0].boxes, answers, truth, /*seed=*/0);
-    if (task == Task::classes)
-      return bootstrap_share(answers.argmax(1).eq(truth).sum().item<std::int64_t>(), truth.numel(), /*seed=*/0);
-    return bootstrap_rows(
-        answers, truth, [task](const at::Tensor& a, const at::Tensor& t) { return quality(task, a, t); }, /*seed=*/0);
-  }
+/// The figure of a probe and where its interval comes from.
+struct Found {
+  Interval figure;
+  bool over_seeds = false;
+};
+
+/// The figure of the first outcome with a bootstrap over its test samples.
+Interval over_samples(Task task, const std::vector<ProbeOutcome>& outcomes) {
+  const at::Tensor &answers = outcomes[0].answers, &truth = outcomes[0].truth;
+  if (task == Task::boxes) return frame_map_interval(outcomes[0].boxes, answers, truth, /*seed=*/0);
+  if (task == Task::classes)
+    return bootstrap_share(answers.argmax(1).eq(truth).sum().item<std::int64_t>(), truth.numel(), /*seed=*/0);
+  return bootstrap_rows(
+      answers, truth, [task](const at::Tensor& a, const at::Tensor& t) { return quality(task, a, t); }, /*seed=*/0);
+}
+
+/// Over the seeds Student's interval, cut to what a share can be; over the test samples where all seeds agree, as
+/// those of a probe without chance do.
+Found figure_of(Task task, const std::vector<ProbeOutcome>& outcomes) {
   std::vector<double> values;
   for (const ProbeOutcome& outcome : outcomes) values.push_back(score(task, outcome));
-  return mean_interval(values);
+  if (std::set(values.begin(), values.end()).size() < 2) return {over_samples(task, outcomes), false};
+  Interval mean = mean_interval(values);
+  mean.high = std::min(mean.high, 1.0);
+  if (task != Task::values) mean.low = std::max(mean.low, 0.0);
+  return {mean, true};
 }
 
 /// "48.1 % (95 % interval 45.0 to 51.2, bootstrap); chance 10.0 %", or without percent for R2.
-std::string result_text(const ProbeArguments& arguments, const Interval& found, std::int64_t classes) {
+std::string result_text(const ProbeArguments& arguments, const Found& result, std::int64_t classes) {
+  const Interval& found = result.figure;
   const bool is_share = arguments.task != Task::values;
   const double factor = is_share ? 100.0 : 1.0;
   const int digits = is_share ? 1 : 3;
   std::string text = arguments.task == Task::classes ? "" : std::string(quality_name(arguments.task)) + " ";
   text += fmt::format("{:.{}f}{} (95 % interval {:.{}f} to {:.{}f}, {})", factor * found.value, digits,
                       is_share ? " %" : "", factor * found.low, digits, factor * found.high, digits,
-                      arguments.seeds > 1 ? fmt::format("{} seeds", arguments.seeds) : "bootstrap");
+                      result.over_seeds ? fmt::format("{} seeds", arguments.seeds) : "bootstrap");
   if (arguments.task == Task::classes) text += fmt::format("; chance {:.1f} %", 100.0 / static_cast<double>(classes));
   return text;
+}
+
+/// Lets whole numbers and shares pass.
+CLI::Validator whole_or_share() {
+  return {[](const std::string& text) {
+            const double value = std::strtod(text.c_str(), nullptr);
+            return value < 1.0 || value == std::floor(value) ? std::string()
+                                                             : text + " is neither a whole number nor less than 1";
+          },
+          ""};
+}
+
+/// Names the options given that a probe of this kind has no use for.
+void tell_idle_options(const CLI::App& command, const std::string& kind) {
+  const bool learns_by_steps = kind == "attentive" || kind == "finetune";
+  const std::vector<std::pair<const char*, bool>> uses = {
+      {"--neighbours", kind == "knn"}, {"--recipe", kind == "attentive"}, {"--blocks", kind == "attentive"},
+      {"--epochs", learns_by_steps},   {"--lr", learns_by_steps},         {"--weight-decay", learns_by_steps}};
+  for (const auto& [name, is_used] : uses)
+    if (!is_used && command.count(name) > 0) std::cerr << fmt::format("{} does nothing with --kind {}\n", name, kind);
 }
 
 int probe(const ProbeArguments& arguments, const Session& session) {
@@ -65,7 +101,7 @@ int probe(const ProbeArguments& arguments, const Session& session) {
   for (std::int64_t seed = 0; seed < arguments.seeds; ++seed)
     outcomes.push_back(probing.run(static_cast<std::uint64_t>(seed)));
 
-  const Interval found = interval(arguments.task, outcomes);
+  const Found found = figure_of(arguments.task, outcomes);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::int64_t test = outcomes.front().truth.size(0);
   if (!arguments.json) {
@@ -86,13 +122,13 @@ int probe(const ProbeArguments& arguments, const Session& session) {
               {arguments.task == Task::values ? "values" : "classes", probing.data().names()},
               {"test", test},
               {"views", std::max<std::int64_t>(1, arguments.views)},
-              {name, {{"value", found.value}, {"low", found.low}, {"high", found.high}}},
-              {"interval", arguments.seeds > 1 ? "student over seeds"
-                                               : fmt::format("bootstrap over test {}",
-                                                             arguments.task == Task::boxes ? "frames" : "samples")},
+              {name, {{"value", found.figure.value}, {"low", found.figure.low}, {"high", found.figure.high}}},
+              {"interval", found.over_seeds ? "student over seeds"
+                                            : fmt::format("bootstrap over test {}",
+                                                          arguments.task == Task::boxes ? "frames" : "samples")},
               {"seconds", seconds},
               {"seeds", Json::array()}};
-  if (arguments.kind != "finetune") out["unreadable"] = probing.data().unreadable();
+  out["unreadable"] = probing.data().unreadable();
   for (const ProbeOutcome& outcome : outcomes) {
     Json facts = {{name, score(arguments.task, outcome)}};
     facts.update(outcome.facts);
@@ -139,10 +175,11 @@ void add_probe(CLI::App& app, Session& session) {
   const std::map<std::string, Task> tasks = {
       {"classes", Task::classes}, {"multi-label", Task::multi_label}, {"values", Task::values}, {"boxes", Task::boxes}};
   command
-      ->add_option("--task", arguments->task,
-                   "classes: one of a sample (accuracy); multi-label: several (mAP); values: numbers of a table (R2); "
-                   "boxes: several of each box that samples carry (frame mAP)")
-      ->transform(CLI::CheckedTransformer(tasks))
+      ->add_option_function<std::string>(
+          "--task", [arguments, tasks](const std::string& name) { arguments->task = tasks.at(name); },
+          "classes: one of a sample (accuracy); multi-label: several (mAP); values: numbers of a table (R2); "
+          "boxes: several of each box that samples carry (frame mAP)")
+      ->check(CLI::IsMember(tasks))
       ->type_name("classes|multi-label|values|boxes");
   command
       ->add_option("--views", arguments->views,
@@ -150,18 +187,20 @@ void add_probe(CLI::App& app, Session& session) {
       ->check(CLI::Range(1, 256));
   command
       ->add_option("--low-shot", arguments->low_shot,
-                   "learn from this many samples a class (1 or more), or this share of each class (less than 1)")
-      ->check(CLI::PositiveNumber);
+                   "learn from this many samples a class (1 or more), or this share of each class (less than 1); of "
+                   "labels that are not classes in all")
+      ->check(above_zero())
+      ->check(whole_or_share());
   command->add_option("--seeds", arguments->seeds, "repeat with this many seeds")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--train-samples", arguments->train_samples, "instead of evaluate.final_train_samples")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_option("--test-samples", arguments->test_samples, "instead of evaluate.final_test_samples")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_option("--neighbours", arguments->neighbours, "k of knn, instead of evaluate.neighbours")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--epochs", arguments->epochs, "of attentive (20) and finetune (10)")->check(CLI::PositiveNumber);
+      ->check(above_zero());
+  command->add_option("--epochs", arguments->epochs, "of attentive (20) and finetune (10)")->check(above_zero());
   command
       ->add_option("--blocks", arguments->blocks,
                    "self-attention blocks before the query of attentive, instead of the recipe's")
@@ -173,11 +212,11 @@ void add_probe(CLI::App& app, Session& session) {
       ->check(CLI::IsMember({"cairn", "vjepa", "vjepa2"}))
       ->capture_default_str();
   command->add_option("--lr", arguments->lrs, "learning rates of attentive, one head each; of finetune, the first")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command
       ->add_option("--weight-decay", arguments->weight_decays,
                    "weight decays of attentive, one head each; of finetune, the first")
-      ->check(CLI::NonNegativeNumber);
+      ->check(from_zero());
   command
       ->add_option("--cache", arguments->cache,
                    "folder of frozen features, found again by content; default: features/ in a "
@@ -188,7 +227,10 @@ void add_probe(CLI::App& app, Session& session) {
       ->capture_default_str();
   command->add_flag("--raw", arguments->raw, "probe the input itself instead of features: a floor");
   command->add_flag("--json", arguments->json, "print facts as JSON");
-  command->callback([arguments, &session] { session.action = [=, &session] { return probe(*arguments, session); }; });
+  command->callback([arguments, command, &session] {
+    tell_idle_options(*command, arguments->kind);
+    session.action = [=, &session] { return probe(*arguments, session); };
+  });
 }
 
 }  // namespace cairn::cli

@@ -16,19 +16,6 @@ namespace {
 
 constexpr std::size_t kMostNamed = 5;  // samples that cannot be read and are named one by one
 
-/// Names the samples that could not be read; DataError where they are more than `max_share` of all.
-void tell_bad(const std::vector<BadSample>& bad, std::int64_t all, double max_share) {
-  if (bad.empty()) return;
-  if (static_cast<double>(bad.size()) > max_share * static_cast<double>(all))
-    throw DataError(fmt::format("{} of {} samples cannot be read, more than modality.max_bad_share = {} allows; the "
-                                "first one: {} ({})",
-                                bad.size(), all, max_share, bad.front().name, bad.front().reason),
-                    "", "mend or remove what cannot be read, or raise modality.max_bad_share");
-  for (std::size_t i = 0; i < std::min(bad.size(), kMostNamed); ++i)
-    std::cerr << fmt::format("left out: {}: {}\n", bad[i].name, bad[i].reason);
-  if (bad.size() > kMostNamed) std::cerr << fmt::format("left out: {} more\n", bad.size() - kMostNamed);
-}
-
 }  // namespace
 
 ProbeData::ProbeData(const ProbeArguments& arguments, const ProbeSubject& subject, at::Device device)
@@ -119,6 +106,35 @@ Features ProbeData::box_features(SampleReader& reader, const Part& part, bool ce
   return std::move(found.features);
 }
 
+void ProbeData::tell_bad(const std::vector<BadSample>& bad, const Part& part) {
+  const std::size_t all = part.chosen.size();
+  if (static_cast<double>(bad.size()) > subject_.max_bad_share * static_cast<double>(all))
+    throw DataError(fmt::format("{} of {} samples cannot be read, more than modality.max_bad_share = {} allows; the "
+                                "first one: {} ({})",
+                                bad.size(), all, subject_.max_bad_share, bad.front().name, bad.front().reason),
+                    "", "mend or remove what cannot be read, or raise modality.max_bad_share");
+  std::size_t fresh = 0;
+  for (const BadSample& sample : bad) {
+    if (!told_.insert({part.split, sample.name}).second) continue;
+    if (++fresh <= kMostNamed) std::cerr << fmt::format("left out: {}: {}\n", sample.name, sample.reason);
+  }
+  if (fresh > kMostNamed) std::cerr << fmt::format("left out: {} more\n", fresh - kMostNamed);
+  unreadable_ += static_cast<std::int64_t>(fresh);
+}
+
+/// The rows that have a label; says how many a table leaves without.
+Features ProbeData::with_labels(const Features& all, bool tells) const {
+  Features known = labelled(all);
+  if (!table_) return known;
+  if (known.size() == 0 && all.size() > 0)
+    throw DataError(fmt::format("none of the {} samples that were read stands in it", all.size()),
+                    table_->path().string(), "its first column holds paths as the data name them, or their ends");
+  if (tells && known.size() < all.size())
+    std::cerr << fmt::format("left out: {} of {} samples do not stand in {}\n", all.size() - known.size(), all.size(),
+                             table_->path().string());
+  return known;
+}
+
 Features ProbeData::features(const Part& part, bool tokens, const SampleDraw& draw) {
   width_ = subject_.branch->encoder().width();
   const EvaluateSettings& settings = subject_.evaluate;
@@ -132,12 +148,9 @@ Features ProbeData::features(const Part& part, bool tokens, const SampleDraw& dr
   } else if (variants_) {
     all = variants_->collect(reader, embed(tokens), device_, workers);
   } else {
-    all = labelled(reader.collect(embed(tokens), device_, workers, labels(source)));
+    all = with_labels(reader.collect(embed(tokens), device_, workers, labels(source)), draw.round == 0);
   }
-  if (draw.round == 0) {
-    tell_bad(reader.bad(), reader.size(), subject_.max_bad_share);
-    unreadable_ += all.unreadable;
-  }
+  if (draw.round == 0) tell_bad(reader.bad(), part);
   if (all.size() == 0) throw Error("no labelled sample could be read", "", "check modality.path, or --data");
   if (!tokens) width_ = all.x.size(1);
   return all;

@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/probe_arguments.h"
@@ -44,8 +46,10 @@ class ProbeData {
   const std::vector<FrameBox>& boxes() const { return boxes_; }
   /// Width of the features, or of each token.
   std::int64_t width() const { return width_; }
-  /// Samples of both parts whose features could not be made since they could not be read.
+  /// Samples of both parts that could not be read.
   std::int64_t unreadable() const { return unreadable_; }
+  /// Counts the samples of a part that could not be read, and names each once; DataError where they are too many.
+  void tell_bad(const std::vector<BadSample>& bad, const Part& part);
 
  private:
   Part open(Split split, std::int64_t asked, std::int64_t usual) const;
@@ -58,6 +62,7 @@ class ProbeData {
   Embed cached(Embed plain, const std::string& way);
   EmbedRegions embed_regions(bool cells);
   Features box_features(SampleReader& reader, const Part& part, bool cells);
+  Features with_labels(const Features& all, bool tells) const;
   Features features(const Part& part, bool tokens, const SampleDraw& draw);
 
   const ProbeArguments& arguments_;
@@ -71,6 +76,7 @@ class ProbeData {
   std::string digest_;  // of the weights
   std::int64_t width_ = 0;
   std::int64_t unreadable_ = 0;
+  std::set<std::pair<Split, std::string>> told_;  // of unreadable samples
   std::vector<FrameBox> boxes_;
 };
 

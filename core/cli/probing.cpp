@@ -75,12 +75,13 @@ AttentiveProbeOptions Probing::attentive(std::uint64_t seed) const {
   return options;
 }
 
-std::vector<std::int64_t> Probing::tuned_on(std::uint64_t seed) const {
+std::vector<std::int64_t> Probing::tuned_on(std::uint64_t seed) {
   const ProbeData::Part& part = data_.train();
   if (arguments_.low_shot <= 0.0) return part.chosen;
   SampleReader reader(*subject_.modality, *part.source, part.chosen, subject_.evaluate.batch_size, subject_.seed);
   const Embed nothing = [](const View& view) { return at::zeros({view.data.size(0), 1}); };
   const Features all = reader.collect(nothing, device_, subject_.train.workers, data_.labels(*part.source));
+  data_.tell_bad(reader.bad(), part);
   return low_shot(labelled(all), arguments_.low_shot, seed).index;
 }
 
@@ -102,6 +103,8 @@ ProbeOutcome Probing::tune(std::uint64_t seed) {
   const FinetuneResult r =
       finetune(*subject_.modality, *subject_.branch, {chosen, data_.labels(*data_.train().source)},
                {data_.test().chosen, data_.labels(*data_.test().source)}, data_.classes(), options);
+  data_.tell_bad(r.bad_train, data_.train());
+  data_.tell_bad(r.bad_test, data_.test());
   return {r.answers,
           r.truth,
           {{"train", chosen.size()},

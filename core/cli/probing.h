@@ -32,7 +32,7 @@ class Probing {
   AttentiveProbeOptions attentive(std::uint64_t seed) const;
   /// Fine-tunes a copy of the weights, so that every seed starts from the checkpoint.
   ProbeOutcome tune(std::uint64_t seed);
-  std::vector<std::int64_t> tuned_on(std::uint64_t seed) const;
+  std::vector<std::int64_t> tuned_on(std::uint64_t seed);
 
   const ProbeArguments& arguments_;
   const ProbeSubject& subject_;

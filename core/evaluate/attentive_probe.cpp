@@ -121,6 +121,10 @@ at::Tensor answers(nn::AttentiveClassifier& head, const at::Tensor& x, std::int6
                   [&](const at::Tensor& tokens) { return answers_of(options.task, head.forward(tokens)); });
 }
 
+[[noreturn]] void throw_diverged() {
+  throw Error("every head has diverged: its answers are not finite", "attentive probe", "lower --lr");
+}
+
 }  // namespace
 
 AttentiveProbeOptions vjepa_recipe() {
@@ -160,22 +164,27 @@ AttentiveProbe::AttentiveProbe(const Features& train, std::int64_t width, std::i
   const at::Tensor learnt = order.narrow(0, 0, cut), judge = order.narrow(0, cut, train.size() - cut);
   fit(heads, tokens.index_select(0, learnt), y.index_select(0, learnt), options);
 
+  // NaN where a head has diverged.
+  const auto judged = [&](const Trainee& each) {
+    const at::Tensor said = answers(*each.head, train.x.index_select(0, judge), width, options);
+    return at::isfinite(said).all().item<bool>() ? quality(options.task, said, y.index_select(0, judge))
+                                                 : std::numeric_limits<double>::quiet_NaN();
+  };
   double best = -std::numeric_limits<double>::infinity();
   for (const Trainee& each : heads) {
-    const double now = chooses
-                           ? quality(options.task, answers(*each.head, train.x.index_select(0, judge), width, options),
-                                     y.index_select(0, judge))
-                           : 0.0;
-    if (now <= best) continue;
+    const double now = chooses ? judged(each) : 0.0;
+    if (!(now > best)) continue;
     best = now;
     head_ = each.head;
     lr_ = each.lr;
     weight_decay_ = each.weight_decay;
   }
+  if (!head_) throw_diverged();
 }
 
 at::Tensor AttentiveProbe::operator()(const at::Tensor& x) const {
   const at::Tensor answer = answers(*head_, x, width_, options_);
+  if (!at::isfinite(answer).all().item<bool>()) throw_diverged();
   return mean_.defined() ? answer * scale_ + mean_ : answer;
 }
 

@@ -1,6 +1,7 @@
 #include "evaluate/finetune.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/optim/adamw.h>
 
@@ -19,6 +20,12 @@ constexpr std::uint64_t kOrderStream = 128;  // of Stream::probe, the first of t
 double rate_factor(double progress) {
   if (progress < kWarmupShare) return progress / kWarmupShare;
   return 0.5 * (1.0 + std::cos(std::numbers::pi * (progress - kWarmupShare) / (1.0 - kWarmupShare)));
+}
+
+void check_finite(const at::Tensor& x, const char* what) {
+  if (!at::isfinite(x).all().item<bool>())
+    throw Error(fmt::format("the {} is not finite", what), "finetune",
+                "lower --lr; where the weights themselves are not finite, choose an earlier checkpoint");
 }
 
 /// Encoder and head with one optimizer.
@@ -42,9 +49,10 @@ class Tuner {
         {branch_.parameters(), rate(options.lr * options.encoder_factor)}, {head_->parameters(), rate(options.lr)}});
   }
 
-  void learn(const Batch& batch, const at::Tensor& labels, double progress) {
+  /// False where no sample of the batch has a label.
+  bool learn(const Batch& batch, const at::Tensor& labels, double progress) {
     const at::Tensor rows = known_rows(labels);
-    if (rows.numel() == 0) return;
+    if (rows.numel() == 0) return false;
     branch_.train();
     const double factor = rate_factor(progress);
     auto& groups = optimizer_->param_groups();
@@ -53,15 +61,20 @@ class Tuner {
     optimizer_->zero_grad();
     const at::Tensor scores = head_(branch_.embed(batch.views.front()).to(at::kFloat));
     const at::Tensor wanted = labels.index_select(0, rows).to(options_.device);
-    head_loss(options_.task, scores.index_select(0, rows.to(options_.device)), wanted).backward();
+    const at::Tensor loss = head_loss(options_.task, scores.index_select(0, rows.to(options_.device)), wanted);
+    check_finite(loss, "loss");
+    loss.backward();
     optimizer_->step();
+    return true;
   }
 
   /// [B,C].
   at::Tensor answer(const View& view) {
     const at::NoGradGuard no_grad;
     branch_.eval();
-    return answers_of(options_.task, head_(branch_.embed(view).to(at::kFloat))).cpu();
+    const at::Tensor answers = answers_of(options_.task, head_(branch_.embed(view).to(at::kFloat))).cpu();
+    check_finite(answers, "answer");
+    return answers;
   }
 
  private:
@@ -75,45 +88,67 @@ class Tuner {
   std::unique_ptr<torch::optim::AdamW> optimizer_;
 };
 
-}  // namespace
-
-FinetuneResult finetune(const Modality& modality, Branch& branch, const FinetuneData& train, const FinetuneData& test,
-                        std::int64_t outputs, const FinetuneOptions& options) {
-  const Purpose looks = options.views > 0 ? Purpose::pretrain : Purpose::evaluate;
-  const auto source = modality.open(Split::train, Purpose::pretrain), judge = modality.open(Split::test, looks);
-  if (!source || !judge || train.samples.empty() || test.samples.empty())
-    throw Error("fine-tuning needs a training and a test part with samples", "finetune");
-  Tuner tuner(branch, outputs, options);
-  const auto rows = static_cast<std::int64_t>(train.samples.size());
+/// Trains `tuner` through all epochs; the samples that could not be read.
+std::vector<BadSample> learn(Tuner& tuner, const Modality& modality, const FinetuneData& data,
+                             const FinetuneOptions& options) {
+  const auto source = modality.open(Split::train, Purpose::pretrain);
+  if (!source || data.samples.empty()) throw Error("there is no training part with samples", "finetune");
+  const auto rows = static_cast<std::int64_t>(data.samples.size());
   const double batches = static_cast<double>((rows + options.batch_size - 1) / options.batch_size);
+  std::vector<BadSample> bad;
+  std::int64_t learnt = 0;
   double step = 0.0;
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     const auto round = static_cast<std::uint64_t>(epoch);
     std::vector<std::int64_t> shuffled;
     for (const std::int64_t i : Rng(options.seed, Stream::probe, kOrderStream + round).permutation(rows))
-      shuffled.push_back(train.samples[static_cast<std::size_t>(i)]);
+      shuffled.push_back(data.samples[static_cast<std::size_t>(i)]);
     SampleReader reader(modality, *source, shuffled, options.batch_size, options.seed, 0, {Purpose::pretrain, round});
     reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
-      tuner.learn(batch, train.labels(batch, index), step++ / (batches * static_cast<double>(options.epochs)));
+      const double progress = step++ / (batches * static_cast<double>(options.epochs));
+      learnt += tuner.learn(batch, data.labels(batch, index), progress) ? 1 : 0;
     });
+    if (learnt == 0) throw Error("no labelled training sample could be read", "finetune");
+    bad = reader.bad();
   }
+  return bad;
+}
+
+/// Answers and truth of the labelled test samples, the mean over their views.
+FinetuneResult judge(Tuner& tuner, const Modality& modality, const FinetuneData& data, const FinetuneOptions& options) {
+  const Purpose looks = options.views > 0 ? Purpose::pretrain : Purpose::evaluate;
+  const auto source = modality.open(Split::test, looks);
+  if (!source || data.samples.empty()) throw Error("there is no test part with samples", "finetune");
   at::Tensor sum, truth;
+  std::vector<BadSample> bad;
   const std::int64_t rounds = std::max<std::int64_t>(1, options.views);
   for (std::int64_t round = 0; round < rounds; ++round) {
     std::vector<at::Tensor> answers, labels;
-    SampleReader reader(modality, *judge, test.samples, options.batch_size, options.seed, 0,
+    SampleReader reader(modality, *source, data.samples, options.batch_size, options.seed, 0,
                         {looks, static_cast<std::uint64_t>(round)});
     reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
       answers.push_back(tuner.answer(batch.views.front()));
-      labels.push_back(test.labels(batch, index));
+      labels.push_back(data.labels(batch, index));
     });
     if (answers.empty()) throw Error("no test sample could be read", "finetune");
     sum = sum.defined() ? sum + at::cat(answers) : at::cat(answers);
     truth = at::cat(labels);
+    bad = reader.bad();
   }
   const at::Tensor known = known_rows(truth);
   if (known.numel() == 0) throw Error("the test samples carry no labels", "finetune");
-  return {sum.index_select(0, known) / static_cast<double>(rounds), truth.index_select(0, known)};
+  return {sum.index_select(0, known) / static_cast<double>(rounds), truth.index_select(0, known), {}, std::move(bad)};
+}
+
+}  // namespace
+
+FinetuneResult finetune(const Modality& modality, Branch& branch, const FinetuneData& train, const FinetuneData& test,
+                        std::int64_t outputs, const FinetuneOptions& options) {
+  Tuner tuner(branch, outputs, options);
+  std::vector<BadSample> bad = learn(tuner, modality, train, options);
+  FinetuneResult result = judge(tuner, modality, test, options);
+  result.bad_train = std::move(bad);
+  return result;
 }
 
 }  // namespace cairn

@@ -36,11 +36,12 @@ struct FinetuneData {
 struct FinetuneResult {
   at::Tensor answers;  // [N,C] for the readable, labelled test samples; the mean over their views
   at::Tensor truth;    // their labels
+  std::vector<BadSample> bad_train, bad_test;  // samples that could not be read
 };
 
 /// Trains all of `branch` and a linear head of `outputs` on its pooled feature with augmented samples of the training
 /// part, and judges it on plain samples of the test part. Changes the weights of `branch`. Error where no labelled
-/// sample can be read.
+/// sample of a part can be read, and where the loss or an answer is not finite.
 CAIRN_API FinetuneResult finetune(const Modality& modality, Branch& branch, const FinetuneData& train,
                                   const FinetuneData& test, std::int64_t outputs, const FinetuneOptions& options);
 

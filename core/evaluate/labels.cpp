@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <limits>
 #include <set>
@@ -35,14 +36,27 @@ at::Tensor class_labels(const LabelTable& table, const SampleSource& source, std
   return labels;
 }
 
-at::Tensor number_labels(const LabelTable& table, const SampleSource& source, std::span<const std::int64_t> index) {
+/// DataError unless `value`, of a sample, says yes or no.
+void check_share(float value, const std::string& sample, const LabelTable& table, const std::string& column) {
+  if (value == 0.0F || value == 1.0F || std::isnan(value)) return;
+  throw DataError(fmt::format("{} of {} in column '{}' is neither 0 nor 1", value, sample, column),
+                  table.path().string(),
+                  "write 1 for each class a sample has and 0 elsewhere, or choose --task values");
+}
+
+/// [B,C] of the columns; of 0 and 1 where they are classes of which a sample may have several.
+at::Tensor number_labels(Task task, const LabelTable& table, const SampleSource& source,
+                         std::span<const std::int64_t> index) {
   const auto width = static_cast<std::int64_t>(table.columns().size());
   std::vector<float> values;
   for (const std::int64_t i : index) {
     const auto* cells = table.find(source.name(i));
-    for (std::size_t c = 0; c < table.columns().size(); ++c)
-      values.push_back(cells != nullptr ? number_of((*cells)[c], table, table.columns()[c])
+    for (std::size_t c = 0; c < table.columns().size(); ++c) {
+      const std::string& column = table.columns()[c];
+      values.push_back(cells != nullptr ? number_of((*cells)[c], table, column)
                                         : std::numeric_limits<float>::quiet_NaN());
+      if (task == Task::multi_label) check_share(values.back(), source.name(i), table, column);
+    }
   }
   return at::tensor(values).view({-1, width});
 }
@@ -66,7 +80,10 @@ LabelTable::LabelTable(const fs::path& path) : path_(path) {
           fmt::format("line {} has {} columns, and the first line {}", number, cells.size(), columns_.size() + 1),
           path.string());
     const std::string key = fs::path(cells.front()).lexically_normal().generic_string();
-    rows_[key] = {cells.begin() + 1, cells.end()};
+    const std::vector<std::string> answers(cells.begin() + 1, cells.end());
+    if (const auto known = rows_.try_emplace(key, answers).first; known->second != answers)
+      throw DataError(fmt::format("line {} contradicts an earlier one about '{}'", number, cells.front()),
+                      path.string(), "keep one of them");
   }
   if (rows_.empty()) throw DataError("there is no line behind the first one", path.string());
 }
@@ -112,7 +129,7 @@ ReadLabels carried_labels(Task task) {
 
 ReadLabels table_labels(Task task, const LabelTable& table, const SampleSource& source) {
   return [task, &table, &source](const Batch&, std::span<const std::int64_t> index) {
-    return task == Task::classes ? class_labels(table, source, index) : number_labels(table, source, index);
+    return task == Task::classes ? class_labels(table, source, index) : number_labels(task, table, source, index);
   };
 }
 

@@ -18,7 +18,7 @@ namespace cairn {
 /// A table of labels by sample: CSV whose first line names the columns and whose first column holds paths.
 class CAIRN_API LabelTable {
  public:
-  /// DataError, with the line, where it cannot be read or a line has another number of columns.
+  /// DataError, with the line, where it cannot be read, a line has another number of columns, or two contradict.
   explicit LabelTable(const std::filesystem::path& path);
 
   /// Names of the columns behind the path.

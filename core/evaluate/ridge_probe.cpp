@@ -50,7 +50,7 @@ RidgeProbe::RidgeProbe(const Features& train, const RidgeProbeOptions& options) 
     if (options.grid.size() == 1 || judge.numel() < 2) break;
     const at::Tensor weight = solve(x.index_select(0, learn), y.index_select(0, learn), penalty);
     const double now = quality(Task::values, at::mm(x.index_select(0, judge), weight), y.index_select(0, judge));
-    if (now <= best) continue;
+    if (!(now > best)) continue;
     best = now;
     penalty_ = penalty;
   }

@@ -55,6 +55,18 @@ TEST_CASE("attentive heads find the token that tells, and the useful rate is cho
   CHECK(looks.gather(1, test.x.view({200, 6, 8}).select(2, 0).argmax(1, true)).mean().item<double>() > 0.5);
 }
 
+TEST_CASE("a head that diverges is not chosen, and no head at all is an error") {
+  const Features train = needles(60, 1);
+  AttentiveProbeOptions options = quick(0);
+  options.epochs = 3;
+  options.lrs = {1e30, 1e-3};
+  CHECK(AttentiveProbe(train, 8, 2, options).lr() == 1e-3);
+  options.lrs = {1e30, 1e31};
+  CHECK_THROWS_WITH(AttentiveProbe(train, 8, 2, options), Catch::Contains("diverged"));
+  options.lrs = {1e30};
+  CHECK_THROWS_WITH(AttentiveProbe(train, 8, 2, options)(train.x), Catch::Contains("lower --lr"));
+}
+
 TEST_CASE("attentive heads learn several labels a sample, and numbers") {
   Features train = needles(320, 1), test = needles(200, 2);
   AttentiveProbeOptions options = quick(0);

@@ -47,13 +47,18 @@ TEST_CASE("a table gives classes by path, whatever stands before it") {
 TEST_CASE("a table gives numbers and several labels") {
   test::TemporaryFolder folder;
   const LabelTable table = table_of(folder, "path,x,y\n1.png,1.5,0\n2.png,-2,1e1\n");
+  const LabelTable several = table_of(folder, "path,x,y\n1.png,1,0\n2.png,0,1.0\n");
   const Named source({"1.png", "2.png", "3.png"});
-  for (const Task task : {Task::values, Task::multi_label}) {
-    CHECK(answer_names(task, table) == std::vector<std::string>{"x", "y"});
-    const at::Tensor labels = table_labels(task, table, source)({}, kAll);
-    CHECK(labels.narrow(0, 0, 2).equal(at::tensor({1.5F, 0.0F, -2.0F, 10.0F}).view({2, 2})));
-    CHECK(known_rows(labels).equal(at::tensor({0, 1}, at::kLong)));
-  }
+  CHECK(answer_names(Task::values, table) == std::vector<std::string>{"x", "y"});
+  CHECK(answer_names(Task::multi_label, several) == std::vector<std::string>{"x", "y"});
+  const at::Tensor numbers = table_labels(Task::values, table, source)({}, kAll);
+  CHECK(numbers.narrow(0, 0, 2).equal(at::tensor({1.5F, 0.0F, -2.0F, 10.0F}).view({2, 2})));
+  CHECK(known_rows(numbers).equal(at::tensor({0, 1}, at::kLong)));
+  const at::Tensor shares = table_labels(Task::multi_label, several, source)({}, kAll);
+  CHECK(shares.narrow(0, 0, 2).equal(at::eye(2)));
+  CHECK(known_rows(shares).equal(at::tensor({0, 1}, at::kLong)));
+  CHECK_THROWS_WITH(table_labels(Task::multi_label, table, source)({}, kAll),
+                    Catch::Contains("1.5 of 1.png in column 'x' is neither 0 nor 1"));
   CHECK_THROWS_WITH(answer_names(Task::classes, table), Catch::Contains("2 columns"));
 }
 
@@ -64,6 +69,8 @@ TEST_CASE("a table that does not fit is refused with its line") {
   CHECK_THROWS_WITH(table_of(folder, "path\n1.png\n"), Catch::Contains("names no column"));
   CHECK_THROWS_AS(table_of(folder, "path,x\n"), DataError);
   CHECK_THROWS_AS(LabelTable(folder.path() / "none.csv"), DataError);
+  CHECK_THROWS_WITH(table_of(folder, "path,x\n1.png,a\n./1.png,b\n"), Catch::Contains("line 3 contradicts"));
+  CHECK(table_of(folder, "path,x\n1.png,a\n./1.png,a\n").rows().size() == 1);
   const LabelTable table = table_of(folder, "path,x\n1.png,tall\n");
   const std::vector<std::int64_t> first = {0};
   CHECK_THROWS_WITH(table_labels(Task::values, table, source)({}, first), Catch::Contains("'tall'"));
