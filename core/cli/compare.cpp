@@ -1,3 +1,4 @@
+#include <c10/util/hash.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -41,11 +42,12 @@ struct Arguments {
 /// Waits for a training that outlived a comparison that was killed.
 void wait_until_free(const fs::path& folder, const InterruptGuard& interrupt) {
   if (!fs::exists(folder)) return;
-  while (!interrupt.requested()) {
+  for (bool is_told = false; !interrupt.requested(); is_told = true) {
     try {
       const RunLock lock(folder);
       return;
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      if (!is_told) std::cerr << "waiting: " << error.message() << std::endl;
       std::this_thread::sleep_for(std::chrono::seconds(1));
     }
   }
@@ -76,7 +78,8 @@ class Comparing {
       const Json asked = {{"experiment", fs::absolute(run.experiment).lexically_normal().string()},
                           {"set", run.set},
                           {"budget", suite_.budget},
-                          {"amount", suite_.amount}};
+                          {"amount", suite_.amount},
+                          {"settings", c10::sha1(run.document->toml(/*with_origins=*/false)).str()}};
       const Json* old = noted.is_object() && noted.contains(run.folder) ? &noted[run.folder] : nullptr;
       if (old != nullptr && (*old)["asked"] != asked)
         throw Error(fmt::format("the folder holds '{}' trained with other settings", run.folder), out_.string(),
@@ -126,7 +129,9 @@ class Comparing {
       read_run(compared);
       runs.push_back(std::move(compared));
     }
-    return rank_runs(suite_.name, suite_.budget_text(), suite_.measure, std::move(runs));
+    Comparison comparison = rank_runs(suite_.name, suite_.budget_text(), suite_.measure, std::move(runs));
+    comparison.note = differences(runs_);
+    return comparison;
   }
 
  private:
@@ -151,14 +156,10 @@ class Comparing {
   std::int64_t steps_for(const SuiteRun& run, const std::string& key, const InterruptGuard& interrupt) {
     if (suite_.budget == "steps") return suite_.amount;
     if (const auto known = steps_.find(key); known != steps_.end()) return known->second;
-    std::vector<std::string> sets = run.set;
-    sets.emplace_back("train.steps=1");
-    PluginLoader loader = session_.loader();
-    const auto batch = static_cast<double>(load_experiment(run.experiment, sets, loader).train.batch_size);
-    const auto amount = static_cast<double>(suite_.amount);
+    const auto batch = static_cast<double>(run.batch_size), amount = static_cast<double>(suite_.amount);
     double steps = amount / batch;
     if (suite_.budget != "samples") {
-      const ComparedRun short_run = trial(run, sets, interrupt);
+      const ComparedRun short_run = trial(run, run.set, interrupt);
       steps = suite_.budget == "seconds" ? amount * short_run.samples_per_second / batch
                                          : 1e12 * amount / short_run.flops_per_step;
     }
@@ -254,7 +255,10 @@ int compare(const Arguments& arguments, const Session& session) {
   const Suite suite = load_suite(file);
   const fs::path out =
       arguments.out.empty() ? fs::path("runs") / ("compare-" + folder_name(suite.name)) : fs::path(arguments.out);
-  Comparing comparing(suite, plan_suite(suite, file.parent_path()), out, arguments, session);
+  std::vector<SuiteRun> runs = plan_suite(suite, file.parent_path());
+  PluginLoader loader = session.loader();
+  read_experiments(runs, loader);
+  Comparing comparing(suite, std::move(runs), out, arguments, session);
   const InterruptGuard interrupt;
   comparing.settle_budget(interrupt);
   const bool finished = comparing.train(interrupt);

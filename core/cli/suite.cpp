@@ -1,13 +1,17 @@
 #include "cli/suite.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cctype>
+#include <map>
 #include <memory>
 #include <set>
 
 #include "cairn/error.h"
 #include "config/load.h"
+#include "config/report.h"
 
 namespace cairn {
 namespace {
@@ -18,6 +22,23 @@ void check_unique(const char* table, const std::vector<std::string>& names) {
     if (!seen.insert(folder_name(name)).second)
       throw ConfigError(fmt::format("{}.name", table), fmt::format("two of [[{}]] are called '{}'", table, name),
                         "the names are folders and rows of the table: give each its own");
+}
+
+/// Keys of `table` whose values differ between two runs on the same data with the same seed.
+std::vector<std::string> differing_keys(const std::vector<SuiteRun>& runs, const std::string& table) {
+  std::map<std::string, std::map<std::string, std::set<std::string>>> values;  // by key, by data and seed
+  for (const SuiteRun& run : runs) {
+    const std::string group = fmt::format("{}\n{}", run.data, run.seed);
+    for (const ResolvedTable& each : run.document->tables()) {
+      if (each.path != table) continue;
+      for (const ResolvedEntry& entry : each.entries) values[entry.key][group].insert(entry.value.text());
+    }
+  }
+  std::vector<std::string> keys;
+  for (const auto& [key, groups] : values)
+    if (std::any_of(groups.begin(), groups.end(), [](const auto& group) { return group.second.size() > 1; }))
+      keys.push_back(key);
+  return keys;
 }
 
 template <class T>
@@ -73,6 +94,8 @@ Suite load_suite(const std::filesystem::path& file) {
   if (suite.name.empty()) suite.name = file.stem().string();
   if (suite.method.empty()) throw ConfigError("method", "the suite compares nothing", "add a [[method]] table");
   if (suite.seeds.empty()) throw ConfigError("seeds", "the suite has no seed", "write seeds = [0, 1, 2]");
+  if (std::set(suite.seeds.begin(), suite.seeds.end()).size() < suite.seeds.size())
+    throw ConfigError("seeds", "a seed stands twice in the list", "the same run again tells nothing: name each once");
   check_unique("method", names_of(suite.method));
   check_unique("data", names_of(suite.data));
   return suite;
@@ -91,7 +114,36 @@ std::vector<SuiteRun> plan_suite(const Suite& suite, const std::filesystem::path
                      fmt::format("-seed{}", seed);
         runs.push_back(std::move(run));
       }
+  std::vector<std::string> folders;
+  for (const SuiteRun& run : runs) folders.push_back(run.folder);
+  check_unique("method", folders);
   return runs;
+}
+
+void read_experiments(std::vector<SuiteRun>& runs, PluginLoader& loader) {
+  std::vector<std::string> problems;
+  for (SuiteRun& run : runs) {
+    std::vector<std::string> sets = run.set;
+    sets.emplace_back("train.steps=1");
+    try {
+      const Experiment experiment = load_experiment(run.experiment, sets, loader);
+      run.document = experiment.document;
+      run.batch_size = experiment.train.batch_size;
+    } catch (const ExperimentError& error) {
+      const std::string text = error.what();
+      if (std::find(problems.begin(), problems.end(), text) == problems.end()) problems.push_back(text);
+    }
+  }
+  if (!problems.empty()) throw ExperimentError(fmt::format("{}", fmt::join(problems, "\n")));
+}
+
+std::string differences(const std::vector<SuiteRun>& runs) {
+  std::string text;
+  for (const std::string table : {"encoder", "modality"}) {
+    const std::vector<std::string> keys = differing_keys(runs, table);
+    if (!keys.empty()) text += fmt::format("{}[{}] in {}", text.empty() ? "" : "; ", table, fmt::join(keys, ", "));
+  }
+  return text.empty() ? "all methods have the same [encoder] and [modality]" : "the methods differ: " + text;
 }
 
 std::string folder_name(const std::string& name) {

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "cairn/options.h"
+#include "config/document.h"
 #include "plugin/loader.h"
 
 namespace cairn {
@@ -49,13 +51,21 @@ struct SuiteRun {
   std::string folder;  // of the run, below the suite's
   std::filesystem::path experiment;
   std::vector<std::string> set;
+  std::shared_ptr<const ResolvedDocument> document = {};  // the experiment as it will run, its steps apart
+  std::int64_t batch_size = 0;
 };
 
-/// Reads and checks a suite. ExperimentError with every problem, ConfigError for names that are not unique.
+/// Reads and checks a suite. ExperimentError with every problem, ConfigError for names and seeds that are not unique.
 Suite load_suite(const std::filesystem::path& file);
 
 /// Every training of the suite, seed by seed, without its budget. `from` is the folder of the suite file.
 std::vector<SuiteRun> plan_suite(const Suite& suite, const std::filesystem::path& from);
+
+/// Reads the experiment of every run. ExperimentError with every problem of all of them.
+void read_experiments(std::vector<SuiteRun>& runs, PluginLoader& loader);
+
+/// Which keys of [encoder] and [modality] are not the same for all methods on a data set, in a sentence.
+std::string differences(const std::vector<SuiteRun>& runs);
 
 /// A name as a folder: letters, digits, dots, minus; everything else an underscore.
 std::string folder_name(const std::string& name);

@@ -14,6 +14,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr double kSmallestP = 0.001;  // that is written out
+
 std::optional<double> number(const Json& json, const char* key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
@@ -23,7 +25,21 @@ const std::optional<double>& score_of(const ComparedRun& run, const std::string&
   return measure == "knn" ? run.knn : run.linear;
 }
 
-std::string percent(const Interval& x) {
+const std::optional<double>& untrained_of(const ComparedRun& run, const std::string& measure) {
+  return measure == "knn" ? run.untrained_knn : run.untrained_linear;
+}
+
+/// Mean over the seeds; none where some were not measured.
+std::optional<Interval> mean_of(const std::vector<std::optional<double>>& values) {
+  std::vector<double> known;
+  for (const auto& value : values)
+    if (value) known.push_back(*value);
+  return known.empty() || known.size() < values.size() ? std::nullopt : std::optional(mean_interval(known));
+}
+
+std::string percent(const std::optional<Interval>& measured) {
+  if (!measured) return "-";
+  const Interval& x = *measured;
   const double half = 50.0 * (x.high - x.low);
   return half > 0.0 ? fmt::format("{:.1f} ± {:.1f}", 100.0 * x.value, half) : fmt::format("{:.1f}", 100.0 * x.value);
 }
@@ -31,14 +47,16 @@ std::string percent(const Interval& x) {
 /// "best", "p = 0.012", or "-" where too few seeds tell.
 std::string against_best(const ComparedMethod& method, bool is_best) {
   if (is_best) return "best";
-  return method.scores.size() < 2 ? "-" : fmt::format("p = {:.3f}", method.p_to_best);
+  if (method.scores.size() < 2) return "-";
+  return method.p_to_best < kSmallestP ? fmt::format("p < {}", kSmallestP)
+                                       : fmt::format("p = {:.3f}", method.p_to_best);
 }
 
 ComparedMethod summarise(const std::vector<const ComparedRun*>& runs, const std::string& measure) {
   ComparedMethod out;
   out.method = runs.front()->method;
   out.data = runs.front()->data;
-  std::vector<double> knn, untrained;
+  std::vector<std::optional<double>> linear, knn, untrained;
   for (const ComparedRun* run : runs) {
     const auto& score = score_of(*run, measure);
     ++out.runs;
@@ -49,8 +67,9 @@ ComparedMethod summarise(const std::vector<const ComparedRun*>& runs, const std:
     }
     out.seeds.push_back(run->seed);
     out.scores.push_back(*score);
-    knn.push_back(run->knn.value_or(0.0));
-    if (run->untrained_linear) untrained.push_back(*run->untrained_linear);
+    linear.push_back(run->linear);
+    knn.push_back(run->knn);
+    untrained.push_back(untrained_of(*run, measure));
     out.wall_seconds += run->wall_seconds;
     out.samples_per_second += run->samples_per_second;
     out.peak_memory_bytes += run->peak_memory_bytes;
@@ -59,8 +78,9 @@ ComparedMethod summarise(const std::vector<const ComparedRun*>& runs, const std:
   const double count = std::max<double>(1.0, static_cast<double>(out.scores.size()));
   for (double* mean : {&out.wall_seconds, &out.samples_per_second, &out.peak_memory_bytes}) *mean /= count;
   out.score = mean_interval(out.scores);
-  out.knn = mean_interval(knn);
-  out.untrained = mean_interval(untrained);
+  out.linear = mean_of(linear);
+  out.knn = mean_of(knn);
+  out.untrained = mean_of(untrained);
   return out;
 }
 
@@ -79,10 +99,19 @@ double p_between(const ComparedMethod& a, const ComparedMethod& b) {
 using Row = std::vector<std::string>;
 
 Row header(const Comparison& comparison) {
-  return {"data",        "method", comparison.measure == "knn" ? "kNN %" : "linear %",
-          "untrained %", "kNN %",  "against best",
-          "steps",       "time",   "samples/s",
-          "memory",      "runs",   "alarms"};
+  const bool by_knn = comparison.measure == "knn";
+  return {"data",
+          "method",
+          by_knn ? "kNN %" : "linear %",
+          "untrained %",
+          by_knn ? "linear %" : "kNN %",
+          "against best",
+          "steps",
+          "time",
+          "samples/s",
+          "memory",
+          "runs",
+          "alarms"};
 }
 
 std::vector<Row> rows_of(const Comparison& comparison) {
@@ -95,7 +124,8 @@ std::vector<Row> rows_of(const Comparison& comparison) {
       rows.push_back({m.data, m.method, "-", "-", "-", "-", "-", "-", "-", "-", fmt::format("0 of {}", m.runs), "-"});
       continue;
     }
-    rows.push_back({m.data, m.method, percent(m.score), percent(m.untrained), percent(m.knn), against_best(m, is_first),
+    rows.push_back({m.data, m.method, percent(m.score), percent(m.untrained),
+                    percent(comparison.measure == "knn" ? m.linear : m.knn), against_best(m, is_first),
                     fmt::format("{}", m.steps), duration_text(m.wall_seconds),
                     fmt::format("{:.0f}", m.samples_per_second),
                     fmt::format("{:.0f} MiB", m.peak_memory_bytes / (1 << 20)),
@@ -107,11 +137,13 @@ std::vector<Row> rows_of(const Comparison& comparison) {
 std::string note(const Comparison& comparison) {
   return fmt::format(
       "{}: {}; ± is the 95 % interval of the mean over seeds (Student), p of the paired t-test over seeds "
-      "against the best method of the data set.\n",
-      comparison.name, comparison.budget);
+      "against the best method of the data set.\n{}",
+      comparison.name, comparison.budget, comparison.note.empty() ? "" : comparison.note + "\n");
 }
 
-Json interval_json(const Interval& x) { return {{"value", x.value}, {"low", x.low}, {"high", x.high}}; }
+Json interval_json(const std::optional<Interval>& x) {
+  return x ? Json({{"value", x->value}, {"low", x->low}, {"high", x->high}}) : Json(nullptr);
+}
 
 template <class T>
 Json or_null(const std::optional<T>& value) {
@@ -147,6 +179,7 @@ void read_run(ComparedRun& run) {
     const std::string features = row.value("features", "");
     if (features == "untrained encoder") {
       run.untrained_linear = number(row, "linear");
+      run.untrained_knn = number(row, "knn");
     } else if (features == "raw input") {
       run.raw_linear = number(row, "linear");
     } else {
@@ -158,7 +191,7 @@ void read_run(ComparedRun& run) {
 }
 
 Comparison rank_runs(std::string name, std::string budget, std::string measure, std::vector<ComparedRun> runs) {
-  Comparison out{std::move(name), std::move(budget), std::move(measure), {}, std::move(runs)};
+  Comparison out{std::move(name), std::move(budget), std::move(measure), {}, {}, std::move(runs)};
   std::vector<std::string> data;
   for (const ComparedRun& run : out.runs)
     if (std::find(data.begin(), data.end(), run.data) == data.end()) data.push_back(run.data);
@@ -201,7 +234,11 @@ std::string comparison_table(const Comparison& comparison) {
 std::string comparison_markdown(const Comparison& comparison) {
   const auto line = [](const Row& row) {
     std::string out = "|";
-    for (const std::string& cell : row) out += " " + cell + " |";
+    for (const std::string& cell : row) {
+      out += " ";
+      for (const char c : cell) out += c == '|' ? std::string("\\|") : std::string(1, c);
+      out += " |";
+    }
     return out + "\n";
   };
   const Row names = header(comparison);
@@ -214,30 +251,28 @@ std::string comparison_markdown(const Comparison& comparison) {
 
 std::string comparison_csv(const Comparison& comparison) {
   std::string out =
-      "data,method,seed,status,linear,knn,untrained_linear,raw_linear,effective_rank,steps,wall_seconds,"
+      "data,method,seed,status,linear,knn,untrained_linear,untrained_knn,raw_linear,effective_rank,steps,wall_seconds,"
       "samples_per_second,peak_memory_bytes,alarms,folder\n";
   const auto cell = [](const std::optional<double>& value) {
     return value ? fmt::format("{}", *value) : std::string();
   };
   for (const ComparedRun& r : comparison.runs)
-    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{:.1f},{:.1f},{:.0f},{},{}\n", quoted(r.data), quoted(r.method),
-                       r.seed, r.status, cell(r.linear), cell(r.knn), cell(r.untrained_linear), cell(r.raw_linear),
-                       cell(r.effective_rank), r.steps, r.wall_seconds, r.samples_per_second, r.peak_memory_bytes,
-                       r.alarms, quoted(r.folder.string()));
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.1f},{:.1f},{:.0f},{},{}\n", quoted(r.data),
+                       quoted(r.method), r.seed, r.status, cell(r.linear), cell(r.knn), cell(r.untrained_linear),
+                       cell(r.untrained_knn), cell(r.raw_linear), cell(r.effective_rank), r.steps, r.wall_seconds,
+                       r.samples_per_second, r.peak_memory_bytes, r.alarms, quoted(r.folder.string()));
   return out;
 }
 
 std::string comparison_json(const Comparison& comparison) {
-  Json out = {{"name", comparison.name},
-              {"budget", comparison.budget},
-              {"measure", comparison.measure},
-              {"methods", Json::array()},
-              {"runs", Json::array()}};
+  Json out = {{"name", comparison.name}, {"budget", comparison.budget}, {"measure", comparison.measure},
+              {"note", comparison.note}, {"methods", Json::array()},    {"runs", Json::array()}};
   for (const ComparedMethod& m : comparison.methods)
     out["methods"].push_back({{"data", m.data},
                               {"method", m.method},
-                              {"score", m.scores.empty() ? Json(nullptr) : interval_json(m.score)},
+                              {"score", interval_json(m.scores.empty() ? std::nullopt : std::optional(m.score))},
                               {"scores", m.scores},
+                              {"linear", interval_json(m.linear)},
                               {"knn", interval_json(m.knn)},
                               {"untrained", interval_json(m.untrained)},
                               {"p_to_best", m.p_to_best},

@@ -18,7 +18,7 @@ struct ComparedRun {
   std::filesystem::path folder;
   std::string status;  // of run.json; "missing" without one
   std::string error;
-  std::optional<double> linear, knn, untrained_linear, raw_linear, effective_rank;
+  std::optional<double> linear, knn, untrained_linear, untrained_knn, raw_linear, effective_rank;
   std::int64_t steps = 0;
   double wall_seconds = 0.0;
   double samples_per_second = 0.0;
@@ -36,8 +36,8 @@ struct ComparedMethod {
   std::vector<std::int64_t> seeds;  // that are done, in the order of the suite
   std::vector<double> scores;       // of these, by the measure that ranks
   Interval score;
-  Interval knn, untrained;
-  double p_to_best = 1.0;                                                        // paired over seeds
+  std::optional<Interval> linear, knn, untrained;  // untrained: by the measure that ranks; none where not measured
+  double p_to_best = 1.0;                          // paired over seeds
   double wall_seconds = 0.0, samples_per_second = 0.0, peak_memory_bytes = 0.0;  // means
   std::int64_t steps = 0;
   std::int64_t runs = 0, failed = 0, alarms = 0;
@@ -48,6 +48,7 @@ struct Comparison {
   std::string name;
   std::string budget;   // "64000 samples a run"
   std::string measure;  // "linear" or "knn"
+  std::string note;     // what the methods differ in beside their names; may be empty
   std::vector<ComparedMethod> methods;
   std::vector<ComparedRun> runs;
 };

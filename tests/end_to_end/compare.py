@@ -46,6 +46,7 @@ with folders() as name:
     text = run("compare", suite, "--out", base / "whole")
     require_in("800 samples a run, 2 seeds", text)
     require_in("paired t-test", text)
+    require_in("all methods have the same [encoder] and [modality]", text)
     whole = result(base / "whole")
     require(sorted(m["method"] for m in whole["methods"]) == ["plain", "wide predictor"], "a method is missing")
     require(all(m["steps"] == 100 and m["runs"] == 2 and m["failed"] == 0 for m in whole["methods"]), "runs are missing")
@@ -82,6 +83,23 @@ with folders() as name:
     require_in("did you mean 'samples'?", run("compare", suite, "--out", base / "x", code=2))
     suite.write_text(SUITE.replace('name = "wide predictor"', 'name = "plain"'))
     require_in("two of [[method]] are called 'plain'", run("compare", suite, "--out", base / "x", code=2))
+    suite.write_text(SUITE.replace("seeds = [0, 1]", "seeds = [0, 0]"))
+    require_in("a seed stands twice", run("compare", suite, "--out", base / "x", code=2))
+
+    # Every experiment is read before the first one trains, whatever the budget.
+    suite.write_text(SUITE.replace('budget = "samples"', 'budget = "steps"').replace("predictor.width=24", "predictor.widht=24")
+                     .replace('name = "plain"', 'name = "plain"\nset = ["encoder.dept=1"]'))
+    text = run("compare", suite, "--out", base / "x", code=2)
+    require_in("did you mean 'width'?", text)
+    require_in("did you mean 'depth'?", text)
+    require(not (base / "x").exists(), "a suite that cannot run left a folder")
+
+    # Runs of an experiment that was edited meanwhile are not mixed with older ones.
+    (base / "own.toml").write_text(f'extends = ["{TINY}"]\n')
+    suite.write_text(SUITE.replace(str(TINY), "own.toml").replace("amount = 800", "amount = 16").replace("[0, 1]", "[0]"))
+    run("compare", suite, "--out", base / "edited")
+    (base / "own.toml").write_text(f'extends = ["{TINY}"]\n[optim]\nlr = 1e-4\n')
+    require_in("trained with other settings", run("compare", suite, "--out", base / "edited", code=1))
     suite.write_text(SUITE.replace("predictor.width=24", "predictor.widht=24"))
     shutil.rmtree(base / "x", ignore_errors=True)
     text = run("compare", suite, "--out", base / "x", code=2)

@@ -53,6 +53,25 @@ TEST_CASE("the tables say what was compared and how sure it is") {
   CHECK(json["runs"].size() == 2);
 }
 
+TEST_CASE("what ranks decides which untrained figure stands beside it, and what was not measured is no zero") {
+  ComparedRun measured = run("A", 0, 0.5);
+  measured.untrained_knn = 0.35;
+  CHECK_THAT(comparison_table(rank_runs("s", "b", "knn", {measured})),
+             Catch::Contains("40.0") && Catch::Contains("35.0") && Catch::Contains("linear %"));
+  CHECK_THAT(comparison_table(rank_runs("s", "b", "linear", {measured})), Catch::Contains("20.0"));
+  measured.untrained_linear.reset();
+  const Comparison c = rank_runs("s", "b", "linear", {measured});
+  CHECK_THAT(comparison_markdown(c), Catch::Contains("| 50.0 | - | 40.0 |"));
+  CHECK(nlohmann::json::parse(comparison_json(c))["methods"][0]["untrained"].is_null());
+}
+
+TEST_CASE("a p too small to write is not zero, and a name with a bar keeps its column") {
+  const std::string text = comparison_markdown(
+      rank_runs("s", "b", "linear", {run("A|a", 0, 0.5), run("A|a", 1, 0.6), run("B", 0, 0.2), run("B", 1, 0.3)}));
+  CHECK_THAT(text, Catch::Contains("p < 0.001") && !Catch::Contains("p = 0.000"));
+  CHECK_THAT(text, Catch::Contains("| A\\|a |"));
+}
+
 TEST_CASE("a run without run.json is missing, and a method without a finished run comes last") {
   test::TemporaryFolder folder;
   ComparedRun absent{"C", "", 0, folder.path()};
