@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -105,6 +106,7 @@ StepBench bench_step(const Experiment& experiment, Composition& parts, const Ste
   StepBench bench;
   StepTimer timer(options.device);
   Trainer trainer(bare, parts, folder.path(), options.device);
+  trainer.count_flops_of(std::max<std::int64_t>(1, options.warm_up));
   bench.flops_per_step = trainer.run(timer).flops_per_step;
   bench.samples_per_step = bare.train.batch_size;
   timer.fill(bench, options.warm_up);

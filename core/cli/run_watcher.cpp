@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "evaluate/embedding.h"
@@ -34,7 +35,8 @@ RunWatcher::RunWatcher(const Experiment& experiment, const Composition& parts, c
       log_(log),
       bar_(terminal, first_step, last_step, experiment.train.batch_size),
       metrics_(run / "metrics.jsonl", resumed_at(first_step)),
-      probes_(*parts.modality, experiment.evaluate, experiment.seed, experiment.train.workers) {
+      probes_(*parts.modality, experiment.evaluate, experiment.seed, experiment.train.workers),
+      alarms_(parts.teacher != nullptr) {
   // What was logged before a resume counts, and what was told then is not told again.
   for (const MetricsRecord& record : read_metrics(run / "metrics.jsonl")) {
     for (Alarm& alarm : alarms_.observe(record.step, record.metrics)) raised_.push_back(std::move(alarm));
@@ -43,6 +45,7 @@ RunWatcher::RunWatcher(const Experiment& experiment, const Composition& parts, c
       if (name == "seconds") seconds_before_ = value;
       if (name == "probe/linear") probe.linear = value;
       if (name == "probe/knn") probe.knn = value;
+      if (name == "probe/test") probe.test = std::llround(value);
     }
     if (probe.linear >= 0.0) online_.push_back(probe);
   }
@@ -106,14 +109,16 @@ std::optional<double> RunWatcher::evaluate(std::int64_t step) {
   log_.note(
       fmt::format("step {}: linear {:.4f}, kNN {:.4f}, feature std {:.3f}, effective rank {:.1f} ({} test samples)",
                   step, result->linear, result->knn, result->feature_std, result->effective_rank, result->test));
-  write(step, {{"seconds", seconds()},
-               {"probe/linear", result->linear},
-               {"probe/knn", result->knn},
-               {"probe/feature_std", result->feature_std},
-               {"probe/effective_rank", result->effective_rank},
-               {"probe/rankme", result->rankme},
-               {"probe/lidar", result->lidar},
-               {"probe/alpha_req", result->alpha_req}});
+  Metrics metrics = {{"seconds", seconds()},
+                     {"probe/linear", result->linear},
+                     {"probe/knn", result->knn},
+                     {"probe/test", static_cast<double>(result->test)},
+                     {"probe/feature_std", result->feature_std},
+                     {"probe/effective_rank", result->effective_rank},
+                     {"probe/rankme", result->rankme},
+                     {"probe/alpha_req", result->alpha_req}};
+  if (std::isfinite(result->lidar)) metrics.emplace_back("probe/lidar", result->lidar);
+  write(step, metrics);
   online_.push_back({step, result->linear, result->knn, result->test});
   return result->linear;
 }

@@ -39,11 +39,11 @@ class RunWatcher : public Watcher {
   const std::vector<Alarm>& raised() const { return raised_; }
   /// Every probe while training, of the processes before a resume too.
   const std::vector<OnlineProbe>& online() const { return online_; }
+  /// Wall time of the run so far, resumes included.
+  double seconds() const;
 
  private:
   void write(std::int64_t step, const Metrics& metrics);
-  /// Wall time of the run so far, resumes included.
-  double seconds() const;
   /// Tells of what the figures of a step raise: in the terminal, log.txt and run.json.
   void watch(std::int64_t step, Metrics& metrics);
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
@@ -57,44 +58,59 @@ std::vector<ResultRow> final_probes(const Experiment& experiment, const Composit
   return rows;
 }
 
-void finish_facts(RunFacts& facts, const TrainOutcome& outcome, const ProgressBar& bar) {
-  facts.status = outcome.interrupted ? "interrupted" : "done";
+/// What training gave, this process and the earlier ones of the run together.
+void note_training(RunFacts& facts, const RunFacts& earlier, const TrainOutcome& outcome, const ProgressBar& bar) {
   facts.first_step = outcome.first_step;
   facts.step = outcome.last_step;
   facts.samples_per_second = bar.throughput().average_samples_per_second();
   facts.loader_wait_share = bar.throughput().average_wait_share();
+  facts.flops_per_step = outcome.flops_per_step;
   facts.unreadable_samples = outcome.unreadable;
   if (outcome.best)
     facts.best = BestCheckpoint{step_folder(outcome.checkpoint.parent_path(), outcome.best->step), outcome.best->step,
                                 "linear", outcome.best->score};
+  add_pace(facts, earlier);
 }
 
 /// Keeps run.json true whatever ends the run.
 class FactsKeeper {
  public:
-  FactsKeeper(std::filesystem::path path, RunFacts& facts, at::Device device)
-      : path_(std::move(path)), facts_(facts), device_(device) {
+  FactsKeeper(std::filesystem::path path, RunFacts& facts, RunFacts earlier, at::Device device)
+      : path_(std::move(path)), facts_(facts), earlier_(std::move(earlier)), device_(device) {
+    add_pace(facts_, earlier_);
+    write();
+  }
+
+  const RunFacts& earlier() const { return earlier_; }
+
+  /// A killed process left no time in run.json; what it logged says how long the run took until then.
+  void took_before(double seconds) { earlier_.wall_seconds = std::max(earlier_.wall_seconds, seconds); }
+
+  /// Writes what is known by now, so that it stands there should this process be killed.
+  void write() {
+    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start_;
+    facts_.wall_seconds = earlier_.wall_seconds + wall.count();
+    facts_.peak_memory_bytes = std::max(peak_memory(), earlier_.peak_memory_bytes);
+    if (const auto peak = peak_device_memory(device_))
+      facts_.peak_device_memory_bytes = std::max(*peak, earlier_.peak_device_memory_bytes.value_or(0));
     write_run_facts(path_, facts_);
   }
 
-  void close() {
-    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start_;
+  void close(const std::string& status) {
+    facts_.status = status;
     facts_.ended = utc_time();
-    facts_.wall_seconds = wall.count();
-    facts_.peak_memory_bytes = peak_memory();
-    facts_.peak_device_memory_bytes = peak_device_memory(device_);
-    write_run_facts(path_, facts_);
+    write();
   }
 
   void fail(const std::string& error) {
-    facts_.status = "failed";
     facts_.error = error;
-    close();
+    close("failed");
   }
 
  private:
   std::filesystem::path path_;
   RunFacts& facts_;
+  RunFacts earlier_;
   at::Device device_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
@@ -116,30 +132,30 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
           at::Device device, Terminal& terminal, TextLog& log, RunFacts& facts, FactsKeeper& keeper) {
   RunWatcher watcher(request.experiment, parts, folder.path(), trainer.first_step(), trainer.last_step(), device,
                      terminal, log);
+  keeper.took_before(watcher.seconds());
   const TrainOutcome outcome = trainer.run(watcher);
   watcher.bar().finish();
-  finish_facts(facts, outcome, watcher.bar());
-  facts.flops_per_step = outcome.flops_per_step;
+  note_training(facts, keeper.earlier(), outcome, watcher.bar());
   facts.alarms = watcher.raised();
   facts.online = watcher.online();
   facts.classes = watcher.probes().classes();
-  // Without a probe of this process the number of its test samples is not known.
   if (facts.best)
     for (const OnlineProbe& probe : facts.online)
       if (probe.step == facts.best->step && probe.test > 0)
         facts.best->interval =
             bootstrap_share(std::llround(probe.linear * static_cast<double>(probe.test)), probe.test, facts.seed);
   if (outcome.interrupted) {
-    keeper.close();
+    keeper.close("interrupted");
     log.info(fmt::format("interrupted at step {}; a checkpoint is written: go on with --resume --run {}",
                          outcome.last_step, folder.path().string()));
     return kInterrupted;
   }
+  keeper.write();
   terminal.status("probing");
   facts.results = final_probes(request.experiment, parts, watcher.probes(), device);
   facts.no_result_reason = watcher.probes().reason();
   terminal.clear_status();
-  keeper.close();
+  keeper.close("done");
   log.info(result_table(facts.results, facts.no_result_reason));
   log.info(closing_lines(facts, folder.path()));
   return kDone;
@@ -164,7 +180,9 @@ int run_training(const TrainRequest& request, Composition& parts, PluginLoader& 
                                        : std::string("no checkpoint yet: starting from the beginning"));
 
   RunFacts facts = first_facts(request, device);
-  FactsKeeper keeper(folder.file("run.json"), facts, device);
+  facts.first_step = facts.step = trainer->first_step();
+  const std::filesystem::path path = folder.file("run.json");
+  FactsKeeper keeper(path, facts, request.resume ? earlier_facts(path) : RunFacts(), device);
   try {
     return train(*trainer, request, parts, folder, device, terminal, log, facts, keeper);
   } catch (const std::exception& error) {

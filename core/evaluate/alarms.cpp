@@ -64,7 +64,12 @@ std::optional<std::string> Alarms::rank_fall(std::int64_t step, const Figures& f
   std::string text =
       fmt::format("effective rank fell from {:.1f} to {:.1f} in {} steps", peak_, *rank, step - peak_step_);
   if (loss_is_lost) text += fmt::format(" while the loss fell to {:.0f} % of its start", 100.0 * *loss / first_loss_);
-  return text + ": the representation is collapsing; raise ema.momentum or lower optim.lr; " + kPage;
+  return text + ": the representation is collapsing; " + advice() + "; " + kPage;
+}
+
+const char* Alarms::advice() const {
+  return has_teacher_ ? "raise ema.momentum or lower optim.lr"
+                      : "give the targets a teacher, raise ema.momentum or lower optim.lr";
 }
 
 std::optional<std::string> Alarms::spread_fall(std::int64_t step, const Figures& figures) {
@@ -75,20 +80,18 @@ std::optional<std::string> Alarms::spread_fall(std::int64_t step, const Figures&
   if (!loss_falls || !(*spread < kLostSpread * first_spread_)) return std::nullopt;
   return fmt::format(
       "the targets are nearly all alike at step {}: their variance fell from {:.2g} to {:.2g} of their mean "
-      "square while the loss fell to {:.0f} % of its start: the representation is collapsing; raise "
-      "ema.momentum or lower optim.lr; {}",
-      step, first_spread_, *spread, 100.0 * *loss / first_loss_, kPage);
+      "square while the loss fell to {:.0f} % of its start: the representation is collapsing; {}; {}",
+      step, first_spread_, *spread, 100.0 * *loss / first_loss_, advice(), kPage);
 }
 
-std::optional<std::string> Alarms::point(const Figures& figures) {
+std::optional<std::string> Alarms::point(const Figures& figures) const {
   const auto rank = value(figures, "effective_rank"), deviation = value(figures, "feature_std");
   const bool is_thin = rank && *rank < kPointRank, is_still = deviation && *deviation < kPointStd;
   if (!is_thin && !is_still) return std::nullopt;
   return fmt::format(
       "the features of all samples are nearly alike (effective rank {:.1f}, feature std {:.3f}): the "
-      "representation has collapsed; start again with a higher ema.momentum, a lower optim.lr or a term "
-      "against collapse; {}",
-      rank.value_or(0.0), deviation.value_or(0.0), kPage);
+      "representation has collapsed; start again with {}a lower optim.lr or a term against collapse; {}",
+      rank.value_or(0.0), deviation.value_or(0.0), has_teacher_ ? "a higher ema.momentum, " : "a teacher, ", kPage);
 }
 
 std::optional<std::string> Alarms::shortcut(const Figures& figures) const {

@@ -24,6 +24,9 @@ struct Alarm {
 /// and the features have not spread instead (a direction that grows takes the rank down, though nothing is lost).
 class CAIRN_API Alarms {
  public:
+  /// `has_teacher`: whether the targets come from a moving average, which the advice then is about.
+  explicit Alarms(bool has_teacher) : has_teacher_(has_teacher) {}
+
   /// The alarms that the figures of one logged step raise; figures by their names in metrics.jsonl.
   std::vector<Alarm> observe(std::int64_t step, const std::vector<std::pair<std::string, double>>& figures);
 
@@ -32,11 +35,15 @@ class CAIRN_API Alarms {
 
   std::optional<std::string> rank_fall(std::int64_t step, const Figures& figures);
   std::optional<std::string> spread_fall(std::int64_t step, const Figures& figures);
-  static std::optional<std::string> point(const Figures& figures);
+  std::optional<std::string> point(const Figures& figures) const;
   std::optional<std::string> shortcut(const Figures& figures) const;
   /// True when `seen` has been so for kPatience logged steps in a row.
   bool lasts(const std::string& kind, bool seen);
 
+  /// What to do against a representation that is collapsing.
+  const char* advice() const;
+
+  bool has_teacher_;
   std::int64_t records_ = 0;
   double first_loss_ = 0.0;
   double first_spread_ = 0.0;

@@ -1,6 +1,7 @@
 #include "evaluate/probe.h"
 
 #include <chrono>
+#include <limits>
 
 #include "cairn/error.h"
 #include "evaluate/health.h"
@@ -8,6 +9,11 @@
 #include "evaluate/linear_probe.h"
 
 namespace cairn {
+namespace {
+
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
 
 ProbeData::ProbeData(const Modality& modality, const EvaluateSettings& settings, std::uint64_t seed,
                      std::int64_t workers, std::int64_t cache_bytes)
@@ -84,9 +90,9 @@ std::optional<ProbeResult> ProbeData::probe(const Embed& embed, bool is_final, a
 }
 
 double ProbeData::measure_lidar(const Embed& embed, at::Device device) const {
-  if (settings_.lidar_samples < 2 || settings_.lidar_views < 2) return 0.0;
+  if (settings_.lidar_samples < 2 || settings_.lidar_views < 2) return kUnknown;
   const auto source = modality_.open(Split::train, Purpose::pretrain);
-  if (!source) return 0.0;
+  if (!source) return kUnknown;
   constexpr std::uint64_t kPart = 2;  // beside the training and the test part
   const auto chosen = choose_samples(source->size(), settings_.lidar_samples, seed_, kPart);
   std::vector<at::Tensor> views;
@@ -94,9 +100,9 @@ double ProbeData::measure_lidar(const Embed& embed, at::Device device) const {
     SampleReader reader(modality_, *source, chosen, settings_.batch_size, seed_, 0,
                         {Purpose::pretrain, static_cast<std::uint64_t>(view)});
     views.push_back(reader.collect(embed, device, workers_).x);
-    if (!views.back().defined() || !at::isfinite(views.back()).all().item<bool>()) return 0.0;
+    if (!views.back().defined() || !at::isfinite(views.back()).all().item<bool>()) return kUnknown;
   }
-  return views.front().size(0) > 1 ? lidar(at::stack(views, 1)) : 0.0;
+  return views.front().size(0) > 1 ? lidar(at::stack(views, 1)) : kUnknown;
 }
 
 std::optional<HealthResult> ProbeData::health(const Embed& embed, at::Device device) {

@@ -31,7 +31,7 @@ struct ProbeResult {
   double effective_rank = 0.0;
   double rankme = 0.0;
   double alpha_req = 0.0;
-  double lidar = 0.0;  // of augmented training views; 0 where it was not measured
+  double lidar = 0.0;  // of augmented training views; NaN where it was not measured
   double seconds = 0.0;
   at::Tensor confusion;  // int64 [classes,classes]: test samples by true class and the linear probe's guess
 };
@@ -75,7 +75,7 @@ class CAIRN_API ProbeData {
     SampleReader& reader(bool is_final) const { return is_final && last ? *last : *online; }
   };
 
-  /// LiDAR of evaluate.lidar_views augmented views of evaluate.lidar_samples training samples; 0 without them.
+  /// LiDAR of evaluate.lidar_views augmented views of evaluate.lidar_samples training samples; NaN without them.
   double measure_lidar(const Embed& embed, at::Device device) const;
   Part open(Split split, std::int64_t online, std::int64_t last, std::int64_t cache_bytes) const;
 

@@ -3,6 +3,7 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -153,6 +154,43 @@ void write_run_facts(const std::filesystem::path& path, const RunFacts& facts) {
   if (!facts.no_result_reason.empty()) out["no_result_reason"] = facts.no_result_reason;
   if (!facts.error.empty()) out["error"] = facts.error;
   write_file_atomically(path, out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+RunFacts earlier_facts(const std::filesystem::path& path) {
+  RunFacts facts;
+  std::ifstream file(path);
+  const Json json = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return facts;
+  const auto number = [&](const char* key) {
+    const auto found = json.find(key);
+    return found != json.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
+  };
+  const auto whole = [&](const char* key) { return static_cast<std::int64_t>(number(key).value_or(0.0)); };
+  facts.wall_seconds = number("wall_seconds").value_or(0.0);
+  facts.step = whole("step");
+  facts.samples_per_second = number("samples_per_second");
+  facts.loader_wait_share = number("loader_wait_share").value_or(0.0);
+  facts.flops_per_step = number("flops_per_step").value_or(0.0);
+  facts.peak_memory_bytes = whole("peak_memory_bytes");
+  if (number("peak_device_memory_bytes")) facts.peak_device_memory_bytes = whole("peak_device_memory_bytes");
+  return facts;
+}
+
+void add_pace(RunFacts& facts, const RunFacts& earlier) {
+  if (earlier.flops_per_step > 0.0) facts.flops_per_step = earlier.flops_per_step;
+  facts.peak_memory_bytes = std::max(facts.peak_memory_bytes, earlier.peak_memory_bytes);
+  if (earlier.peak_device_memory_bytes)
+    facts.peak_device_memory_bytes =
+        std::max(facts.peak_device_memory_bytes.value_or(0), *earlier.peak_device_memory_bytes);
+  if (earlier.samples_per_second.value_or(0.0) <= 0.0) return;
+  // Times in units of the seconds that one sample of each step takes.
+  const double before = static_cast<double>(facts.first_step) / *earlier.samples_per_second;
+  const double rate = facts.samples_per_second.value_or(0.0);
+  const double now = rate > 0.0 ? static_cast<double>(facts.step - facts.first_step) / rate : 0.0;
+  if (!(before + now > 0.0)) return;
+  const double steps = static_cast<double>(rate > 0.0 ? facts.step : facts.first_step);
+  facts.samples_per_second = steps / (before + now);
+  facts.loader_wait_share = (earlier.loader_wait_share * before + facts.loader_wait_share * now) / (before + now);
 }
 
 std::string closing_lines(const RunFacts& facts, const std::filesystem::path& run_folder) {

@@ -42,7 +42,7 @@ struct BestCheckpoint {
   std::optional<Interval> interval;  // bootstrap over the test samples
 };
 
-/// A probe while training. Without the number of test samples it was made before a resume.
+/// A probe while training; `test` is the number of its test samples, 0 where it is not known.
 struct OnlineProbe {
   std::int64_t step = 0;
   double linear = 0.0;
@@ -65,7 +65,7 @@ struct RunFacts {
   std::vector<std::string> command;
   std::string started;  // UTC
   std::string ended;
-  double wall_seconds = 0.0;    // of this process
+  double wall_seconds = 0.0;    // of all processes of the run
   std::int64_t first_step = 0;  // where this process began: above 0 after a resume
   std::int64_t step = 0;        // optimizer steps done in all
   std::int64_t steps = 0;       // asked for
@@ -82,6 +82,14 @@ struct RunFacts {
   std::vector<std::string> classes;
   std::vector<Alarm> alarms;
 };
+
+/// What an earlier process of the same run left in run.json about its pace: wall_seconds, step, samples_per_second,
+/// loader_wait_share, flops_per_step and peaks of memory. The rest, and what it does not tell, is as in a new run.
+CAIRN_API RunFacts earlier_facts(const std::filesystem::path& path);
+
+/// Adds the pace of an earlier process to that of `facts`, which began where it ended: rates are means over the steps
+/// of both, peaks the larger ones.
+CAIRN_API void add_pace(RunFacts& facts, const RunFacts& earlier);
 
 /// Writes run.json atomically: at the start, at the end, and when something it tells has changed.
 CAIRN_API void write_run_facts(const std::filesystem::path& path, const RunFacts& facts);

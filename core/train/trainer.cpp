@@ -151,7 +151,7 @@ TrainOutcome Trainer::run(Watcher& watcher) {
   }
   save(watcher);
   outcome.last_step = point_.step;
-  outcome.flops_per_step = flops_per_step_;
+  if (counted_steps_ > 0) outcome.flops_per_step = counted_flops_ / static_cast<double>(counted_steps_);
   outcome.interrupted = point_.step < last;
   outcome.unreadable = quarantine_.count();
   outcome.best = point_.best;
@@ -162,7 +162,8 @@ TrainOutcome Trainer::run(Watcher& watcher) {
 Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
   const std::int64_t parts = experiment_.train.accumulate;
   std::optional<FlopCounter> counter;
-  if (flops_per_step_ == 0.0) counter.emplace();
+  // A recorded step shows no operations, so only the first one is counted then.
+  if (counted_steps_ < (graphs_ ? 1 : counted_most_)) counter.emplace();
   Learned learned;
   for (std::int64_t part = 0; part < parts; ++part) {
     const auto number = static_cast<std::uint64_t>(progress.step * parts + part);
@@ -179,7 +180,10 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
     learned.plans.push_back(std::move(load.plan));
     learned.batch = std::move(load.batch);
   }
-  if (counter) flops_per_step_ = counter->total();
+  if (counter) {
+    counted_flops_ += counter->total();
+    ++counted_steps_;
+  }
   return learned;
 }
 

@@ -59,7 +59,7 @@ struct TrainOutcome {
   std::int64_t unreadable = 0;
   std::optional<BestStep> best;
   std::filesystem::path checkpoint;  // of the last step
-  double flops_per_step = 0.0;       // of the first step of this process; 0 where it made none
+  double flops_per_step = 0.0;       // mean of the first steps of this process; 0 where it made none
 };
 
 /// Trains one experiment in one run folder, from its newest checkpoint on if there is one.
@@ -72,6 +72,8 @@ class CAIRN_API Trainer {
   /// Step it will end at: train.steps, or train.stop_at before that.
   std::int64_t last_step() const;
   TrainOutcome run(Watcher& watcher);
+  /// How many of its first steps are counted for TrainOutcome::flops_per_step, which slows them; 30 if not told.
+  void count_flops_of(std::int64_t steps) { counted_most_ = steps; }
 
  private:
   /// Gradient norms of encoder, predictor and so on.
@@ -116,7 +118,9 @@ class CAIRN_API Trainer {
   RunPoint point_;
   LossGuard guard_;
   std::int64_t saved_step_ = -1;
-  double flops_per_step_ = 0.0;
+  std::int64_t counted_most_ = 30;  // steps whose operations are counted: masks make them differ
+  std::int64_t counted_steps_ = 0;
+  double counted_flops_ = 0.0;
 };
 
 }  // namespace cairn

@@ -23,7 +23,7 @@ with folders() as name:
     ranks = {record["step"]: record["effective_rank"] for record in losses(base / "collapse")}
     falls = max(ranks, key=ranks.get)
     require(alarms[0]["step"] <= falls + 40, f"the rank falls from step {falls} on, the alarm comes at {alarms}")
-    require_in("raise ema.momentum or lower optim.lr; see docs/collapse.md", text)
+    require_in("give the targets a teacher, raise ema.momentum or lower optim.lr; see docs/collapse.md", text)
     log = (base / "collapse/log.txt").read_text()
     require(log.count("the representation is collapsing") == 1, "the alarm is not in log.txt once")
     require([r["step"] for r in losses(base / "collapse") if "alarm/collapse" in r] == [alarms[0]["step"]],

@@ -13,8 +13,8 @@ struct Point {
 };
 
 /// What a run with these logged figures raises.
-std::vector<Alarm> raised(const std::vector<Point>& run, double share = 0.2) {
-  Alarms alarms;
+std::vector<Alarm> raised(const std::vector<Point>& run, double share = 0.2, bool has_teacher = true) {
+  Alarms alarms(has_teacher);
   std::vector<Alarm> all;
   for (const Point& p : run)
     for (const Alarm& alarm : alarms.observe(
@@ -57,6 +57,13 @@ TEST_CASE("a collapse is told once, soon after the rank starts to fall, with adv
   CHECK_THAT(all[1].text, Catch::Contains("nearly alike"));
 }
 
+TEST_CASE("without a teacher the advice is to have one") {
+  const auto all = raised(kCollapse, 0.2, /*has_teacher=*/false);
+  REQUIRE(all.size() == 2);
+  CHECK_THAT(all[0].text, Catch::Contains("give the targets a teacher"));
+  CHECK_THAT(all[1].text, Catch::Contains("start again with a teacher, a lower optim.lr"));
+}
+
 TEST_CASE("a deep fall counts whatever the loss does, a single dip does not") {
   std::vector<Point> run;
   for (std::int64_t i = 0; i < 5; ++i) run.push_back({i, 5.0, 60.0, 0.5});
@@ -71,7 +78,7 @@ TEST_CASE("a deep fall counts whatever the loss does, a single dip does not") {
 
 TEST_CASE("targets that grow alike are a collapse too, if the loss falls with them") {
   const auto raised_by = [](double last_loss) {
-    Alarms alarms;
+    Alarms alarms(/*has_teacher=*/true);
     std::vector<Alarm> all;
     std::int64_t step = 0;
     for (const auto& [loss, spread] : std::vector<std::pair<double, double>>{
@@ -94,7 +101,7 @@ TEST_CASE("targets that a shortcut explains are told when the loss is small") {
 }
 
 TEST_CASE("figures that are missing, negative or not finite raise nothing") {
-  Alarms alarms;
+  Alarms alarms(/*has_teacher=*/true);
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (std::int64_t step = 0; step < 5; ++step) {
     CHECK(alarms.observe(step, {}).empty());

@@ -71,6 +71,38 @@ TEST_CASE("run.json holds the facts and is replaced as a whole") {
   CHECK_THROWS_AS(write_run_facts("/nowhere/run.json", facts), Error);
 }
 
+TEST_CASE("a resumed run tells the pace of all its processes") {
+  test::TemporaryFolder folder;
+  CHECK(earlier_facts(folder.path() / "run.json").wall_seconds == 0.0);
+  RunFacts first;
+  first.step = 300;
+  first.samples_per_second = 100.0;
+  first.loader_wait_share = 0.5;
+  first.flops_per_step = 2e9;
+  first.wall_seconds = 10.0;
+  first.peak_memory_bytes = 1000;
+  write_run_facts(folder.path() / "run.json", first);
+  const RunFacts earlier = earlier_facts(folder.path() / "run.json");
+  CHECK(earlier.wall_seconds == 10.0);
+
+  RunFacts facts;
+  facts.first_step = 300;
+  facts.step = 500;
+  facts.samples_per_second = 200.0;
+  facts.flops_per_step = 3e9;
+  facts.peak_memory_bytes = 400;
+  add_pace(facts, earlier);
+  CHECK(*facts.samples_per_second == Approx(500.0 / (300.0 / 100.0 + 200.0 / 200.0)));
+  CHECK(facts.loader_wait_share == Approx(0.5 * 3.0 / 4.0));
+  CHECK(facts.flops_per_step == 2e9);
+  CHECK(facts.peak_memory_bytes == 1000);
+
+  RunFacts idle;  // cut short before it made a step
+  idle.first_step = idle.step = 300;
+  add_pace(idle, earlier);
+  CHECK(*idle.samples_per_second == Approx(100.0));
+}
+
 TEST_CASE("the closing lines tell speed, memory, time and place") {
   RunFacts facts;
   facts.samples_per_second = 512.4;
