@@ -37,7 +37,19 @@ int preview(const Arguments& arguments, const Session& session) {
   options.first = arguments.step;
   options.count = arguments.step + 1;
   Loader loader(*data.modality, *data.source, *data.masker, quarantine, options);
-  Load load = loader.next();
+  const auto tell_unreadable = [&] {
+    for (const BadSample& sample : quarantine.take_new())
+      std::cerr << fmt::format("unreadable, left out: {}: {}\n", sample.name, sample.reason);
+  };
+  Load load = [&] {
+    try {
+      return loader.next();
+    } catch (const DataError&) {
+      tell_unreadable();
+      throw;
+    }
+  }();
+  tell_unreadable();
   Rng rng(experiment.seed, Stream::prepare, 0, static_cast<std::uint64_t>(arguments.step));
   data.modality->prepare(load.batch, Purpose::pretrain, rng);
 

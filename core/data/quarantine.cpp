@@ -27,7 +27,7 @@ void Quarantine::add(BadSample sample) {
       fmt::format("{} of the first {} samples cannot be read, more than modality.max_bad_share = {} allows; "
                   "the last one: {} ({})",
                   bad, std::min(size_, std::max(tried_.load() + bad, bad)), max_share_, sample.name, sample.reason),
-      "", "mend or remove the files listed in quarantine.txt of the run folder, or raise modality.max_bad_share");
+      "", "mend or remove the files named above (in a run folder: quarantine.txt), or raise modality.max_bad_share");
 }
 
 bool Quarantine::holds(std::int64_t index) const {

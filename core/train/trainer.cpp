@@ -138,13 +138,13 @@ TrainOutcome Trainer::run(Watcher& watcher) {
     const auto due = [&](std::int64_t every) { return every > 0 && step % every == 0; };
     const bool is_logged = due(experiment_.log.every) || step == last;
 
-    const Learned learned = learn(loader, progress);
+    const Learned learned = learn(loader, progress, watcher);
     const PartNorms part_norms = is_logged ? part_gradient_norms() : PartNorms();
     const at::Tensor gradient_norm = update(learned, progress, rates, watcher);
 
     point_.step = step;
     watcher.stepped(step, loader.take_wait());
-    for (const BadSample& sample : quarantine_.take_new()) watcher.unreadable(sample);
+    tell_unreadable(watcher);
     if (is_logged) watcher.logged(record(learned, progress, rates, gradient_norm, part_norms));
     if (due(experiment_.evaluate.every)) evaluate(watcher);
     if (due(experiment_.checkpoint.every)) save(watcher);
@@ -159,7 +159,20 @@ TrainOutcome Trainer::run(Watcher& watcher) {
   return outcome;
 }
 
-Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
+void Trainer::tell_unreadable(Watcher& watcher) {
+  for (const BadSample& sample : quarantine_.take_new()) watcher.unreadable(sample);
+}
+
+Load Trainer::next_load(Loader& loader, Watcher& watcher) {
+  try {
+    return loader.next();
+  } catch (const DataError&) {
+    tell_unreadable(watcher);  // the files that were too many
+    throw;
+  }
+}
+
+Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watcher& watcher) {
   const std::int64_t parts = experiment_.train.accumulate;
   std::optional<FlopCounter> counter;
   // A recorded step shows no operations, so only the first one is counted then.
@@ -168,7 +181,7 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress) {
   for (std::int64_t part = 0; part < parts; ++part) {
     const auto number = static_cast<std::uint64_t>(progress.step * parts + part);
     at::manual_seed(Rng(experiment_.seed, Stream::model, 0, number).bits64());
-    Load load = loader.next();
+    Load load = next_load(loader, watcher);
     to_device(load, device_);
     Rng rng(experiment_.seed, Stream::prepare, 0, number);
     call_plugin(parts_.modality_type, [&] { parts_.modality->prepare(load.batch, Purpose::pretrain, rng); });

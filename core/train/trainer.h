@@ -87,7 +87,10 @@ class CAIRN_API Trainer {
   };
 
   void set_modes();
-  Learned learn(Loader& loader, const Progress& progress);
+  Learned learn(Loader& loader, const Progress& progress, Watcher& watcher);
+  /// The next batch; where too many samples cannot be read, they are told before the error goes on.
+  Load next_load(Loader& loader, Watcher& watcher);
+  void tell_unreadable(Watcher& watcher);
   /// Forward and backward pass of a part of the batch.
   Pass pass_of(const Batch& batch, const Plan& plan, const Progress& progress);
   /// Looks at loss and gradient before they reach the weights; false when the update is to be left out. Error, naming

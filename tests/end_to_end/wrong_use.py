@@ -44,6 +44,7 @@ def unreadable_pictures(base):
         (data / f"dog/bad{i}.pgm").write_bytes(b"no picture")
     text = folder_run(base, "many-bad", data, 1)
     require_in("max_bad_share", text)
+    require_in("bad", (base / "many-bad/quarantine.txt").read_text())
     require(json.loads((base / "many-bad/run.json").read_text())["status"] == "failed", "run.json does not say failed")
     folder_run(base, "many-allowed", data, 0, modality__max_bad_share=0.6)
     shutil.rmtree(data / "dog")
