@@ -19,8 +19,7 @@ Schema<NtXentOptions> NtXentOptions::schema() {
 TargetSpec NtXent::target() const { return pooled_target(Source::none); }
 
 LossReport NtXent::evaluate(const StepView& step) {
-  std::vector<at::Tensor> views = answers(step, "objective contrastive.nt_xent");
-  for (at::Tensor& view : views) view = gather_rows(view);
+  const std::vector<at::Tensor> views = gathered_answers(step, "objective contrastive.nt_xent");
   const auto count = static_cast<std::int64_t>(views.size());
   const std::int64_t samples = views.front().size(0);
   const at::Tensor z = unit_rows(at::cat(views));
@@ -59,6 +58,7 @@ LossReport InfoNce::evaluate(const StepView& step) {
     const at::Tensor q = unit_rows(pair.prediction.to(at::kFloat));
     at::Tensor keys = unit_rows(gather_rows(pair.target.to(at::kFloat)));
     if (queue_.defined()) keys = at::cat({keys, queue_});
+    check_rows(keys.size(0), "objective contrastive.info_nce");
     const at::Tensor logits = q.mm(keys.t()) / options_.temperature;
     const at::Tensor own = at::arange(q.size(0), q.options().dtype(at::kLong)) + first_gathered_row(q.size(0));
     const at::Tensor loss = 2.0 * options_.temperature * at::cross_entropy_loss(logits, own);

@@ -11,14 +11,6 @@ namespace {
 
 constexpr double kNormEpsilon = 1e-5;  // of the batch norm without affine that ends Barlow Twins' projector
 
-std::vector<at::Tensor> gathered_answers(const StepView& step, const std::string& who) {
-  std::vector<at::Tensor> views = answers(step, who);
-  for (at::Tensor& view : views) view = gather_rows(view);
-  if (views.front().size(0) < 2)
-    throw Error("statistics over a batch of one sample", who, "raise train.batch_size, or lower train.accumulate");
-  return views;
-}
-
 at::Tensor standardised(const at::Tensor& z) {
   const at::Tensor centred = z - z.mean(0, /*keepdim=*/true);
   return centred / (centred.square().mean(0, /*keepdim=*/true) + kNormEpsilon).sqrt();

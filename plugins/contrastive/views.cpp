@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "cairn/collective.h"
 #include "cairn/error.h"
 
 namespace cairn::contrastive {
@@ -31,6 +32,19 @@ std::vector<at::Tensor> answers(const StepView& step, const std::string& who) {
       throw Error("the answers are not one vector a sample, or differ in width", who,
                   "use a masker that asks about whole views");
   return found;
+}
+
+void check_rows(std::int64_t rows, const std::string& who) {
+  if (rows < 2)
+    throw Error("a batch of one sample has no other to compare it with", who,
+                "raise train.batch_size, or lower train.accumulate");
+}
+
+std::vector<at::Tensor> gathered_answers(const StepView& step, const std::string& who) {
+  std::vector<at::Tensor> views = answers(step, who);
+  for (at::Tensor& view : views) view = gather_rows(view);
+  check_rows(views.front().size(0), who);
+  return views;
 }
 
 at::Tensor unit_rows(const at::Tensor& x) { return x / x.norm(2, 1, /*keepdim=*/true).clamp_min(1e-12); }

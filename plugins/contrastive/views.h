@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,12 @@ TargetSpec pooled_target(Source source, int views = 2);
 /// The answer of each asked context once, [B,D] floats in the order of the contexts. Error, in the name of `who`, if
 /// there are fewer than two, they differ in shape, or they are about tokens.
 std::vector<at::Tensor> answers(const StepView& step, const std::string& who);
+
+/// answers() of all processes together, at least two rows each, as what is compared within a batch needs.
+std::vector<at::Tensor> gathered_answers(const StepView& step, const std::string& who);
+
+/// Error, in the name of `who`, if there are fewer than two rows to compare.
+void check_rows(std::int64_t rows, const std::string& who);
 
 /// Rows of length 1.
 at::Tensor unit_rows(const at::Tensor& x);

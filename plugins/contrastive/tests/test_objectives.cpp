@@ -235,6 +235,15 @@ TEST_CASE("swav: codes carry no gradient, and a full queue takes part in the bal
   CHECK(loss_of(later, step) == Approx(before));
 }
 
+TEST_CASE("a batch of one sample has no negatives, unless a queue has") {
+  NtXent nt_xent({}, {});
+  CHECK_THROWS_WITH(loss_of(nt_xent, ViewStep(random_views(2, 1, 3), {})), Catch::Contains("train.batch_size"));
+  InfoNce alone({}, wide(3)), queued({.queue = 4}, wide(3));
+  const ViewStep step(random_views(2, 1, 3), random_views(2, 1, 3));
+  CHECK_THROWS_WITH(loss_of(alone, step), Catch::Contains("train.batch_size"));
+  CHECK(loss_of(queued, step) > 0.0);
+}
+
 TEST_CASE("a single view, tokens and other widths are errors") {
   NtXent nt_xent({}, {});
   CHECK_THROWS_AS(nt_xent.evaluate({}), Error);
