@@ -141,7 +141,15 @@ int orientation_of_jpeg(Bytes b) {
 
 }  // namespace
 
+void require_regular(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    throw DataError("is no regular file", path.string(), "replace or remove it");
+}
+
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
+  require_regular(path);
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) throw DataError(std::string("cannot be opened (") + std::strerror(errno) + ")", path.string());
   const std::streamoff size = file.tellg();

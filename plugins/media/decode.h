@@ -20,6 +20,9 @@ struct Header {
   int orientation = 1;  // as EXIF counts, 1 to 8
 };
 
+/// DataError where something other than a regular file stands at `path`: to open a pipe may take forever.
+void require_regular(const std::filesystem::path& path);
+
 /// The bytes of a regular file below 1 GiB. DataError if it cannot be read.
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path);
 

@@ -77,11 +77,13 @@ std::shared_ptr<const VideoIndex> IndexCache::find(std::int64_t sample) const {
 
 void IndexCache::store(std::int64_t sample, std::shared_ptr<const VideoIndex> index) {
   const std::lock_guard lock(mutex_);
-  bytes_ += index->bytes();
+  const std::size_t bytes = index->bytes();
   if (!known_.emplace(sample, std::move(index)).second) return;
+  bytes_ += bytes;
   order_.push_back(sample);
-  while (bytes_ > most_bytes_ && oldest_ + 1 < order_.size()) {
-    const auto out = known_.find(order_[oldest_++]);
+  while (bytes_ > most_bytes_ && order_.size() > 1) {
+    const auto out = known_.find(order_.front());
+    order_.pop_front();
     bytes_ -= out->second->bytes();
     known_.erase(out);
   }

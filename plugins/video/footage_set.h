@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,8 +28,8 @@ class IndexCache {
  private:
   mutable std::mutex mutex_;
   std::unordered_map<std::int64_t, std::shared_ptr<const VideoIndex>> known_;
-  std::vector<std::int64_t> order_;  // in which they came, a ring once full
-  std::size_t oldest_ = 0, bytes_ = 0, most_bytes_;
+  std::deque<std::int64_t> order_;  // in which they came
+  std::size_t bytes_ = 0, most_bytes_;
 };
 
 /// Videos, pictures and folders of frames by path.

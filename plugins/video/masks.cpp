@@ -84,7 +84,8 @@ void take_block(Mask& seen, const Grid& grid, const Size& size, Rng& rng) {
 
 /// One sample: 1 where it is seen, 0 where it is asked about. Drawn anew while nothing is seen.
 Mask draw_sample(const Grid& grid, const Group& group, const Size& size, Rng& rng) {
-  const auto kept = static_cast<std::int64_t>(std::floor(static_cast<double>(grid.time) * group.max_temporal_keep));
+  const double share = static_cast<double>(grid.time) * group.max_temporal_keep;
+  const auto kept = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::floor(share)));
   for (int attempt = 0; attempt < kTries; ++attempt) {
     Mask seen(static_cast<std::size_t>(grid.count()), 1);
     for (std::int64_t block = 0; block < group.blocks; ++block) take_block(seen, grid, size, rng);

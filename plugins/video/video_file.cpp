@@ -148,6 +148,7 @@ bool is_hidden(const AVPacket& packet, AVCodecID codec) {
 class VideoFile::Demuxer {
  public:
   Demuxer(const std::string& name, Clock::time_point deadline) : name_(name), deadline_(deadline) {
+    media::require_regular(name_);
     media::silence_ffmpeg();
     format_.reset(avformat_alloc_context());
     format_->interrupt_callback = {is_late, this};

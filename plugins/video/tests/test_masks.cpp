@@ -103,6 +103,13 @@ TEST_CASE("video.multiblock: the future beyond max_temporal_keep is never seen, 
   require_sound_plan(p, 4, 8 * 36);
 }
 
+TEST_CASE("video.multiblock: of the time something is always kept") {
+  MultiblockOptions options;
+  options.max_temporal_keep = options.long_max_temporal_keep = 0.1;
+  const Plan p = plan(Multiblock(options), grid(4, 8, 8), 4);
+  for (const auto& context : p.contexts) REQUIRE(context.visible.index.max().item<std::int64_t>() < 64);
+}
+
 TEST_CASE("video.multiblock: a complement leaves no token out") {
   MultiblockOptions options;
   options.full_complement = GENERATE(true, false);

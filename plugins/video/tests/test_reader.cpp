@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <fstream>
@@ -7,6 +9,7 @@
 
 #include "cairn/error.h"
 #include "footage_set.h"
+#include "media/decode.h"
 #include "support/golden.h"
 #include "support/temporary_folder.h"
 #include "video_file.h"
@@ -150,6 +153,14 @@ TEST_CASE("reader: truncated and overwritten files give frames or an error, neve
     }
   }
   CHECK(readable > 5);
+}
+
+TEST_CASE("reader: a pipe is refused, not waited for") {
+  TemporaryFolder folder;
+  const fs::path pipe = folder / "pipe.mp4";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(VideoFile(pipe, kLimits), Catch::Contains("no regular file"));
+  CHECK_THROWS_WITH(cairn::media::read_file(pipe), Catch::Contains("no regular file"));
 }
 
 TEST_CASE("reader: a file that takes too long is an error") {
