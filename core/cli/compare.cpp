@@ -223,28 +223,18 @@ class Comparing {
   bool was_interrupted_ = false;
 };
 
-/// What the trained model of a run sees; null where it cannot be opened.
-Json views_of(const ComparedRun& run, const Session& session) {
-  try {
-    PluginLoader loader = session.loader();
-    return run_views(open_run(run.folder, {}, loader, at::kCPU), at::kCPU);
-  } catch (const Error& error) {
-    std::cerr << "no pictures of " << run.folder.string() << ": " << error.what() << '\n';
-    return nullptr;
-  }
-}
-
 /// Tables and report beside the runs. One run of each method is looked into, on the same inputs.
 void write_results(const Comparison& comparison, const fs::path& out, const Session& session) {
   write_file_atomically(out / "table.md", comparison_markdown(comparison));
   write_file_atomically(out / "table.csv", comparison_csv(comparison));
   write_file_atomically(out / "comparison.json", comparison_json(comparison));
+  PluginLoader loader = session.loader();
   std::vector<ReportedRun> runs;
   for (const ComparedRun& run : comparison.runs) {
     if (run.status == "missing") continue;
     ReportedRun shown{fmt::format("{}{} seed {}", run.method, run.data.empty() ? "" : " · " + run.data, run.seed),
                       run.folder};
-    if (run.status == "done" && run.seed == comparison.runs.front().seed) shown.views = views_of(run, session);
+    if (run.status == "done" && run.seed == comparison.runs.front().seed) shown.views = run_views(run.folder, loader);
     runs.push_back(std::move(shown));
   }
   write_report(out / "report.html", comparison.name, runs, &comparison);

@@ -2,9 +2,7 @@
 #include <iostream>
 #include <memory>
 
-#include "cairn/error.h"
 #include "cli/commands.h"
-#include "cli/device.h"
 #include "cli/run_views.h"
 #include "report/html_report.h"
 #include "report/run_labels.h"
@@ -32,24 +30,14 @@ std::vector<fs::path> folders_of(const std::vector<std::string>& runs) {
   return folders;
 }
 
-/// What the trained model of a run sees, or why that cannot be told.
-nlohmann::ordered_json views_of(const fs::path& folder, const Session& session) {
-  try {
-    PluginLoader loader = session.loader();
-    return run_views(open_run(folder, {}, loader, at::kCPU), at::kCPU);
-  } catch (const Error& error) {
-    std::cerr << "no pictures of " << folder.string() << ": " << error.what() << '\n';
-    return no_views(error.what());
-  }
-}
-
 int report(const Arguments& arguments, const Session& session) {
   const std::vector<fs::path> folders = folders_of(arguments.runs);
   const std::vector<std::string> labels = run_labels(folders);
+  PluginLoader loader = session.loader();
   std::vector<ReportedRun> runs;
   for (std::size_t i = 0; i < folders.size(); ++i) {
     ReportedRun run{labels[i], folders[i]};
-    if (!arguments.no_views) run.views = views_of(folders[i], session);
+    if (!arguments.no_views) run.views = run_views(folders[i], loader);
     runs.push_back(std::move(run));
   }
   const fs::path out =

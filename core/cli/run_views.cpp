@@ -7,10 +7,12 @@
 #include <boost/archive/iterators/base64_from_binary.hpp>
 #include <boost/archive/iterators/transform_width.hpp>
 #include <cmath>
+#include <iostream>
 #include <numbers>
 #include <numeric>
 #include <optional>
 
+#include "cli/opened_run.h"
 #include "evaluate/attentive_probe.h"
 #include "evaluate/energy.h"
 #include "evaluate/features.h"
@@ -311,15 +313,13 @@ Json scatter(const Looked& seen) {
   return out;
 }
 
-}  // namespace
-
 Json no_views(const std::string& reason) {
   Json out = Json::object();
   out["reason"] = reason;
   return out;
 }
 
-Json run_views(const OpenedRun& run, at::Device device) {
+Json views_of(const OpenedRun& run, at::Device device) {
   auto source = run.parts->modality->open(Split::test, Purpose::evaluate);
   if (!source) source = run.parts->modality->open(Split::train, Purpose::evaluate);
   if (!source || source->size() < 2) return no_views("there are fewer than two samples to look at");
@@ -328,6 +328,17 @@ Json run_views(const OpenedRun& run, at::Device device) {
   if (!at::isfinite(seen.features).all().item<bool>())
     return no_views("the features are not finite: training has broken the weights");
   return {{"pictures", rows_of_pictures(run, seen)}, {"scatter", scatter(seen)}};
+}
+
+}  // namespace
+
+Json run_views(const std::filesystem::path& run, PluginLoader& loader) {
+  try {
+    return views_of(open_run(run, {}, loader, at::kCPU), at::kCPU);
+  } catch (const Error& error) {
+    std::cerr << "no pictures of " << run.string() << ": " << error.what() << '\n';
+    return no_views(error.what());
+  }
 }
 
 }  // namespace cairn::cli

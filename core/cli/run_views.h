@@ -1,20 +1,16 @@
 #pragma once
 
-#include <c10/core/Device.h>
-
+#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <string>
 
-#include "cli/opened_run.h"
+#include "plugin/loader.h"
 
 namespace cairn::cli {
 
-/// What a trained encoder makes of a few hundred test samples, for the report: inputs, what its masker hides, what a
-/// generative model fills in, tokens as colours, where the model is surprised and what it expected there, where a probe
-/// looks, nearest neighbours, and the features on a plane. no_views() where there is nothing to see.
-nlohmann::ordered_json run_views(const OpenedRun& run, at::Device device);
-
-/// What stands in the report instead: why there are no pictures.
-nlohmann::ordered_json no_views(const std::string& reason);
+/// What the trained encoder of a run makes of a few hundred test samples, for the report: inputs, what its masker
+/// hides, what a generative model fills in, tokens as colours, where the model is surprised and what it expected there,
+/// where a probe looks, nearest neighbours, and the features on a plane. Where there is nothing to see, or the run
+/// cannot be opened, the reason instead.
+nlohmann::ordered_json run_views(const std::filesystem::path& run, PluginLoader& loader);
 
 }  // namespace cairn::cli
