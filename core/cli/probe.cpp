@@ -114,6 +114,7 @@ int probe(const ProbeArguments& arguments, const Session& session) {
     return kDone;
   }
   const char* const name = quality_name(arguments.task);
+  const auto plain_views = static_cast<std::int64_t>(subject.modality->views(Purpose::evaluate).size());
   Json out = {{"source", arguments.source.path},
               {"checkpoint", subject.checkpoint.string()},
               {"weights", subject.origin},
@@ -121,7 +122,7 @@ int probe(const ProbeArguments& arguments, const Session& session) {
               {"labels", arguments.labels},
               {arguments.task == Task::values ? "values" : "classes", probing.data().names()},
               {"test", test},
-              {"views", std::max<std::int64_t>(1, arguments.views)},
+              {"views", arguments.views > 0 ? arguments.views : plain_views},
               {name, {{"value", found.figure.value}, {"low", found.figure.low}, {"high", found.figure.high}}},
               {"interval", found.over_seeds ? "student over seeds"
                                             : fmt::format("bootstrap over test {}",
@@ -182,8 +183,10 @@ void add_probe(CLI::App& app, Session& session) {
       ->check(CLI::IsMember(tasks))
       ->type_name("classes|multi-label|values|boxes");
   command
-      ->add_option("--views", arguments->views,
-                   "test on the mean answer to this many views of a sample (crops, clips), drawn as for training")
+      ->add_option(
+          "--views", arguments->views,
+          "test on the mean answer to this many views of a sample (crops, clips), drawn as for training, in place of "
+          "the plain ones (modality.evaluate_clips x evaluate_crops of a video)")
       ->check(CLI::Range(1, 256));
   command
       ->add_option("--low-shot", arguments->low_shot,

@@ -139,6 +139,7 @@ Features ProbeData::features(const Part& part, bool tokens, const SampleDraw& dr
   width_ = subject_.branch->encoder().width();
   const EvaluateSettings& settings = subject_.evaluate;
   const std::int64_t workers = subject_.train.workers;
+  const bool is_first = draw.round == 0 && draw.view == 0;
   const auto varied = draw.purpose == Purpose::evaluate ? nullptr : modality_.open(part.split, draw.purpose);
   const SampleSource& source = varied ? *varied : *part.source;
   SampleReader reader(modality_, source, part.chosen, settings.batch_size, subject_.seed, 0, draw);
@@ -148,19 +149,22 @@ Features ProbeData::features(const Part& part, bool tokens, const SampleDraw& dr
   } else if (variants_) {
     all = variants_->collect(reader, embed(tokens), device_, workers);
   } else {
-    all = with_labels(reader.collect(embed(tokens), device_, workers, labels(source)), draw.round == 0);
+    all = with_labels(reader.collect(embed(tokens), device_, workers, labels(source)), is_first);
   }
-  if (draw.round == 0) tell_bad(reader.bad(), part);
+  if (is_first) tell_bad(reader.bad(), part);
   if (all.size() == 0) throw Error("no labelled sample could be read", "", "check modality.path, or --data");
   if (!tokens) width_ = all.x.size(1);
   return all;
 }
 
 ViewFeatures ProbeData::test_features(bool tokens) {
-  if (arguments_.views == 0) return {features(test_, tokens, {})};
+  const bool is_drawn = arguments_.views > 0;
+  const auto plain = static_cast<std::int64_t>(modality_.views(Purpose::evaluate).size());
   ViewFeatures all;
-  for (std::int64_t view = 0; view < arguments_.views; ++view) {
-    all.push_back(features(test_, tokens, {Purpose::pretrain, static_cast<std::uint64_t>(view)}));
+  for (std::int64_t view = 0; view < (is_drawn ? arguments_.views : plain); ++view) {
+    const auto number = static_cast<std::uint64_t>(view);
+    all.push_back(features(
+        test_, tokens, is_drawn ? SampleDraw{Purpose::pretrain, number} : SampleDraw{Purpose::evaluate, 0, number}));
     if (all.back().index != all.front().index)
       throw Error("the views of the test samples are not of the same samples", "", "leave out --views");
   }

@@ -40,7 +40,7 @@ class ProbeData {
 
   /// Features of the training part, [N,D] pooled or [N,T*D] of all tokens.
   Features train_features(bool tokens) { return features(train_, tokens, {}); }
-  /// Those of the plain view of each test sample, or of as many views as asked for, drawn as for training.
+  /// Those of the plain views of each test sample, or of as many as asked for, drawn as for training.
   ViewFeatures test_features(bool tokens);
   /// Which boxes the test features are of, with --task boxes.
   const std::vector<FrameBox>& boxes() const { return boxes_; }

@@ -36,8 +36,8 @@ Batch copy_to(const Batch& batch, at::Device device) {
   return copy;
 }
 
-at::Tensor embed_checked(const Embed& embed, const Batch& batch) {
-  at::Tensor features = embed(batch.views.front());
+at::Tensor embed_checked(const Embed& embed, const Batch& batch, std::size_t view) {
+  at::Tensor features = embed(batch.views.at(view));
   if (!features.defined() || features.dim() != 2 || features.size(0) != batch.size())
     throw Error("an embedding must give one feature vector a sample, [B,D]", "evaluation");
   return features.to(at::kCPU, at::kFloat);
@@ -142,7 +142,7 @@ Features SampleReader::collect(const Embed& embed, at::Device device, std::int64
   Features out;
   std::vector<at::Tensor> rows, found;
   out.unreadable = visit(device, workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
-    rows.push_back(embed_checked(embed, batch));
+    rows.push_back(embed_checked(embed, batch, draw_.view));
     found.push_back(labels ? labels(batch, index) : batch.label.to(at::kCPU));
     out.index.insert(out.index.end(), index.begin(), index.end());
   });

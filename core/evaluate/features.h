@@ -41,10 +41,11 @@ struct FeatureOptions {
   std::uint64_t seed = 0;
 };
 
-/// What samples are read for, and which of several draws of the same samples this is.
+/// What samples are read for, which of several draws of the same samples this is, and which view of each counts.
 struct SampleDraw {
   Purpose purpose = Purpose::evaluate;
   std::uint64_t round = 0;
+  std::size_t view = 0;
 };
 
 /// A random subset of at most `most` out of 0 .. size-1, ascending; the same for the same seed and `part`.

@@ -6,6 +6,7 @@
 #include <torch/optim/adamw.h>
 
 #include <numbers>
+#include <span>
 
 #include "cairn/error.h"
 #include "cairn/nn/initialise.h"
@@ -68,7 +69,14 @@ class Tuner {
     return true;
   }
 
-  /// [B,C].
+  /// [B,C], the mean over views of the same samples.
+  at::Tensor answer(std::span<const View> views) {
+    at::Tensor sum;
+    for (const View& view : views) sum = sum.defined() ? sum + answer(view) : answer(view);
+    return sum / static_cast<double>(views.size());
+  }
+
+ private:
   at::Tensor answer(const View& view) {
     const at::NoGradGuard no_grad;
     branch_.eval();
@@ -77,7 +85,6 @@ class Tuner {
     return answers;
   }
 
- private:
   static void set_rate(torch::optim::OptimizerParamGroup& group, double lr) {
     static_cast<torch::optim::AdamWOptions&>(group.options()).lr(lr);
   }
@@ -127,7 +134,8 @@ FinetuneResult judge(Tuner& tuner, const Modality& modality, const FinetuneData&
     SampleReader reader(modality, *source, data.samples, options.batch_size, options.seed, 0,
                         {looks, static_cast<std::uint64_t>(round)});
     reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
-      answers.push_back(tuner.answer(batch.views.front()));
+      // Drawn views come one by one, plain ones all at once.
+      answers.push_back(tuner.answer(std::span(batch.views).first(options.views > 0 ? 1 : batch.views.size())));
       labels.push_back(data.labels(batch, index));
     });
     if (answers.empty()) throw Error("no test sample could be read", "finetune");

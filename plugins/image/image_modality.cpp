@@ -94,8 +94,8 @@ class ImageSource : public SampleSource {
  private:
   std::vector<Picture> plain_view(Subject& subject) const {
     const media::Resampler resampler =
-        media::centre_crop_resampler(subject.extent(), static_cast<int>(options_.evaluate_resize),
-                                     static_cast<int>(options_.size), options_.interpolation);
+        media::crop_resampler(subject.extent(), static_cast<int>(options_.evaluate_resize),
+                              static_cast<int>(options_.size), options_.interpolation);
     return {resampler.apply(subject.pixels(1, resampler.area()))};
   }
 
@@ -136,7 +136,7 @@ class ImageSource : public SampleSource {
     media::Resampler made = recipe.crops()
                                 ? media::Resampler(actual, scaled(box, whole, actual), {recipe.size, recipe.size},
                                                    {0, 0, recipe.size, recipe.size}, recipe.interpolation)
-                                : media::centre_crop_resampler(actual, recipe.size, recipe.size, recipe.interpolation);
+                                : media::crop_resampler(actual, recipe.size, recipe.size, recipe.interpolation);
     if (recipe.flip > 0 && rng.chance(recipe.flip)) made.mirror();
     return made;
   }

@@ -111,12 +111,14 @@ Picture Resampler::apply(const Picture& part, int left, int top) const {
 
 void Resampler::mirror() { std::reverse(across_.of.begin(), across_.of.end()); }
 
-Resampler centre_crop_resampler(Extent source, int resize, int crop, Interpolation filter) {
+Resampler crop_resampler(Extent source, int resize, int crop, Interpolation filter, double along) {
   const std::int64_t side = std::min(source.width, source.height);
   const Extent target = {static_cast<int>(std::int64_t{resize} * source.width / side),
                          static_cast<int>(std::int64_t{resize} * source.height / side)};
-  const Window window = {static_cast<int>(std::nearbyint((target.width - crop) / 2.0)),
-                         static_cast<int>(std::nearbyint((target.height - crop) / 2.0)), crop, crop};
+  const auto start = [&](int length, int other) {
+    return static_cast<int>(std::nearbyint((length - crop) * (length > other ? along : 0.5)));
+  };
+  const Window window = {start(target.width, target.height), start(target.height, target.width), crop, crop};
   const Box whole = {0, 0, static_cast<double>(source.width), static_cast<double>(source.height)};
   return {source, whole, target, window, filter};
 }
@@ -126,7 +128,7 @@ Picture resample(const Picture& source, const Box& box, Extent target, Interpola
 }
 
 Picture resize_and_centre_crop(const Picture& source, int resize, int crop, Interpolation filter) {
-  return centre_crop_resampler(source.extent(), resize, crop, filter).apply(source, 0, 0);
+  return crop_resampler(source.extent(), resize, crop, filter).apply(source, 0, 0);
 }
 
 Picture cut(const Picture& source, const Window& area) {

@@ -63,13 +63,14 @@ class Resampler {
 };
 
 /// The evaluation transform: short side to `resize` (long side truncated to whole pixels), then the central square of
-/// `crop` pixels, its offset rounded half to even, as torchvision's Resize and CenterCrop on Pillow pictures.
-Resampler centre_crop_resampler(Extent source, int resize, int crop, Interpolation filter);
+/// `crop` pixels, its offset rounded half to even, as torchvision's Resize and CenterCrop on Pillow pictures; or the
+/// square `along` the long side, from 0 at its beginning to 1 at its end.
+Resampler crop_resampler(Extent source, int resize, int crop, Interpolation filter, double along = 0.5);
 
 /// Scales `box` of `source` to `target`.
 Picture resample(const Picture& source, const Box& box, Extent target, Interpolation filter);
 
-/// centre_crop_resampler() on one picture.
+/// crop_resampler() of the middle on one picture.
 Picture resize_and_centre_crop(const Picture& source, int resize, int crop, Interpolation filter);
 
 /// The pixels of a rectangle that lies in the picture.

@@ -76,7 +76,7 @@ void ClipCropper::prepare(media::Extent extent) {
   const double width = extent.width, height = extent.height;
   if (shape_.framing == Framing::whole) share_ = {0, 0, 1, 1};
   if (shape_.framing == Framing::centre) {
-    resampler_ = media::centre_crop_resampler(extent, shape_.resize, shape_.size, shape_.interpolation);
+    resampler_ = media::crop_resampler(extent, shape_.resize, shape_.size, shape_.interpolation, shape_.along);
     return;
   }
   if (!share_) {

@@ -35,7 +35,8 @@ std::vector<std::int64_t> clip_frames(const Footage& footage, const ClipTiming& 
 /// clips for AVA; the first and the last frame fill what is missing. DataError if the video is not that long.
 std::vector<std::int64_t> frames_about(const Footage& footage, const ClipTiming& timing, double seconds);
 
-/// Which part of the frames a clip shows: the central square, the same random crop of all, or everything, squeezed.
+/// Which part of the frames a clip shows: a square of the short side, the same random crop of all, or everything,
+/// squeezed.
 enum class Framing : std::uint8_t { centre, random, whole };
 
 /// How the frames of a clip become views.
@@ -44,6 +45,7 @@ struct ClipShape {
   int resize = 224;  // short side before the central crop
   media::Interpolation interpolation = media::Interpolation::bilinear;
   Framing framing = Framing::centre;
+  double along = 0.5;  // where on the long side the square lies: 0 at its beginning, 1 at its end
   std::array<double, 2> crop_scale = {0.3, 1.0};
   std::array<double, 2> crop_ratio = {0.75, 1.35};
 };

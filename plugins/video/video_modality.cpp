@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "cairn/error.h"
@@ -65,6 +67,16 @@ class ClipInProgress {
   at::Tensor pixels_;  // uint8 [C,T,H,W]
 };
 
+/// 0 to `count` - 1, those in the middle first, so that the first view is the plainest.
+std::vector<std::int64_t> from_the_middle(std::int64_t count) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [count](std::int64_t a, std::int64_t b) {
+    return std::abs(2 * a + 1 - count) < std::abs(2 * b + 1 - count);
+  });
+  return order;
+}
+
 /// Samples of a FootageSet: clips, cropped and resized.
 class ClipSource : public SampleSource {
  public:
@@ -105,7 +117,9 @@ class ClipSource : public SampleSource {
   std::vector<at::Tensor> read_views(Footage& footage, std::optional<double> moment, const Rng& rng) const {
     std::vector<ClipInProgress> clips;
     if (purpose_ == Purpose::evaluate) {
-      clips.push_back({options_, shape_, plain_frames(footage, moment), {}, rng});
+      for (const std::int64_t part : from_the_middle(options_.evaluate_clips))
+        for (const std::int64_t place : from_the_middle(options_.evaluate_crops))
+          clips.push_back({options_, shape_at(place), plain_frames(footage, moment, part), {}, rng});
     } else {
       for (std::int64_t v = 0; v < options_.views; ++v)
         clips.push_back(random_clip(footage, moment, v, rng.fork(static_cast<std::uint64_t>(v))));
@@ -122,9 +136,18 @@ class ClipSource : public SampleSource {
     return views;
   }
 
-  std::vector<std::int64_t> plain_frames(const Footage& footage, std::optional<double> moment) const {
+  /// The shape of the crop number `place` of evaluate_crops along the long side.
+  ClipShape shape_at(std::int64_t place) const {
+    ClipShape shape = shape_;
+    const std::int64_t last = options_.evaluate_crops - 1;
+    if (last > 0) shape.along = static_cast<double>(place) / static_cast<double>(last);
+    return shape;
+  }
+
+  std::vector<std::int64_t> plain_frames(const Footage& footage, std::optional<double> moment,
+                                         std::int64_t part) const {
     if (moment) return frames_about(footage, timing_, *moment);
-    const StartRange range = start_range(footage, timing_, 0, 1);
+    const StartRange range = start_range(footage, timing_, part, options_.evaluate_clips);
     const std::int64_t start = options_.start >= 0 ? options_.start : (range.first + range.last) / 2;
     return clip_frames(footage, timing_, start, range.end);
   }
@@ -235,6 +258,12 @@ void add_clip_options(Schema<O>& s) {
   option(s, "evaluate_resize", &O::evaluate_resize,
          "short side before the centre crop when features are evaluated; 0: size (the usual 256 / 224 is explicit)")
       .range(0, 1 << 13);
+  option(s, "evaluate_clips", &O::evaluate_clips,
+         "clips of a video when features are evaluated, each from the middle of one of as many equal parts of it")
+      .range(1, 64);
+  option(s, "evaluate_crops", &O::evaluate_crops,
+         "squares of each such clip, evenly spread over the long side; cairn probe averages over clips and crops")
+      .range(1, 64);
 }
 
 /// Options of videos in files.
@@ -288,6 +317,9 @@ const KeyframesOptions& checked_keyframes(const KeyframesOptions& options) {
   if (options.evaluate_resize != 0)
     throw ConfigError("evaluate_resize", "would cut away what boxes lie in", "leave it out: whole frames are shown");
   if (options.start >= 0) throw ConfigError("start", "is what the table says", "leave it out");
+  if (options.evaluate_clips > 1 || options.evaluate_crops > 1)
+    throw ConfigError(options.evaluate_clips > 1 ? "evaluate_clips" : "evaluate_crops",
+                      "asks for views beside the one that boxes lie in", "leave it at 1");
   return options;
 }
 
@@ -423,7 +455,9 @@ TokenizerSpec VideoModality::tokenizer() const {
 
 std::vector<ViewLayout> VideoModality::views(Purpose purpose) const {
   const ViewLayout layout = {tokenizer().grid({options_.frames, options_.size, options_.size}), ViewRole::global};
-  return std::vector<ViewLayout>(purpose == Purpose::evaluate ? 1 : static_cast<std::size_t>(options_.views), layout);
+  const std::int64_t count =
+      purpose == Purpose::evaluate ? options_.evaluate_clips * options_.evaluate_crops : options_.views;
+  return std::vector<ViewLayout>(static_cast<std::size_t>(count), layout);
 }
 
 void VideoModality::prepare(Batch& batch, Purpose, Rng&) const {

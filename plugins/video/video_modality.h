@@ -38,6 +38,8 @@ struct VideoOptions : media::Colouring {
   Interpolation interpolation = Interpolation::bilinear;
   double flip = 0.5;
   std::int64_t evaluate_resize = 0;
+  std::int64_t evaluate_clips = 1;
+  std::int64_t evaluate_crops = 1;
   bool evaluate_whole = false;  // squeezes whole frames into the view instead; not for people to set
 };
 

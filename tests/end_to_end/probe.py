@@ -103,6 +103,9 @@ with folders() as name:
     for labels in ("arrow", "speed"):
         asked = probe(*films, "--labels", labels, source=base / "films")
         require(asked["test"] == 200 and len(asked["classes"]) == 2, f"{labels}: {asked}")
+    grid = probe(*films, "--set", "modality.evaluate_clips=2", "--set", "modality.evaluate_crops=1", source=base / "films")
+    plain = probe(*films, source=base / "films")
+    require(grid["views"] == 2 and plain["views"] == 1 and grid["test"] == plain["test"], f"clips of a film: {grid}")
     still = probe(*films, "--labels", "speed", "--raw", "--set", "modality.frame_step=0", source=base / "films")
     require(still["accuracy"]["value"] == 0.5, f"clips that stand still have a speed: {still}")
 print("probe: passed")

@@ -249,6 +249,9 @@ TEST_CASE("keyframes: wrong use") {
   options.evaluate_resize = 16;
   CHECK_THROWS_AS(KeyframesModality(options), ConfigError);
   options.evaluate_resize = 0;
+  options.evaluate_crops = 3;
+  CHECK_THROWS_AS(KeyframesModality(options), ConfigError);
+  options.evaluate_crops = 1;
   options.start = 3;
   CHECK_THROWS_AS(KeyframesModality(options), ConfigError);
 }

@@ -140,6 +140,36 @@ TEST_CASE("video.clips: random clips cover the video, keep their step, and repea
   REQUIRE(frames_of(load(ClipsModality(options), Purpose::evaluate).views[0]) == std::vector<int>{3, 7, 11, 11});
 }
 
+TEST_CASE("video.clips: features are evaluated on clips x crops where asked for, the middle first") {
+  TemporaryFolder folder;
+  write_frames(folder / "clip", 12);
+  auto options = small(folder.path() / "clip");
+  options.frames = 2;
+  options.evaluate_clips = 3;
+  const ClipsModality modality(options);
+  REQUIRE(modality.views(Purpose::evaluate).size() == 3);
+  REQUIRE(modality.views(Purpose::pretrain).size() == 1);
+  // Of the parts 0 to 3, 4 to 7 and 8 to 11 the second comes first; a clip spans three frames of four.
+  const Sample sample = load(modality, Purpose::evaluate);
+  REQUIRE(sample.views.size() == 3);
+  REQUIRE(frames_of(sample.views[0]) == std::vector<int>{4, 6});
+  REQUIRE(frames_of(sample.views[1]) == std::vector<int>{0, 2});
+  REQUIRE(frames_of(sample.views[2]) == std::vector<int>{8, 10});
+
+  // Three squares side by side in a picture that is three times as wide as high, each of its own red.
+  std::string wide = "P6\n48 16\n255\n";
+  for (int i = 0; i < 16 * 48; ++i) wide += std::string{static_cast<char>(i % 48 / 16 * 100), 10, 20};
+  fs::create_directories(folder / "wide");
+  for (const char* name : {"a.ppm", "b.ppm"}) write_text(folder / "wide" / name, wide);
+  options = small(folder.path() / "wide");
+  options.evaluate_clips = 2;
+  options.evaluate_crops = 3;
+  const Sample cropped = load(ClipsModality(options), Purpose::evaluate);
+  REQUIRE(cropped.views.size() == 6);
+  for (std::size_t view = 0; view < 6; ++view)
+    REQUIRE(cropped.views[view][0][0][8][8].item<int>() == std::array{100, 0, 200}[view % 3]);
+}
+
 TEST_CASE("video.clips: fps takes frames by their time stamps") {
   TemporaryFolder folder;
   write_frames(folder / "clip", 20);  // 25 a second
