@@ -23,6 +23,7 @@ ProbeData::ProbeData(const ProbeArguments& arguments, const ProbeSubject& subjec
   const EvaluateSettings& settings = subject.evaluate;
   train_ = open(Split::train, arguments.train_samples, settings.final_train_samples);
   test_ = open(Split::test, arguments.test_samples, settings.final_test_samples);
+  if (asks_boxes()) check_boxes();
   if (TimeVariants::is_kind(arguments.labels)) {
     check_time();
     variants_.emplace(arguments.labels, modality_);
@@ -34,7 +35,6 @@ ProbeData::ProbeData(const ProbeArguments& arguments, const ProbeSubject& subjec
     throw Error("the data carries no labels of two classes or more", "", "probe with labelled data: --data PATH");
   if (arguments.raw && (arguments.kind == "attentive" || arguments.kind == "finetune"))
     throw Error("raw input has no tokens and nothing to tune", "", "choose --kind linear or knn");
-  if (asks_boxes()) check_boxes();
 }
 
 std::vector<std::string> ProbeData::answers() const {

@@ -115,6 +115,7 @@ std::vector<SuiteRun> plan_suite(const Suite& suite, const std::filesystem::path
         runs.push_back(std::move(run));
       }
   std::vector<std::string> folders;
+  folders.reserve(runs.size());
   for (const SuiteRun& run : runs) folders.push_back(run.folder);
   check_unique("method", folders);
   return runs;
