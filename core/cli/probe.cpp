@@ -47,6 +47,7 @@ Interval over_samples(Task task, const std::vector<ProbeOutcome>& outcomes) {
 /// those of a probe without chance do.
 Found figure_of(Task task, const std::vector<ProbeOutcome>& outcomes) {
   std::vector<double> values;
+  values.reserve(outcomes.size());
   for (const ProbeOutcome& outcome : outcomes) values.push_back(score(task, outcome));
   if (std::set(values.begin(), values.end()).size() < 2) return {over_samples(task, outcomes), false};
   Interval mean = mean_interval(values);

@@ -101,7 +101,7 @@ std::vector<BadSample> learn(Tuner& tuner, const Modality& modality, const Finet
   const auto source = modality.open(Split::train, Purpose::pretrain);
   if (!source || data.samples.empty()) throw Error("there is no training part with samples", "finetune");
   const auto rows = static_cast<std::int64_t>(data.samples.size());
-  const double batches = static_cast<double>((rows + options.batch_size - 1) / options.batch_size);
+  const std::int64_t batches = (rows + options.batch_size - 1) / options.batch_size;
   std::vector<BadSample> bad;
   std::int64_t learnt = 0;
   double step = 0.0;
@@ -112,7 +112,7 @@ std::vector<BadSample> learn(Tuner& tuner, const Modality& modality, const Finet
       shuffled.push_back(data.samples[static_cast<std::size_t>(i)]);
     SampleReader reader(modality, *source, shuffled, options.batch_size, options.seed, 0, {Purpose::pretrain, round});
     reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
-      const double progress = step++ / (batches * static_cast<double>(options.epochs));
+      const double progress = step++ / static_cast<double>(batches * options.epochs);
       learnt += tuner.learn(batch, data.labels(batch, index), progress) ? 1 : 0;
     });
     if (learnt == 0) throw Error("no labelled training sample could be read", "finetune");

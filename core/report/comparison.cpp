@@ -204,6 +204,7 @@ Comparison rank_runs(std::string name, std::string budget, std::string measure, 
       group->second.push_back(&run);
     }
     std::vector<ComparedMethod> methods;
+    methods.reserve(groups.size());
     for (const auto& [method, members] : groups) methods.push_back(summarise(members, out.measure));
     std::stable_sort(methods.begin(), methods.end(), [](const auto& a, const auto& b) {
       return a.scores.empty() == b.scores.empty() ? a.score.value > b.score.value : b.scores.empty();
