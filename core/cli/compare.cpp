@@ -159,7 +159,7 @@ class Comparing {
     const auto batch = static_cast<double>(run.batch_size), amount = static_cast<double>(suite_.amount);
     double steps = amount / batch;
     if (suite_.budget != "samples") {
-      const ComparedRun short_run = trial(run, run.set, interrupt);
+      const ComparedRun short_run = trial(run, interrupt);
       steps = suite_.budget == "seconds" ? amount * short_run.samples_per_second / batch
                                          : 1e12 * amount / short_run.flops_per_step;
     }
@@ -167,7 +167,8 @@ class Comparing {
   }
 
   /// A short training that tells the pace and the work of a step.
-  ComparedRun trial(const SuiteRun& run, std::vector<std::string> sets, const InterruptGuard& interrupt) {
+  ComparedRun trial(const SuiteRun& run, const InterruptGuard& interrupt) {
+    std::vector<std::string> sets = run.set;
     sets.push_back(fmt::format("train.steps={}", kTrialSteps));
     for (const char* quiet : {"evaluate.every=0", "evaluate.baselines=false", "evaluate.final_train_samples=2",
                               "evaluate.final_test_samples=2", "evaluate.lidar_samples=0", "log.tensorboard=false"})

@@ -41,14 +41,7 @@ int preview(const Arguments& arguments, const Session& session) {
     for (const BadSample& sample : quarantine.take_new())
       std::cerr << fmt::format("unreadable, left out: {}: {}\n", sample.name, sample.reason);
   };
-  Load load = [&] {
-    try {
-      return loader.next();
-    } catch (const DataError&) {
-      tell_unreadable();
-      throw;
-    }
-  }();
+  Load load = next_or_tell(loader, tell_unreadable);
   tell_unreadable();
   Rng rng(experiment.seed, Stream::prepare, 0, static_cast<std::uint64_t>(arguments.step));
   data.modality->prepare(load.batch, Purpose::pretrain, rng);

@@ -36,7 +36,6 @@ constexpr std::int64_t kFrames = 8;            // of a clip beside each other
 constexpr std::int64_t kNearFrames = 3;        // the same among neighbours
 constexpr std::int64_t kPlans = 16;            // that each input is asked with
 constexpr std::int64_t kMostValues = 1 << 25;  // of all tokens, for a probe to learn from
-constexpr std::int64_t kFewestScattered = 8;   // rows that t-SNE wants
 
 std::string base64(const std::string& bytes) {
   using boost::archive::iterators::base64_from_binary;
@@ -302,7 +301,7 @@ Json rows_of_pictures(const OpenedRun& run, const Looked& seen) {
 Json scatter(const Looked& seen) {
   const auto short_number = [](double value) { return std::round(1e3 * value) / 1e3; };
   std::vector<at::Tensor> planes = {to_unit(principal_scores(seen.features, 2))};
-  if (seen.count() >= kFewestScattered) planes.push_back(to_unit(tsne(seen.features)));
+  if (seen.count() >= kFewestForTsne) planes.push_back(to_unit(tsne(seen.features)));
   Json out = Json::array();
   for (std::int64_t row = 0; row < seen.count(); ++row) {
     Json point = Json::array({seen.labels[row].item<std::int64_t>()});

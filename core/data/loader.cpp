@@ -122,4 +122,13 @@ Sample Loader::read(std::int64_t position) {
   throw DataError("no readable sample found in " + std::to_string(kReplacements) + " tries", source_.name(index));
 }
 
+Load next_or_tell(Loader& loader, const std::function<void()>& tell) {
+  try {
+    return loader.next();
+  } catch (const DataError&) {
+    tell();
+    throw;
+  }
+}
+
 }  // namespace cairn

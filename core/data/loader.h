@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -76,5 +77,9 @@ class CAIRN_API Loader {
   double waited_ = 0.0;
   std::vector<std::thread> threads_;
 };
+
+/// The next batch. Where data stop it, as where too many samples cannot be read, `tell` is called before the error goes
+/// on.
+CAIRN_API Load next_or_tell(Loader& loader, const std::function<void()>& tell);
 
 }  // namespace cairn

@@ -10,7 +10,6 @@
 namespace cairn {
 namespace {
 
-constexpr std::int64_t kFewest = 8;
 constexpr double kMostPerplexity = 30.0;
 constexpr double kSmall = 1e-12;
 constexpr std::int64_t kBisections = 50;
@@ -59,7 +58,7 @@ at::Tensor principal_scores(const at::Tensor& rows, std::int64_t count) {
 
 at::Tensor tsne(const at::Tensor& rows) {
   const std::int64_t count = rows.size(0);
-  if (count < kFewest) throw Error("t-SNE wants at least eight rows", "t-SNE");
+  if (count < kFewestForTsne) throw Error("t-SNE wants at least eight rows", "t-SNE");
   const at::Tensor x = rows.to(at::kDouble);
   const at::Tensor p = affinities(squared_distances(x), std::min(kMostPerplexity, static_cast<double>(count) / 4.0));
   const at::Tensor attraction = (p + p.t()) / (2.0 * static_cast<double>(count));

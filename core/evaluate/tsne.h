@@ -12,9 +12,11 @@ namespace cairn {
 /// points where its largest part is positive.
 CAIRN_API at::Tensor principal_scores(const at::Tensor& rows, std::int64_t count);
 
+inline constexpr std::int64_t kFewestForTsne = 8;  // rows
+
 /// Rows [N,D] on a plane, float64 [N,2], by exact t-SNE (van der Maaten and Hinton 2008): near rows stay near. Of
 /// perplexity min(30, N/4), begun at the two principal directions, so that the same rows give the same plane. The work
-/// grows with N²: for some hundred rows. Error with fewer than 8 rows.
+/// grows with N²: for some hundred rows. Error with fewer than kFewestForTsne rows.
 CAIRN_API at::Tensor tsne(const at::Tensor& rows);
 
 }  // namespace cairn

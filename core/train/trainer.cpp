@@ -163,15 +163,6 @@ void Trainer::tell_unreadable(Watcher& watcher) {
   for (const BadSample& sample : quarantine_.take_new()) watcher.unreadable(sample);
 }
 
-Load Trainer::next_load(Loader& loader, Watcher& watcher) {
-  try {
-    return loader.next();
-  } catch (const DataError&) {
-    tell_unreadable(watcher);  // the files that were too many
-    throw;
-  }
-}
-
 Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watcher& watcher) {
   const std::int64_t parts = experiment_.train.accumulate;
   std::optional<FlopCounter> counter;
@@ -181,7 +172,7 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watche
   for (std::int64_t part = 0; part < parts; ++part) {
     const auto number = static_cast<std::uint64_t>(progress.step * parts + part);
     at::manual_seed(Rng(experiment_.seed, Stream::model, 0, number).bits64());
-    Load load = next_load(loader, watcher);
+    Load load = next_or_tell(loader, [&] { tell_unreadable(watcher); });
     to_device(load, device_);
     Rng rng(experiment_.seed, Stream::prepare, 0, number);
     call_plugin(parts_.modality_type, [&] { parts_.modality->prepare(load.batch, Purpose::pretrain, rng); });

@@ -88,8 +88,6 @@ class CAIRN_API Trainer {
 
   void set_modes();
   Learned learn(Loader& loader, const Progress& progress, Watcher& watcher);
-  /// The next batch; where too many samples cannot be read, they are told before the error goes on.
-  Load next_load(Loader& loader, Watcher& watcher);
   void tell_unreadable(Watcher& watcher);
   /// Forward and backward pass of a part of the batch.
   Pass pass_of(const Batch& batch, const Plan& plan, const Progress& progress);
