@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
+#include "bench/step_trace.h"
 #include "train/trainer.h"
 
 namespace cairn {
@@ -16,17 +18,26 @@ namespace {
 // Of the matrices whose product shows what the device can do.
 constexpr std::int64_t kPeakSide = 2048, kPeakSideOfGpu = 8192;
 constexpr int kPeakRepeats = 7;
+constexpr std::int64_t kTracedSteps = 2;  // after the measured ones
 
-/// Takes the time of every step.
+/// Takes the time of every step, and a trace of the last ones where it is asked for.
 class StepTimer : public Watcher {
  public:
-  explicit StepTimer(at::Device device) : device_(device) {}
+  explicit StepTimer(const StepBenchOptions& options) : options_(options) {
+    if (!options.trace.empty()) trace_.emplace(options.device, options.trace);
+  }
 
-  void stepped(std::int64_t, double loader_wait) override {
-    synchronize(device_);
+  void stepped(std::int64_t step, double loader_wait) override {
+    synchronize(options_.device);
+    const std::int64_t measured = options_.warm_up + options_.steps;
+    if (step > measured) {
+      if (step == measured + kTracedSteps) trace_->save();
+      return;
+    }
     walls_.push_back(watch_.wall_seconds());
     processors_.push_back(watch_.processor_seconds());
     waits_.push_back(loader_wait);
+    if (step == measured && trace_) trace_->start();
     watch_ = Stopwatch();
   }
   void logged(const StepRecord&) override {}
@@ -35,10 +46,10 @@ class StepTimer : public Watcher {
   std::optional<double> evaluate(std::int64_t) override { return std::nullopt; }
   void saved(std::int64_t, const std::filesystem::path&) override {}
 
-  void fill(StepBench& bench, std::int64_t warm_up) const {
+  void fill(StepBench& bench) const {
     std::vector<double> steps, processors;
     double wall = 0, wait = 0;
-    for (auto i = static_cast<std::size_t>(warm_up); i < walls_.size(); ++i) {
+    for (auto i = static_cast<std::size_t>(options_.warm_up); i < walls_.size(); ++i) {
       steps.push_back(1e3 * (walls_[i] - waits_[i]));
       processors.push_back(1e3 * processors_[i]);
       wall += walls_[i];
@@ -51,7 +62,8 @@ class StepTimer : public Watcher {
   }
 
  private:
-  at::Device device_;
+  StepBenchOptions options_;
+  std::optional<StepTrace> trace_;
   Stopwatch watch_;
   std::vector<double> walls_, processors_, waits_;  // seconds of each step
 };
@@ -98,18 +110,18 @@ double StepBench::utilisation() const { return flops_per_step / (step_ms.median 
 
 StepBench bench_step(const Experiment& experiment, Composition& parts, const StepBenchOptions& options) {
   Experiment bare = experiment;
-  bare.train.steps = options.warm_up + options.steps;
+  bare.train.steps = options.warm_up + options.steps + (options.trace.empty() ? 0 : kTracedSteps);
   bare.train.stop_at = 0;
   bare.evaluate.every = bare.checkpoint.every = 0;
   bare.log.every = bare.train.steps;
   const ScratchFolder folder;
   StepBench bench;
-  StepTimer timer(options.device);
+  StepTimer timer(options);
   Trainer trainer(bare, parts, folder.path(), options.device);
   trainer.count_flops_of(std::max<std::int64_t>(1, options.warm_up));
   bench.flops_per_step = trainer.run(timer).flops_per_step;
   bench.samples_per_step = bare.train.batch_size;
-  timer.fill(bench, options.warm_up);
+  timer.fill(bench);
   bench.peak_flops = peak_flops(options.device, bare.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat);
   return bench;
 }

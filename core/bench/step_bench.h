@@ -3,6 +3,7 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <filesystem>
 
 #include "bench/measure.h"
 #include "cairn/export.h"
@@ -15,6 +16,7 @@ struct StepBenchOptions {
   std::int64_t steps = 10;
   std::int64_t warm_up = 3;
   at::Device device = at::kCPU;
+  std::filesystem::path trace;  // where two further steps are recorded; empty: nowhere
 };
 
 /// What the training loop does on an experiment, without probes and logs between the steps.

@@ -144,6 +144,7 @@ struct StepArguments {
   std::int64_t steps = 10;
   std::int64_t warm_up = 3;
   std::string device = "auto";
+  std::string trace;
   bool json = false;
 };
 
@@ -153,7 +154,7 @@ int bench_step_command(const StepArguments& arguments, const Session& session) {
   use_threads(experiment.train.threads);
   const std::unique_ptr<Composition> parts = compose(experiment, plugins);
   const at::Device device = choose_device(arguments.device);
-  const StepBench bench = bench_step(experiment, *parts, {arguments.steps, arguments.warm_up, device});
+  const StepBench bench = bench_step(experiment, *parts, {arguments.steps, arguments.warm_up, device, arguments.trace});
   const double rate = 1e3 * static_cast<double>(bench.samples_per_step) / bench.step_ms.median;
   const std::int64_t memory = peak_device_memory(device).value_or(peak_memory());
   if (!arguments.json) {
@@ -221,6 +222,7 @@ void add_step(CLI::App& bench, Session& session) {
   command->add_option("--warm-up", arguments->warm_up, "steps before these")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
+  command->add_option("--trace", arguments->trace, "file for a trace of two further steps, which Perfetto shows");
   add_device_and_json(*command, arguments->device, arguments->json);
   command->callback(
       [arguments, &session] { session.action = [=, &session] { return bench_step_command(*arguments, session); }; });

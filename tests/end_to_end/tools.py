@@ -41,7 +41,7 @@ def optimizer():
     run("bench", "optimizer", "--width", 0, code=2)
 
 
-def step():
+def step(folder):
     words = ("bench", "step", TINY, "--steps", 2, "--warm-up", 1, "--device", "cpu")
     found = json.loads(run(*words, "--json"))
     rate = 1e3 * found["batch_size"] / found["step_ms"]["median"]
@@ -51,6 +51,11 @@ def step():
     require(0 <= found["wait_share"] < 1 and found["first_step_seconds"] > 0, f"waits are measured: {found}")
     require_in("that a matrix product reaches", run(*words))
     run("bench", "step", code=2)
+    trace = folder / "trace.json"
+    run(*words, "--trace", trace)
+    names = {event.get("name") for event in json.loads(trace.read_text())["traceEvents"]}
+    require({"aten::linear", "aten::scaled_dot_product_attention"} <= names, "the trace holds the operators of a step")
+    require_in("cannot write the trace", run(*words, "--trace", folder / "missing" / "trace.json", code=1))
     run("bench", code=2)
 
 
@@ -58,4 +63,4 @@ with folders() as scratch:
     previews(pathlib.Path(scratch) / "pictures")
     loader()
     optimizer()
-    step()
+    step(pathlib.Path(scratch))
