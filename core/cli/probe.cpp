@@ -183,18 +183,28 @@ void add_probe(CLI::App& app, Session& session) {
           "boxes: several of each box that samples carry (frame mAP)")
       ->check(CLI::IsMember(tasks))
       ->type_name("classes|multi-label|values|boxes");
-  command
-      ->add_option(
-          "--views", arguments->views,
-          "test on the mean answer to this many views of a sample (crops, clips), drawn as for training, in place of "
-          "the plain ones (modality.evaluate_clips x evaluate_crops of a video)")
-      ->check(CLI::Range(1, 256));
-  command
-      ->add_option("--low-shot", arguments->low_shot,
-                   "learn from this many samples a class (1 or more), or this share of each class (less than 1); of "
-                   "labels that are not classes in all")
-      ->check(above_zero())
-      ->check(whole_or_share());
+  CLI::Option* views = command
+                           ->add_option("--views", arguments->views,
+                                        "test on the mean answer to this many views of a sample (crops, clips), drawn "
+                                        "as for training, in place of "
+                                        "the plain ones (modality.evaluate_clips x evaluate_crops of a video)")
+                           ->check(CLI::Range(1, 256));
+  CLI::Option* low_shot =
+      command
+          ->add_option(
+              "--low-shot", arguments->low_shot,
+              "learn from this many samples a class (1 or more), or this share of each class (less than 1); of "
+              "labels that are not classes in all")
+          ->check(above_zero())
+          ->check(whole_or_share());
+  CLI::Option* folds =
+      command
+          ->add_option(
+              "--folds", arguments->folds,
+              "cross-validate: training and test part together, each of so many folds tested by a head that learnt "
+              "from the others; for small sets, as every sample counts")
+          ->check(CLI::Range(2, 1000));
+  for (CLI::Option* other : {low_shot, views}) folds->excludes(other);
   command->add_option("--seeds", arguments->seeds, "repeat with this many seeds")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -232,6 +242,8 @@ void add_probe(CLI::App& app, Session& session) {
   command->add_flag("--raw", arguments->raw, "probe the input itself instead of features: a floor");
   command->add_flag("--json", arguments->json, "print facts as JSON");
   command->callback([arguments, command, &session] {
+    if (arguments->folds > 0 && (arguments->kind == "finetune" || arguments->task == Task::boxes))
+      throw CLI::ValidationError("--folds", "cross-validates heads on frozen features of samples only");
     tell_idle_options(*command, arguments->kind);
     session.action = [=, &session] { return probe(*arguments, session); };
   });

@@ -20,6 +20,7 @@ struct ProbeArguments {
   std::int64_t views = 0;
   std::string recipe = "cairn";
   double low_shot = 0.0;
+  std::int64_t folds = 0;
   std::int64_t seeds = 1;
   std::int64_t train_samples = 0, test_samples = 0;
   std::int64_t neighbours = 0;

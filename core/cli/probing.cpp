@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "cairn/error.h"
+#include "cli/folds.h"
 #include "evaluate/embedding.h"
 #include "evaluate/finetune.h"
 #include "evaluate/knn.h"
@@ -26,6 +28,7 @@ ProbeOutcome Probing::run(std::uint64_t seed) {
     features_train_ = data_.train_features(tokens);
     features_test_ = data_.test_features(tokens);
   }
+  if (arguments_.folds > 0) return cross_validate(seed);
   const Features train =
       arguments_.low_shot > 0.0 ? low_shot(features_train_, arguments_.low_shot, seed) : features_train_;
   ProbeOutcome outcome;
@@ -33,6 +36,29 @@ ProbeOutcome Probing::run(std::uint64_t seed) {
   outcome.boxes = data_.boxes();
   outcome.facts = {{"train", train.size()}, {"width", data_.width()}};
   outcome.answers = mean_answer(learn(train, seed, outcome.facts), features_test_);
+  return outcome;
+}
+
+ProbeOutcome Probing::cross_validate(std::uint64_t seed) const {
+  if (features_test_.size() > 1)
+    throw ConfigError("--folds", "cross-validation looks at one view of a sample, and there are several",
+                      "leave out --views, modality.evaluate_clips and modality.evaluate_crops");
+  const Features all = join(features_train_, features_test_.front());
+  const std::vector<std::int64_t> fold_of = draw_folds(all, arguments_.folds, seed);
+  ProbeOutcome outcome;
+  outcome.truth = all.y;
+  outcome.facts = {{"folds", arguments_.folds}, {"width", data_.width()}};
+  std::vector<at::Tensor> answers, order;
+  for (std::int64_t fold = 0; fold < arguments_.folds; ++fold) {
+    std::vector<std::int64_t> kept, others;
+    for (std::size_t row = 0; row < fold_of.size(); ++row)
+      (fold_of[row] == fold ? kept : others).push_back(static_cast<std::int64_t>(row));
+    if (kept.empty()) throw ConfigError("--folds", "there are fewer samples than folds", "ask for fewer folds");
+    const Answer answer = learn(select_rows(all, others), seed, outcome.facts);
+    answers.push_back(answer(select_rows(all, kept).x));
+    order.push_back(at::tensor(kept, at::kLong));
+  }
+  outcome.answers = at::cat(answers).index_select(0, at::cat(order).argsort());
   return outcome;
 }
 

@@ -24,9 +24,12 @@ class Probing {
       : arguments_(arguments), subject_(subject), device_(device), data_(arguments, subject, device) {}
 
   const ProbeData& data() const { return data_; }
+  /// ConfigError where what was asked for cannot be cross-validated.
   ProbeOutcome run(std::uint64_t seed);
 
  private:
+  /// Every sample of both parts is asked about, by heads that learnt from the other folds.
+  ProbeOutcome cross_validate(std::uint64_t seed) const;
   /// The trained head, and in `facts` what it chose.
   Answer learn(const Features& train, std::uint64_t seed, nlohmann::ordered_json& facts) const;
   AttentiveProbeOptions attentive(std::uint64_t seed) const;

@@ -27,6 +27,8 @@ with folders() as name:
     require(older["checkpoint"] == str(checkpoints[0]), "another checkpoint was probed")
     few = probe("--kind", "linear", "--low-shot", 2, "--seeds", 3)
     require(len(few["seeds"]) == 3 and few["seeds"][0]["train"] <= 16, f"low-shot: {few}")
+    folded = probe("--kind", "linear", "--folds", 4)
+    require(folded["test"] == 80, f"not every sample was tested: {folded}")
     attentive = probe("--kind", "attentive", "--epochs", 2, "--blocks", 1, "--lr", 1e-3, "--weight-decay", 0.01)
     require(0.0 <= attentive["accuracy"]["value"] <= 1.0 and attentive["seeds"][0]["lr"] == 1e-3, f"{attentive}")
     tuned = probe("--kind", "finetune", "--epochs", 2)
@@ -85,6 +87,9 @@ with folders() as name:
 
     require_in("finetune", run("probe", base / "run", "--kind", "magic", code=2))
     require_in("boxes,classes,multi-label,values", run("probe", base / "run", "--task", "banana", code=2))
+    require_in("excludes", run("probe", base / "run", "--folds", 3, "--views", 2, code=2))
+    require_in("frozen features", run("probe", base / "run", "--folds", 3, "--kind", "finetune", code=2))
+    require_in("fewer samples than folds", run("probe", base / "run", "--folds", 99, code=2))
     require_in("0 is not a number above 0", run("probe", base / "run", "--low-shot", 0, code=2))
     require_in("--epochs does nothing with --kind knn", run("probe", base / "run", "--kind", "knn", "--epochs", 3))
     alike = probe("--kind", "knn", "--seeds", 3)
