@@ -24,6 +24,10 @@ class Frame {
   virtual media::Extent extent() const = 0;
   /// The pixels of a rectangle that lies in the frame.
   virtual media::Picture part(const media::Window& area) const = 0;
+  /// The same frame, for as long as it is wanted.
+  virtual std::unique_ptr<Frame> keep() const = 0;
+  /// Of memory.
+  virtual std::size_t bytes() const = 0;
 };
 
 /// A frame in memory.
@@ -33,6 +37,8 @@ class PictureFrame : public Frame {
 
   media::Extent extent() const override { return picture_.extent(); }
   media::Picture part(const media::Window& area) const override { return media::cut(picture_, area); }
+  std::unique_ptr<Frame> keep() const override { return std::make_unique<PictureFrame>(picture_); }
+  std::size_t bytes() const override { return picture_.rgb.size(); }
 
  private:
   media::Picture picture_;

@@ -89,16 +89,24 @@ void IndexCache::store(std::int64_t sample, std::shared_ptr<const VideoIndex> in
   }
 }
 
-FileFootage::FileFootage(FileSet files, const ReadLimits& limits)
-    : files_(std::move(files)), limits_(limits), cache_(kIndexBytes) {}
+FileFootage::FileFootage(FileSet files, const ReadLimits& limits, std::size_t cache_bytes)
+    : files_(std::move(files)), limits_(limits), indices_(kIndexBytes), frames_(cache_bytes) {}
 
 std::unique_ptr<Footage> FileFootage::open(std::int64_t index) const {
+  std::shared_ptr<const HeldVideo> held = frames_.find(index);
+  // By another opening of the file, whose time limit is its own.
+  if (!held && frames_.wants(index)) held = frames_.hold(index, *open_file(index));
+  if (held) return std::make_unique<HeldFootage>(std::move(held));
+  return open_file(index);
+}
+
+std::unique_ptr<Footage> FileFootage::open_file(std::int64_t index) const {
   const fs::path path = files_.path(index);
   std::error_code error;
   if (video_files().is_frame(path) || fs::is_directory(path, error)) return std::make_unique<PictureFootage>(path);
-  const std::shared_ptr<const VideoIndex> known = cache_.find(index);
+  const std::shared_ptr<const VideoIndex> known = indices_.find(index);
   auto file = std::make_unique<VideoFile>(path, limits_, known);
-  if (!known) cache_.store(index, file->index());
+  if (!known) indices_.store(index, file->index());
   return file;
 }
 

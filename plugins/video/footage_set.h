@@ -10,6 +10,7 @@
 
 #include "cairn/file_set.h"
 #include "footage.h"
+#include "frame_cache.h"
 #include "video_file.h"
 
 namespace cairn::video {
@@ -35,7 +36,8 @@ class IndexCache {
 /// Videos, pictures and folders of frames by path.
 class FileFootage : public FootageSet {
  public:
-  FileFootage(FileSet files, const ReadLimits& limits);
+  /// Decoded frames take up to `cache_bytes`.
+  FileFootage(FileSet files, const ReadLimits& limits, std::size_t cache_bytes);
 
   std::int64_t size() const override { return files_.size(); }
   std::int64_t label(std::int64_t index) const override { return files_.label(index); }
@@ -44,9 +46,12 @@ class FileFootage : public FootageSet {
   std::vector<std::string> classes() const override { return files_.classes(); }
 
  private:
+  std::unique_ptr<Footage> open_file(std::int64_t index) const;
+
   FileSet files_;
   ReadLimits limits_;
-  mutable IndexCache cache_;
+  mutable IndexCache indices_;
+  mutable FrameCache frames_;
 };
 
 /// Several sets as one, each with its share: sample i of the whole belongs to a set by weight, and every sample of

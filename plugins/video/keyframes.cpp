@@ -66,7 +66,7 @@ KeyframePart read_part(const KeyframeTables& tables, Split split) {
 }
 
 KeyframeFootage::KeyframeFootage(const KeyframePart& part, const fs::path& folder, double first_second,
-                                 const ReadLimits& limits)
+                                 const ReadLimits& limits, std::size_t cache_bytes)
     : folder_(folder), first_second_(first_second) {
   for (const auto& [id, name] : part.names) {
     columns_[id] = static_cast<std::int64_t>(classes_.size());
@@ -88,7 +88,7 @@ KeyframeFootage::KeyframeFootage(const KeyframePart& part, const fs::path& folde
     throw DataError(fmt::format("holds none of the {} videos of the table; the first is '{}'", numbers.size(),
                                 numbers.begin()->first),
                     folder.string(), "let modality.videos name their folder, and files be named after their ids");
-  files_ = std::make_unique<FileFootage>(std::move(files), limits);
+  files_ = std::make_unique<FileFootage>(std::move(files), limits, cache_bytes);
 }
 
 std::string KeyframeFootage::name(std::int64_t index) const {

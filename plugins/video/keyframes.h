@@ -35,7 +35,7 @@ class KeyframeFootage : public FootageSet {
   /// Videos are files below `folder`, or folders of frames in it, found by their names without endings; they begin
   /// `first_second` seconds into their films. DataError if not one of them is there.
   KeyframeFootage(const KeyframePart& part, const std::filesystem::path& folder, double first_second,
-                  const ReadLimits& limits);
+                  const ReadLimits& limits, std::size_t cache_bytes);
 
   std::int64_t size() const override { return static_cast<std::int64_t>(samples_.size()); }
   std::int64_t label(std::int64_t) const override { return -1; }

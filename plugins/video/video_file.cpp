@@ -7,6 +7,7 @@ extern "C" {
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,25 +53,38 @@ int orientation_of(const AVStream& stream) {
   return 1;
 }
 
+/// A reference to the pixels of a decoded frame, which are neither copied nor changed.
+media::FramePtr share(const AVFrame& frame) {
+  media::FramePtr shared(av_frame_clone(&frame));
+  if (!shared) throw std::bad_alloc();
+  return shared;
+}
+
 /// A decoded frame, turned upright.
 class DecodedFrame : public Frame {
  public:
   DecodedFrame(const AVFrame& frame, int orientation, const std::string& name)
-      : frame_(frame), orientation_(orientation), name_(name) {}
+      : frame_(share(frame)), orientation_(orientation), name_(name) {}
 
   Extent extent() const override {
-    return orientation_ >= 5 ? Extent{frame_.height, frame_.width} : Extent{frame_.width, frame_.height};
+    return orientation_ >= 5 ? Extent{frame_->height, frame_->width} : Extent{frame_->width, frame_->height};
   }
   Picture part(const Window& area) const override {
-    if (orientation_ == 1) return to_rgb(frame_, area, name_);
-    const Picture whole = media::turn(to_rgb(frame_, {0, 0, frame_.width, frame_.height}, name_), orientation_);
+    if (orientation_ == 1) return to_rgb(*frame_, area, name_);
+    const Picture whole = media::turn(to_rgb(*frame_, {0, 0, frame_->width, frame_->height}, name_), orientation_);
     return media::cut(whole, area);
+  }
+  std::unique_ptr<Frame> keep() const override { return std::make_unique<DecodedFrame>(*frame_, orientation_, name_); }
+  std::size_t bytes() const override {
+    std::size_t sum = 0;
+    for (const AVBufferRef* buffer : frame_->buf) sum += buffer != nullptr ? buffer->size : 0;
+    return sum;
   }
 
  private:
-  const AVFrame& frame_;
+  media::FramePtr frame_;
   int orientation_;
-  const std::string& name_;
+  std::string name_;
 };
 
 bool is_one_of(const char* names, std::initializer_list<std::string_view> wanted) {

@@ -276,6 +276,9 @@ void add_file_options(Schema<O>& s) {
       .range(0.001, 86400);
   option(s, "decoder_threads", &O::decoder_threads, "threads of each decoder; loader workers run side by side already")
       .range(1, 64);
+  option(s, "decode_cache_mb", &O::decode_cache_mb,
+         "MiB of decoded frames kept in memory; small sets that fit are decoded once instead of once a clip")
+      .range(0, 1 << 22);
   add_clip_options(s);
 }
 
@@ -283,8 +286,14 @@ ReadLimits limits_of(const FileOptions& options) {
   return {options.time_limit, static_cast<int>(options.decoder_threads)};
 }
 
-std::unique_ptr<FootageSet> footage_of(std::unique_ptr<FileSet> files, const ReadLimits& limits) {
-  return files ? std::make_unique<FileFootage>(std::move(*files), limits) : nullptr;
+std::size_t cache_bytes(const FileOptions& options, Purpose purpose) {
+  // Features are evaluated on each video once.
+  return purpose == Purpose::pretrain ? static_cast<std::size_t>(options.decode_cache_mb) << 20 : 0;
+}
+
+std::unique_ptr<FootageSet> footage_of(std::unique_ptr<FileSet> files, const ReadLimits& limits,
+                                       std::size_t cache = 0) {
+  return files ? std::make_unique<FileFootage>(std::move(*files), limits, cache) : nullptr;
 }
 
 std::unique_ptr<FootageSet> open_mix(const ListOptions& options, Split split, Purpose purpose) {
@@ -299,18 +308,19 @@ std::unique_ptr<FootageSet> open_mix(const ListOptions& options, Split split, Pu
     // Features are evaluated on each sample once.
     const bool weighted = !options.weights.empty() && purpose == Purpose::pretrain && lists.size() == paths.size();
     weights.push_back(weighted ? options.weights[i] : size);
-    sets.push_back(footage_of(std::move(lists[i]), limits_of(options)));
+    sets.push_back(footage_of(std::move(lists[i]), limits_of(options), cache_bytes(options, purpose)));
   }
   if (sets.empty()) return nullptr;
   if (sets.size() == 1) return std::move(sets.front());
   return std::make_unique<MixedFootage>(std::move(sets), weights);
 }
 
-std::unique_ptr<FootageSet> open_keyframes(const KeyframesOptions& options, Split split) {
+std::unique_ptr<FootageSet> open_keyframes(const KeyframesOptions& options, Split split, Purpose purpose) {
   const KeyframePart part =
       read_part({options.path, options.test_path, options.test_share, options.excluded, options.actions}, split);
   if (part.keyframes.empty()) return nullptr;
-  return std::make_unique<KeyframeFootage>(part, options.videos, options.first_second, limits_of(options));
+  return std::make_unique<KeyframeFootage>(part, options.videos, options.first_second, limits_of(options),
+                                           cache_bytes(options, purpose));
 }
 
 const KeyframesOptions& checked_keyframes(const KeyframesOptions& options) {
@@ -469,9 +479,9 @@ at::Tensor VideoModality::display(const View& view) const {
 }
 
 ClipsModality::ClipsModality(const ClipsOptions& options)
-    : VideoModality(options, [path = options.path, share = options.test_share, limits = limits_of(options)](Split split,
-                                                                                                            Purpose) {
-        return footage_of(open_folder(video_files(), path, split, share), limits);
+    : VideoModality(options, [options](Split split, Purpose purpose) {
+        return footage_of(open_folder(video_files(), options.path, split, options.test_share), limits_of(options),
+                          cache_bytes(options, purpose));
       }) {}
 
 ListModality::ListModality(const ListOptions& options)
@@ -485,7 +495,7 @@ ListModality::ListModality(const ListOptions& options)
 
 KeyframesModality::KeyframesModality(const KeyframesOptions& options)
     : VideoModality(whole_frames(checked_keyframes(options)),
-                    [options](Split split, Purpose) { return open_keyframes(options, split); }) {}
+                    [options](Split split, Purpose purpose) { return open_keyframes(options, split, purpose); }) {}
 
 Batch KeyframesModality::collate(const std::vector<Sample>& samples, Purpose purpose) const {
   std::int64_t most = 0;

@@ -48,6 +48,7 @@ struct FileOptions : VideoOptions {
   double test_share = 0.2;
   double time_limit = 60;
   std::int64_t decoder_threads = 1;
+  std::int64_t decode_cache_mb = 0;
 };
 
 struct ClipsOptions : FileOptions {
