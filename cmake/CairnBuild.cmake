@@ -16,7 +16,7 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 
 # A precompiled header is rejected when -fPIC and -fPIE mix, so programs are compiled -fPIC too.
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
-add_compile_options(-fPIC)
+add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fPIC>)
 
 # A clean build reads LibTorch's headers once for several sources instead of once for each.
 option(CAIRN_UNITY "Compile several sources at a time: a clean build in less time, a changed file in more" OFF)
@@ -38,9 +38,18 @@ endif()
 
 find_package(CUDAToolkit QUIET)
 option(CAIRN_CUDA "Build for CUDA devices too" ${CUDAToolkit_FOUND})
+if(CAIRN_CUDA)
+  # Machine code for A100, H100 and B200; other GPUs that LibTorch knows compile the oldest one's PTX at first use.
+  set(CMAKE_CUDA_ARCHITECTURES 75-virtual 80-real 90-real 100-real CACHE STRING "GPUs to compile for")
+  set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE} CACHE FILEPATH "")
+  set(CMAKE_CUDA_EXTENSIONS OFF)
+  set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
+  enable_language(CUDA)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # which CMake 3.25 does not know yet
+endif()
 option(CAIRN_SANITIZE "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 if(CAIRN_SANITIZE)
-  add_compile_options(-fsanitize=address,undefined -fno-omit-frame-pointer -g1)
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined;-fno-omit-frame-pointer;-g1>")
   add_link_options(-fsanitize=address,undefined)
 endif()
 
@@ -50,7 +59,8 @@ find_package(Boost 1.74 REQUIRED)
 
 add_library(cairn_warnings INTERFACE)
 target_compile_options(cairn_warnings INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers -Winvalid-pch>)
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers -Winvalid-pch>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror>)
 
 # One precompiled header for every file that sees tensors: target_precompile_headers(x REUSE_FROM cairn_pch).
 file(WRITE ${CMAKE_BINARY_DIR}/pch/pch.cpp "")

@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <vector>
 
+#include "kernels/adamw_device.h"
 #include "kernels/adamw_range.h"
 #include "kernels/split_work.h"
 
@@ -33,18 +33,6 @@ AdamwRange range_of(const AdamwState& state) {
           data(state.second), data(state.teacher),   state.values.numel()};
 }
 
-/// The same by PyTorch's kernels, one after the other and with nothing read back, for devices without one of ours.
-void by_passes(const AdamwState& state, const AdamwRates& rates, const at::Tensor& scale) {
-  std::vector<at::Tensor> values = {state.values}, gradients = {state.gradients}, first = {state.first};
-  std::vector<at::Tensor> second = {state.second}, highest;
-  std::vector<at::Tensor> steps = {at::full({}, static_cast<double>(rates.step), state.values.options())};
-  const at::Tensor finite = scale.isfinite().to(at::kFloat), inverse = scale.reciprocal();
-  at::_fused_adamw_(values, gradients, first, second, highest, steps, rates.lr, rates.betas[0], rates.betas[1],
-                    rates.decay, rates.epsilon, /*amsgrad=*/false, /*maximize=*/false, inverse, 1 - finite);
-  state.gradients.zero_();
-  if (state.teacher.defined()) state.teacher.lerp_(state.values, finite * (1 - rates.momentum));
-}
-
 }  // namespace
 
 AdamwState AdamwState::narrow(std::int64_t begin, std::int64_t end) const {
@@ -53,9 +41,12 @@ AdamwState AdamwState::narrow(std::int64_t begin, std::int64_t end) const {
 }
 
 void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& scale) {
-  if (!state.values.is_cpu()) return by_passes(state, rates, scale);
   AdamwFactors factors = factors_of(rates);
   const AdamwRange range = range_of(state);
+  if (!state.values.is_cpu()) {
+    const c10::DeviceGuard guard(state.values.device());
+    return adamw_on_device(range, factors, scale.to(state.values.options()).const_data_ptr<float>());
+  }
   factors.gradient_scale = scale.item<float>();
   if (!std::isfinite(factors.gradient_scale)) {
     state.gradients.zero_();

@@ -28,9 +28,9 @@ struct AdamwRates {
 };
 
 /// AdamW (Loshchilov and Hutter 2019, algorithm 2), the teacher's moving average and the zeroed gradient in one pass
-/// over memory: 40 bytes a parameter, 28 without a teacher; on a GPU LibTorch's kernels in three. The gradient is
-/// multiplied by `scale`, a scalar on the same device, first; where that is not finite nothing changes but the
-/// gradient, which is zeroed.
+/// over memory: 40 bytes a parameter, 28 without a teacher. A GPU gives the values of a CPU, on its current stream and
+/// with nothing read back. The gradient is multiplied by `scale`, a scalar on the same device, first; where that is not
+/// finite nothing changes but the gradient, which is zeroed.
 CAIRN_API void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& scale);
 
 }  // namespace cairn::kernels

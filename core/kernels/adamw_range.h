@@ -21,7 +21,7 @@ struct AdamwRange {
 
 /// The numbers of one update, worked out in float64.
 struct AdamwFactors {
-  float gradient_scale = 1;  // clipping
+  float gradient_scale = 1;  // clipping; on a GPU it is read there
   float keep = 1;            // 1 - lr * decay
   float first_weight = 0;    // 1 - beta1
   float second_keep = 1;     // beta2

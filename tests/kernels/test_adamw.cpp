@@ -1,8 +1,10 @@
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "kernels/adamw.h"
 
@@ -13,6 +15,7 @@ using cairn::kernels::AdamwState;
 namespace {
 
 constexpr std::int64_t kSize = 40'003;  // several threads' worth, and no multiple of a vector
+constexpr std::int64_t kRoom = 8;       // values around an array
 
 AdamwState random_state(at::Device device, bool with_teacher) {
   at::manual_seed(3);
@@ -42,6 +45,30 @@ void plainly(AdamwState& s, const AdamwRates& rates, double scale) {
   s.values.sub_(rates.lr / (1 - std::pow(rates.betas[0], t)) * s.first / root);
   s.gradients.zero_();
   if (s.teacher.defined()) s.teacher.lerp_(s.values, 1 - rates.momentum);
+}
+
+/// All arrays of a state, a row each, with values around them: [5, R], R a multiple of 4. Among the random numbers are
+/// gradients and moments of zero, subnormal ones and such whose square is infinite.
+at::Tensor random_block(std::int64_t size) {
+  at::manual_seed(4);
+  const std::int64_t row = (size + kRoom + 3) / 4 * 4;
+  const at::Tensor block = at::randn({5, row}) * at::tensor({2e-2F, 1e-3F, 1e-3F, 1e-3F, 2e-2F}).unsqueeze(1);
+  block[3].square_();
+  block.slice(1, 0, row, 7).slice(0, 1, 4).zero_();
+  block[1].slice(0, 1, row, 7).mul_(1e-36);
+  block[1].slice(0, 2, row, 7).mul_(1e25);
+  return block;
+}
+
+/// Where arrays start in the rows of such a block: the first at value `shift`, each other `step` further into its own.
+struct Alignment {
+  std::int64_t shift = 0, step = 0;
+};
+
+/// The arrays of such a block; every other length has no teacher.
+AdamwState state_in(const at::Tensor& block, std::int64_t size, Alignment alignment) {
+  const auto array = [&](std::int64_t i) { return block[i].narrow(0, alignment.shift + i * alignment.step, size); };
+  return {array(0), array(1), array(2), array(3), size % 2 == 0 ? at::Tensor() : array(4)};
 }
 
 void check_close(const at::Tensor& got, const at::Tensor& expected, double tolerance) {
@@ -90,6 +117,21 @@ TEST_CASE("AdamW in one pass equals a float64 reference on every device", "[kern
       }
 }
 
+TEST_CASE("AdamW gives the bits of the CPU's on a GPU, whatever the length and alignment", "[kernels]") {
+  if (!at::hasCUDA()) return;
+  std::vector<std::int64_t> sizes = {kSize, 3'000'000, 3'000'017};
+  for (std::int64_t size = 1; size <= 1000; ++size) sizes.push_back(size);
+  for (const std::int64_t size : sizes)
+    for (const Alignment alignment : {Alignment{0, 0}, {4, 0}, {1, 0}, {0, 1}}) {
+      CAPTURE(size, alignment.shift, alignment.step);
+      const at::Tensor host = random_block(size), device = host.to(at::kCUDA);
+      const AdamwRates rates{1e-3, 0.05, {0.9, 0.95}, 1e-8, 7, size % 3 == 0 ? 0.3 : 0.996};
+      adamw(state_in(host, size, alignment), rates, at::scalar_tensor(0.25));
+      adamw(state_in(device, size, alignment), rates, at::scalar_tensor(0.25, device.options()));
+      CHECK(at::equal(device.cpu(), host));
+    }
+}
+
 TEST_CASE("AdamW in one pass gives the bits of PyTorch's three", "[kernels]") {
   const AdamwRates rates{1e-3, 0.05, {0.9, 0.999}, 1e-8, 3, 0.996};
   const AdamwState state = random_state(at::kCPU, true);
@@ -112,13 +154,15 @@ TEST_CASE("AdamW in one pass gives the bits of PyTorch's three", "[kernels]") {
 }
 
 TEST_CASE("AdamW leaves everything but the gradient alone when the scale is not finite", "[kernels]") {
-  for (const at::Device device : devices()) {
-    const AdamwState state = random_state(device, true), before = clone(state, at::kFloat);
-    adamw(state, {}, at::full({}, std::numeric_limits<double>::quiet_NaN(), state.values.options()));
-    CHECK(at::equal(state.values, before.values));
-    CHECK(at::equal(state.first, before.first));
-    CHECK(at::equal(state.second, before.second));
-    CHECK(at::equal(state.teacher, before.teacher));
-    CHECK(state.gradients.abs().max().item<double>() == 0);
-  }
+  for (const at::Device device : devices())
+    for (const double scale : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+      CAPTURE(device, scale);
+      const AdamwState state = random_state(device, true), before = clone(state, at::kFloat);
+      adamw(state, {}, at::full({}, scale, state.values.options()));
+      CHECK(at::equal(state.values, before.values));
+      CHECK(at::equal(state.first, before.first));
+      CHECK(at::equal(state.second, before.second));
+      CHECK(at::equal(state.teacher, before.teacher));
+      CHECK(state.gradients.abs().max().item<double>() == 0);
+    }
 }

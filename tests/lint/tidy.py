@@ -80,11 +80,11 @@ def main():
     folder = build / "tidy"
     folder.mkdir(exist_ok=True)
     entries = json.loads((build / "compile_commands.json").read_text())
-    entries = [source for e in entries for source in sources_of(e, build.resolve())]
+    entries = [source for e in entries if not e["file"].endswith(".cu") for source in sources_of(e, build.resolve())]
     entries = [e for e in entries if ROOT in Path(e["file"]).parents and build.resolve() not in Path(e["file"]).parents]
     (folder / "compile_commands.json").write_text(json.dumps([without_precompiled_header(e) for e in entries]))
     work = {}
-    for path in sorted({Path(e["file"]).relative_to(ROOT) for e in entries if not e["file"].endswith(".cu")}):
+    for path in sorted({Path(e["file"]).relative_to(ROOT) for e in entries}):
         files, foreign = closure(path)
         if len(sys.argv) == 3 or not any(name.startswith(HEAVY) for name in foreign):
             work[path] = files
