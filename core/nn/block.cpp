@@ -7,12 +7,13 @@
 #include <utility>
 
 #include "cairn/error.h"
+#include "nn/mixed.h"
 
 namespace cairn::nn {
 
 namespace {
 
-torch::nn::Linear linear(std::int64_t in, std::int64_t out, bool bias = true) {
+torch::nn::Linear linear_map(std::int64_t in, std::int64_t out, bool bias = true) {
   return torch::nn::Linear(torch::nn::LinearOptions(in, out).bias(bias));
 }
 
@@ -27,12 +28,12 @@ Attention::Attention(const BlockOptions& options) : heads_(options.heads), self_
     throw ConfigError("heads",
                       std::to_string(heads_) + " heads do not divide a width of " + std::to_string(options.width),
                       "choose a number of heads that divides the width");
-  qkv = register_module("qkv", linear(options.width, 3 * options.width, options.qkv_bias && options.key_bias));
+  qkv = register_module("qkv", linear_map(options.width, 3 * options.width, options.qkv_bias && options.key_bias));
   if (options.qkv_bias && !options.key_bias) {
     query_bias = register_parameter("query_bias", at::zeros({options.width}));
     value_bias = register_parameter("value_bias", at::zeros({options.width}));
   }
-  projection = register_module("projection", linear(options.width, options.width));
+  projection = register_module("projection", linear_map(options.width, options.width));
 }
 
 Attention::~Attention() = default;
@@ -61,35 +62,34 @@ at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rota
   const at::Tensor shift = bias();
   at::Tensor q, k, v;
   if (from == 0) {
-    const auto parts =
-        at::linear(x, qkv->weight, shift).view({batch, count, 3, heads_, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
+    const auto parts = linear_qkv(x, qkv->weight, shift, heads_);
     q = parts[0], k = parts[1], v = parts[2];
   } else {
     const auto rows = [&](const at::Tensor& t, std::int64_t first, std::int64_t number) {
       return t.defined() ? t.narrow(0, first * width, number * width) : at::Tensor();
     };
-    q = heads_first(at::linear(x.narrow(1, from, count - from), rows(qkv->weight, 0, 1), rows(shift, 0, 1)));
-    const auto kv = at::linear(x, rows(qkv->weight, 1, 2), rows(shift, 1, 2)).chunk(2, -1);
+    q = heads_first(linear(x.narrow(1, from, count - from), rows(qkv->weight, 0, 1), rows(shift, 0, 1)));
+    const auto kv = linear(x, rows(qkv->weight, 1, 2), rows(shift, 1, 2)).chunk(2, -1);
     k = heads_first(kv[0]), v = heads_first(kv[1]);
   }
   if (rotation.defined()) q = rotate(q, rotation), k = rotate(k, rotation);
   const at::Tensor pairs = allowed(batch, count, from, x.device());
   const at::Tensor mixed =
       at::scaled_dot_product_attention(q, k, v, pairs.defined() ? std::optional(pairs) : std::nullopt);
-  return projection(mixed.transpose(1, 2).reshape({batch, count - from, width}));
+  return linear(mixed.transpose(1, 2).reshape({batch, count - from, width}), projection);
 }
 
 Mlp::Mlp(std::int64_t width, std::int64_t hidden, bool gated, Activation activation) : activation_(activation) {
-  fc1 = register_module("fc1", linear(width, hidden));
-  if (gated) gate = register_module("gate", linear(width, hidden));
-  fc2 = register_module("fc2", linear(hidden, width));
+  fc1 = register_module("fc1", linear_map(width, hidden));
+  if (gated) gate = register_module("gate", linear_map(width, hidden));
+  fc2 = register_module("fc2", linear_map(hidden, width));
 }
 
 Mlp::~Mlp() = default;
 
 at::Tensor Mlp::forward(const at::Tensor& x) {
-  if (gate) return fc2(at::silu(fc1(x)) * gate(x));
-  return fc2(activate(fc1(x), activation_));
+  if (gate) return linear(at::silu(linear(x, fc1)) * linear(x, gate), fc2);
+  return linear(activate(linear(x, fc1), activation_), fc2);
 }
 
 Block::Block(const BlockOptions& options) : drop_path_(options.drop_path) {

@@ -1,0 +1,95 @@
+#include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <vector>
+
+#include "cairn/nn/block.h"
+
+using namespace cairn;
+
+namespace {
+
+/// bfloat16 for as long as it lives, as training has it.
+class MixedPrecision {
+ public:
+  explicit MixedPrecision(at::DeviceType device) : device_(device) {
+    at::autocast::set_autocast_dtype(device, at::kBFloat16);
+    at::autocast::set_autocast_enabled(device, true);
+    at::autocast::increment_nesting();
+  }
+  ~MixedPrecision() {
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(device_, false);
+  }
+  MixedPrecision(const MixedPrecision&) = delete;
+  MixedPrecision& operator=(const MixedPrecision&) = delete;
+
+ private:
+  at::DeviceType device_;
+};
+
+/// |a - b| / |b| in float64.
+double error(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor x = a.to(at::kCPU, at::kDouble), y = b.to(at::kCPU, at::kDouble);
+  return ((x - y).norm() / y.norm()).item<double>();
+}
+
+/// The gradients of the weighted sum of the outputs, and the outputs, by name.
+std::map<std::string, at::Tensor> pass(nn::Blocks& blocks, const at::Tensor& input, const at::Tensor& weight,
+                                       std::int64_t from) {
+  blocks.zero_grad(/*set_to_none=*/true);
+  const at::Tensor x = input.detach().requires_grad_(true);
+  const at::Tensor out = blocks.forward(x, from);
+  (out * weight).sum().backward();
+  std::map<std::string, at::Tensor> found = {{"output", out.detach()}, {"input", x.grad()}};
+  for (const auto& parameter : blocks.named_parameters()) found[parameter.key()] = parameter.value().grad().clone();
+  return found;
+}
+
+void compare(at::Device device, std::int64_t width, bool gated, std::int64_t from) {
+  CAPTURE(device.str(), width, gated, from);
+  at::manual_seed(width + from);
+  nn::BlockOptions options;
+  options.width = width;
+  options.heads = width / 32;
+  options.hidden = 4 * width;
+  options.gated = gated;
+  nn::Blocks blocks(options, 2);
+  // Norms that do something.
+  for (auto& parameter : blocks.named_parameters())
+    if (parameter.key().find("norm") != std::string::npos) {
+      const at::NoGradGuard no_grad;
+      parameter.value().add_(0.3 * at::randn_like(parameter.value()));
+    }
+  const at::Tensor x = 2 * at::randn({3, 17, width}) + 0.5, weight = at::randn({3, 17 - from, width});
+  blocks.to(at::kDouble);
+  const auto expected = pass(blocks, x.to(at::kDouble), weight.to(at::kDouble), from);
+  blocks.to(at::kFloat);
+  blocks.to(device);
+  const at::Tensor here = x.to(device);
+  const MixedPrecision mixed(device.type());
+  const auto found = pass(blocks, here, weight.to(device), from);
+  for (const auto& [name, value] : expected) {
+    CAPTURE(name);
+    REQUIRE(found.contains(name));
+    CHECK(found.at(name).scalar_type() == at::kFloat);
+    CHECK(found.at(name).is_contiguous());
+    CHECK(error(found.at(name), value) < 0.02);
+  }
+  const at::NoGradGuard no_grad;
+  CHECK(error(blocks.forward(here, from), expected.at("output")) < 0.01);
+}
+
+}  // namespace
+
+TEST_CASE("mixed precision: blocks give float64's outputs and gradients to bfloat16's rounding") {
+  std::vector<at::Device> devices = {at::kCPU};
+  if (at::hasCUDA()) devices.emplace_back(at::kCUDA, 0);
+  for (const at::Device device : devices) {
+    compare(device, 64, false, 0);
+    compare(device, 192, true, 0);
+    compare(device, 96, false, 5);
+  }
+}
