@@ -186,8 +186,8 @@ void add_probe(CLI::App& app, Session& session) {
   CLI::Option* views = command
                            ->add_option("--views", arguments->views,
                                         "test on the mean answer to this many views of a sample (crops, clips), drawn "
-                                        "as for training, in place of "
-                                        "the plain ones (modality.evaluate_clips x evaluate_crops of a video)")
+                                        "as for training, in place of the plain ones (modality.evaluate_clips x "
+                                        "evaluate_crops of a video)")
                            ->check(CLI::Range(1, 256));
   CLI::Option* low_shot =
       command

@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 
 #include "cairn/error.h"
-#include "cli/folds.h"
 #include "evaluate/embedding.h"
 #include "evaluate/finetune.h"
+#include "evaluate/folds.h"
 #include "evaluate/knn.h"
 #include "evaluate/linear_probe.h"
 #include "evaluate/ridge_probe.h"

@@ -4,11 +4,11 @@
 #include <map>
 #include <set>
 
-#include "cli/folds.h"
+#include "evaluate/folds.h"
 
+using cairn::draw_folds;
 using cairn::Features;
-using cairn::cli::draw_folds;
-using cairn::cli::join;
+using cairn::join;
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "cli/folds.h"
+#include "evaluate/folds.h"
 
 #include <ATen/ATen.h>
 
@@ -7,7 +7,7 @@
 
 #include "cairn/rng.h"
 
-namespace cairn::cli {
+namespace cairn {
 namespace {
 
 constexpr std::uint64_t kFolds = 7;  // of Stream::probe
@@ -41,4 +41,4 @@ std::vector<std::int64_t> draw_folds(const Features& features, std::int64_t fold
   return out;
 }
 
-}  // namespace cairn::cli
+}  // namespace cairn
