@@ -37,7 +37,7 @@ variable_list gradients_of(AutogradContext* context, const at::Tensor& rows) {
   const at::Tensor &x = saved[0], &weight = saved[1];
   const at::Tensor of_weight = at::mm(rows.t(), x.reshape({-1, x.size(-1)}));
   const bool has_bias = context->saved_data["has_bias"].toBool();
-  return {at::mm(rows, weight).view(x.sizes()), of_weight.to(at::kFloat),
+  return {context->needs_input_grad(0) ? at::mm(rows, weight).view(x.sizes()) : at::Tensor(), of_weight.to(at::kFloat),
           has_bias ? rows.sum(0, /*keepdim=*/false, at::kFloat) : at::Tensor()};
 }
 

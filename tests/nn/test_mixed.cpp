@@ -1,34 +1,15 @@
 #include <ATen/ATen.h>
-#include <ATen/autocast_mode.h>
 
 #include <catch2/catch.hpp>
 #include <map>
 #include <vector>
 
 #include "cairn/nn/block.h"
+#include "train/autocast.h"
 
 using namespace cairn;
 
 namespace {
-
-/// bfloat16 for as long as it lives, as training has it.
-class MixedPrecision {
- public:
-  explicit MixedPrecision(at::DeviceType device) : device_(device) {
-    at::autocast::set_autocast_dtype(device, at::kBFloat16);
-    at::autocast::set_autocast_enabled(device, true);
-    at::autocast::increment_nesting();
-  }
-  ~MixedPrecision() {
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(device_, false);
-  }
-  MixedPrecision(const MixedPrecision&) = delete;
-  MixedPrecision& operator=(const MixedPrecision&) = delete;
-
- private:
-  at::DeviceType device_;
-};
 
 /// |a - b| / |b| in float64.
 double error(const at::Tensor& a, const at::Tensor& b) {
@@ -69,7 +50,7 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
   blocks.to(at::kFloat);
   blocks.to(device);
   const at::Tensor here = x.to(device);
-  const MixedPrecision mixed(device.type());
+  const Autocast mixed(device.type(), true);
   const auto found = pass(blocks, here, weight.to(device), from);
   for (const auto& [name, value] : expected) {
     CAPTURE(name);
@@ -78,6 +59,11 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
     CHECK(found.at(name).is_contiguous());
     CHECK(error(found.at(name), value) < 0.02);
   }
+  // An input that wants no gradient leaves those of the weights as they are.
+  blocks.zero_grad(/*set_to_none=*/true);
+  (blocks.forward(here, from) * weight.to(device)).sum().backward();
+  for (const auto& parameter : blocks.named_parameters())
+    CHECK(error(parameter.value().grad(), expected.at(parameter.key())) < 0.02);
   const at::NoGradGuard no_grad;
   CHECK(error(blocks.forward(here, from), expected.at("output")) < 0.01);
 }
