@@ -7,6 +7,7 @@
 
 #include "cairn/error.h"
 #include "media/decode.h"
+#include "webp_film.h"
 
 namespace cairn::video {
 namespace {
@@ -104,6 +105,7 @@ std::unique_ptr<Footage> FileFootage::open_file(std::int64_t index) const {
   const fs::path path = files_.path(index);
   std::error_code error;
   if (video_files().is_frame(path) || fs::is_directory(path, error)) return std::make_unique<PictureFootage>(path);
+  if (is_animated_webp(path)) return std::make_unique<WebpFilm>(path, limits_);
   const std::shared_ptr<const VideoIndex> known = indices_.find(index);
   auto file = std::make_unique<VideoFile>(path, limits_, known);
   if (!known) indices_.store(index, file->index());

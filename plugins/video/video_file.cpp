@@ -20,23 +20,19 @@ extern "C" {
 namespace cairn::video {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using media::Extent;
 using media::Picture;
 using media::Window;
 
-// 8K with room: a header that claims more is taken for damage.
-constexpr std::int64_t kMostPixels = 8192 * 8192;
 constexpr const char* kContainers =
     "mov,matroska,avi,mpeg,mpegts,mpegvideo,m4v,flv,asf,ogg,h264,hevc,ivf,mjpeg,gif,png_pipe,jpeg_pipe,bmp_pipe,webp_"
     "pipe";
-constexpr const char* kAdvice = "replace or remove the file";
 
 /// A wanted frame did not come out of the decoder.
 class MissingFrame : public DataError {
  public:
   MissingFrame(std::int64_t index, const std::string& name)
-      : DataError("frame " + std::to_string(index) + " cannot be decoded", name, kAdvice) {}
+      : DataError("frame " + std::to_string(index) + " cannot be decoded", name, kBadFileAdvice) {}
 };
 
 /// The orientation that turns frames upright, as EXIF counts, from the display matrix; 1 for odd angles.
@@ -161,7 +157,7 @@ bool is_hidden(const AVPacket& packet, AVCodecID codec) {
 /// Packets of a file's video stream.
 class VideoFile::Demuxer {
  public:
-  Demuxer(const std::string& name, Clock::time_point deadline) : name_(name), deadline_(deadline) {
+  Demuxer(const std::string& name, const Deadline& deadline) : name_(name), deadline_(deadline) {
     media::require_regular(name_);
     media::silence_ffmpeg();
     format_.reset(avformat_alloc_context());
@@ -203,13 +199,10 @@ class VideoFile::Demuxer {
     return av_seek_frame(format_.get(), stream_, by_dts ? key.dts : key.pts, AVSEEK_FLAG_BACKWARD) >= 0;
   }
 
-  void check_time() const {
-    if (Clock::now() < deadline_) return;
-    throw DataError("takes longer to read than modality.time_limit allows", name_, kAdvice);
-  }
+  void check_time() const { deadline_.check(name_); }
 
  private:
-  static int is_late(void* self) { return Clock::now() >= static_cast<Demuxer*>(self)->deadline_ ? 1 : 0; }
+  static int is_late(void* self) { return static_cast<Demuxer*>(self)->deadline_.has_passed() ? 1 : 0; }
 
   [[noreturn]] void fail(int code) const {
     check_time();
@@ -222,12 +215,12 @@ class VideoFile::Demuxer {
       if (const int code = avformat_find_stream_info(format_.get(), nullptr); code < 0) fail(code);
     }
     stream_ = find_stream();
-    if (stream_ < 0) throw DataError("holds no video", name_, kAdvice);
+    if (stream_ < 0) throw DataError("holds no video", name_, kBadFileAdvice);
     const AVCodecParameters& parameters = *stream().codecpar;
     if (std::int64_t{parameters.width} * parameters.height > kMostPixels)
       throw DataError("claims frames of " + std::to_string(parameters.width) + " x " +
                           std::to_string(parameters.height) + " pixels",
-                      name_, kAdvice);
+                      name_, kBadFileAdvice);
     for (unsigned i = 0; i < format_->nb_streams; ++i)
       if (static_cast<int>(i) != stream_) format_->streams[i]->discard = AVDISCARD_ALL;
   }
@@ -239,7 +232,7 @@ class VideoFile::Demuxer {
   }
 
   std::string name_;
-  Clock::time_point deadline_;
+  Deadline deadline_;
   media::FormatContextPtr format_;
   int stream_ = -1;
 };
@@ -277,7 +270,7 @@ class VideoFile::Decoder {
       if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return true;
       if (code < 0) {
         // A damaged frame; the decoder goes on behind it.
-        if (++damages_ > kMostDamages) throw DataError("is damaged throughout", name_, kAdvice);
+        if (++damages_ > kMostDamages) throw DataError("is damaged throughout", name_, kBadFileAdvice);
         if (packet == nullptr) continue;
         return true;
       }
@@ -303,10 +296,7 @@ class VideoFile::Decoder {
 
 VideoFile::VideoFile(const std::filesystem::path& path, const ReadLimits& limits,
                      std::shared_ptr<const VideoIndex> known)
-    : name_(path.string()),
-      limits_(limits),
-      deadline_(Clock::now() + std::chrono::microseconds(std::llround(limits.seconds * 1e6))),
-      index_(std::move(known)) {
+    : name_(path.string()), limits_(limits), deadline_(limits.seconds), index_(std::move(known)) {
   demuxer_ = open();
   if (index_) return;
   std::vector<PacketNote> packets;
@@ -438,7 +428,7 @@ std::shared_ptr<const VideoIndex> VideoFile::count_all() {
   };
   while (demuxer_->next(*packet)) decoder.decode(packet.get(), false, take_frame);
   decoder.decode(nullptr, false, take_frame);
-  if (index->stamps.empty()) throw DataError("holds no frame that can be decoded", name_, kAdvice);
+  if (index->stamps.empty()) throw DataError("holds no frame that can be decoded", name_, kBadFileAdvice);
   return index;
 }
 

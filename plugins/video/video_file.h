@@ -1,11 +1,11 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <vector>
 
+#include "deadline.h"
 #include "footage.h"
 #include "media/ffmpeg.h"
 
@@ -27,6 +27,9 @@ struct VideoIndex {
 
   std::size_t bytes() const { return sizeof *this + 8 * stamps.size() + sizeof(KeyFrame) * keys.size(); }
 };
+
+/// 8K with room: a header that claims more is taken for damage.
+inline constexpr std::int64_t kMostPixels = 8192 * 8192;
 
 struct ReadLimits {
   double seconds = 60;  // for everything that is done with one file
@@ -65,7 +68,7 @@ class VideoFile : public Footage {
 
   std::string name_;
   ReadLimits limits_;
-  std::chrono::steady_clock::time_point deadline_;
+  Deadline deadline_;
   std::shared_ptr<const VideoIndex> index_;
   std::unique_ptr<Demuxer> demuxer_;
 };

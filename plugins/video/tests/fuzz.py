@@ -2,16 +2,21 @@
 
     python fuzz.py SOURCE BUILD LIBTORCH [SECONDS]     exit 77 where clang++ is missing
 """
+import base64
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
 
-SOURCES = ("video/video_file", "video/yuv", "media/ffmpeg", "media/ffmpeg_picture", "media/resample",
+SOURCES = ("video/video_file", "video/webp_film", "video/yuv", "media/ffmpeg", "media/ffmpeg_picture", "media/resample",
            "media/decode", "media/jpeg", "media/weigh", "video/tests/fuzz_reader")
+# An animated WebP of three frames of 8 x 8 pixels.
+FILM = ("UklGRs4AAABXRUJQVlA4WAoAAAACAAAABwAABwAAQU5JTQYAAAAAAAAAAABBTk1GLgAAAAAAAAAAAAcAAAcAADIAAAJWUDhMFgAA"
+        "AC8HwAEAD/Ab5Pm/R/j8RxomIKL/EQBBTk1GMAAAAAAAAAAAAAcAAAcAADIAAABWUDhMFwAAAC8HwAEAD/A5xkO93iN8/iMNIxDR"
+        "/xAAAEFOTUY0AAAAAAAAAAAABwAABwAAMgAAAFZQOEwcAAAALwfAAQAPcKjXf4HeI3z+QwsK0jZgUXYi+h8cAA==")
 SANITISERS = "address,undefined"
-LIBRARIES = ("libavformat", "libavcodec", "libavutil", "libswscale", "libjpeg")
+LIBRARIES = ("libavformat", "libavcodec", "libavutil", "libswscale", "libjpeg", "libwebpdemux")
 
 
 def seeds(source, corpus):
@@ -21,7 +26,8 @@ def seeds(source, corpus):
     small = [path for path in files if path.is_file() and path.stat().st_size < 60_000 and path.suffix != ".tsv"]
     for number, path in enumerate(small):
         shutil.copy(path, corpus / f"{number}{path.suffix}")
-    return len(small)
+    (corpus / "film.webp").write_bytes(base64.b64decode(FILM))
+    return len(small) + 1
 
 
 def build(compiler, source, build_folder, torch, work):

@@ -7,6 +7,7 @@
 
 #include "cairn/error.h"
 #include "video_file.h"
+#include "webp_film.h"
 
 namespace {
 
@@ -28,7 +29,7 @@ class MemoryFile {
   bool written_ = false;
 };
 
-void read(cairn::video::VideoFile& file) {
+void read(cairn::video::Footage& file) {
   const std::vector<std::int64_t> wanted = {file.frames() / 3, file.frames() - 1};
   file.read(std::span(wanted).subspan(wanted[0] == wanted[1] ? 1 : 0),
             [](std::size_t, const cairn::video::Frame& frame) {
@@ -44,6 +45,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const MemoryFile memory(data, size);
   if (!memory.written()) return 0;
   try {
+    if (cairn::video::is_animated_webp(memory.path())) {
+      cairn::video::WebpFilm film(memory.path(), {2, 1});
+      read(film);
+      return 0;
+    }
     cairn::video::VideoFile file(memory.path(), {2, 1});
     try {
       read(file);
