@@ -4,8 +4,7 @@
 
 #include <fstream>
 #include <string>
-
-#include "data/training_part.h"
+#include <utility>
 
 namespace cairn {
 namespace {
@@ -27,23 +26,17 @@ double resident_mib() {
 /// Batches of an experiment as the loop would get them, ready for the network.
 class PreparedBatches {
  public:
-  PreparedBatches(const Experiment& experiment, const Modality& modality, const SampleSource& source,
-                  const Masker& masker, std::int64_t count, at::Device device)
-      : experiment_(experiment),
-        modality_(modality),
-        device_(device),
-        quarantine_(source.size(), max_bad_share(experiment)),
-        loader_(modality, source, masker, quarantine_, options(experiment, count, device)) {}
+  PreparedBatches(const Experiment& experiment, const TrainingPart& data, const Masker& masker, std::int64_t count,
+                  at::Device device)
+      : experiment_(experiment), device_(device), loader_(data.feeds(), masker, options(experiment, count, device)) {}
 
   Batch next() {
-    Batch batch = loader_.next().batch;
-    for (View& view : batch.views) view.data = view.data.to(device_, /*non_blocking=*/true);
+    Load load = loader_.next();
+    for (View& view : load.batch.views) view.data = view.data.to(device_, /*non_blocking=*/true);
     Rng rng(experiment_.seed, Stream::prepare, 0, number_++);
-    modality_.prepare(batch, Purpose::pretrain, rng);
-    return batch;
+    load.feed->modality.prepare(load.batch, Purpose::pretrain, rng);
+    return std::move(load.batch);
   }
-
-  std::int64_t unreadable() const { return quarantine_.count(); }
 
  private:
   static LoaderOptions options(const Experiment& experiment, std::int64_t count, at::Device device) {
@@ -54,21 +47,19 @@ class PreparedBatches {
   }
 
   const Experiment& experiment_;
-  const Modality& modality_;
   at::Device device_;
-  Quarantine quarantine_;
   Loader loader_;
   std::uint64_t number_ = 0;
 };
 
 }  // namespace
 
-LoaderBench bench_loader(const Experiment& experiment, const Modality& modality, const SampleSource& source,
-                         const Masker& masker, const LoaderBenchOptions& options) {
+LoaderBench bench_loader(const Experiment& experiment, const TrainingPart& data, const Masker& masker,
+                         const LoaderBenchOptions& options) {
   const std::int64_t total = (options.segments + 1) * options.batches;
-  PreparedBatches batches(experiment, modality, source, masker, total, options.device);
+  PreparedBatches batches(experiment, data, masker, total, options.device);
   LoaderBench result;
-  result.data_size = source.size();
+  result.data_size = data.source().size();
   std::int64_t batch_size = 0;
   for (std::int64_t i = 0; i < options.batches; ++i) batch_size = batches.next().size();
   const double resident = resident_mib();
@@ -83,14 +74,14 @@ LoaderBench bench_loader(const Experiment& experiment, const Modality& modality,
   result.samples_per_second = spread_of(rates);
   result.processor_ms = spread_of(costs);
   result.samples = options.segments * options.batches * batch_size;
-  result.unreadable = batches.unreadable();
+  result.unreadable = data.unreadable();
   result.resident_growth_mib = resident_mib() - resident;
   return result;
 }
 
-ChannelStatistics measure_statistics(const Experiment& experiment, const Modality& modality, const SampleSource& source,
-                                     const Masker& masker, std::int64_t batches) {
-  PreparedBatches prepared(experiment, modality, source, masker, batches, at::kCPU);
+ChannelStatistics measure_statistics(const Experiment& experiment, const TrainingPart& data, const Masker& masker,
+                                     std::int64_t batches) {
+  PreparedBatches prepared(experiment, data, masker, batches, at::kCPU);
   at::Tensor sum, square;
   double values = 0.0;
   ChannelStatistics result;

@@ -8,8 +8,8 @@
 #include "bench/measure.h"
 #include "cairn/export.h"
 #include "cairn/masker.h"
-#include "cairn/modality.h"
 #include "config/experiment.h"
+#include "data/training_part.h"
 
 namespace cairn {
 
@@ -31,15 +31,15 @@ struct LoaderBench {
 };
 
 /// Runs the loader of an experiment as training would, without a network behind it. DataError as training would give.
-CAIRN_API LoaderBench bench_loader(const Experiment& experiment, const Modality& modality, const SampleSource& source,
-                                   const Masker& masker, const LoaderBenchOptions& options);
+CAIRN_API LoaderBench bench_loader(const Experiment& experiment, const TrainingPart& data, const Masker& masker,
+                                   const LoaderBenchOptions& options);
 
 /// Mean and standard deviation of every channel of the first view as prepared, over `batches` batches.
 struct ChannelStatistics {
   std::vector<double> mean, std;
   std::int64_t samples = 0;
 };
-CAIRN_API ChannelStatistics measure_statistics(const Experiment& experiment, const Modality& modality,
-                                               const SampleSource& source, const Masker& masker, std::int64_t batches);
+CAIRN_API ChannelStatistics measure_statistics(const Experiment& experiment, const TrainingPart& data,
+                                               const Masker& masker, std::int64_t batches);
 
 }  // namespace cairn

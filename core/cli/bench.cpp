@@ -45,8 +45,7 @@ void print(const LoaderBench& bench, const Experiment& experiment) {
 }
 
 int print_statistics(const LoaderArguments& arguments, const Experiment& experiment, const DataParts& data) {
-  const ChannelStatistics statistics =
-      measure_statistics(experiment, *data.modality, *data.source, *data.masker, arguments.batches);
+  const ChannelStatistics statistics = measure_statistics(experiment, data.training, *data.masker, arguments.batches);
   if (arguments.json) {
     std::cout << Json{{"samples", statistics.samples}, {"mean", statistics.mean}, {"std", statistics.std}}.dump(2)
               << '\n';
@@ -63,7 +62,7 @@ int bench_loader_command(const LoaderArguments& arguments, const Session& sessio
   use_threads(experiment.train.threads);
   const DataParts data = compose_data(experiment, plugins);
   if (arguments.statistics) return print_statistics(arguments, experiment, data);
-  const LoaderBench bench = bench_loader(experiment, *data.modality, *data.source, *data.masker,
+  const LoaderBench bench = bench_loader(experiment, data.training, *data.masker,
                                          {arguments.segments, arguments.batches, choose_device(arguments.device)});
   if (!arguments.json) {
     print(bench, experiment);

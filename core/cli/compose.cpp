@@ -1,9 +1,10 @@
 #include "cli/compose.h"
 
+#include <utility>
+
 #include "cairn/error.h"
 #include "config/document.h"
 #include "config/report.h"
-#include "data/training_part.h"
 #include "model/initial.h"
 
 namespace cairn::cli {
@@ -37,9 +38,8 @@ std::vector<std::string> take_initial(const Experiment& experiment, Composition&
 
 DataParts compose_data(const Experiment& experiment, PluginLoader& loader) {
   return explained(experiment, loader, [&](const FindComponent& find) {
-    DataParts parts{build_modality(experiment, find), build_masker(experiment, find), nullptr};
-    parts.source = open_training_part(*parts.modality, experiment);
-    return parts;
+    auto modality = build_modality(experiment, find);
+    return DataParts{build_masker(experiment, find), TrainingPart(std::move(modality), experiment)};
   });
 }
 

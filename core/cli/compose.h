@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/experiment.h"
+#include "data/training_part.h"
 #include "model/composition.h"
 #include "plugin/loader.h"
 
@@ -19,9 +20,8 @@ std::vector<std::string> take_initial(const Experiment& experiment, Composition&
 
 /// The data of an experiment without its networks: what feeds the loop.
 struct DataParts {
-  std::shared_ptr<Modality> modality;
   std::shared_ptr<Masker> masker;
-  std::unique_ptr<SampleSource> source;  // the training part
+  TrainingPart training;
 };
 
 /// Opens the data of an experiment; errors as compose() gives them.

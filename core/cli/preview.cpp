@@ -31,31 +31,31 @@ int preview(const Arguments& arguments, const Session& session) {
   const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
   use_threads(experiment.train.threads);
   const DataParts data = compose_data(experiment, plugins);
-  Quarantine quarantine(data.source->size(), max_bad_share(experiment));
   LoaderOptions options = training_loader(experiment, experiment.train.steps);
   options.batch_size = arguments.samples;
   options.first = arguments.step;
   options.count = arguments.step + 1;
-  Loader loader(*data.modality, *data.source, *data.masker, quarantine, options);
+  Loader loader(data.training.feeds(), *data.masker, options);
   const auto tell_unreadable = [&] {
-    for (const BadSample& sample : quarantine.take_new())
+    for (const BadSample& sample : data.training.take_unreadable())
       std::cerr << fmt::format("unreadable, left out: {}: {}\n", sample.name, sample.reason);
   };
   Load load = next_or_tell(loader, tell_unreadable);
   tell_unreadable();
+  const Modality& modality = load.feed->modality;
   Rng rng(experiment.seed, Stream::prepare, 0, static_cast<std::uint64_t>(arguments.step));
-  data.modality->prepare(load.batch, Purpose::pretrain, rng);
+  modality.prepare(load.batch, Purpose::pretrain, rng);
 
   fs::create_directories(arguments.out);
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (std::int64_t row = 0; row < arguments.samples; ++row) {
     const fs::path stem = fs::path(arguments.out) / fmt::format("sample-{:02d}", row), file = stem.string() + ".png";
-    write_png(file, preview_sheet(*data.modality, load.batch, load.plan, row));
+    write_png(file, preview_sheet(modality, load.batch, load.plan, row));
     nlohmann::ordered_json renditions = nlohmann::ordered_json::array();
-    for (const fs::path& path : preview_renditions(*data.modality, load.batch, load.plan, row, stem))
+    for (const fs::path& path : preview_renditions(modality, load.batch, load.plan, row, stem))
       renditions.push_back(path.string());
     files.push_back({{"file", file.string()},
-                     {"sample", data.source->name(load.batch.sample_id[row].item<std::int64_t>())},
+                     {"sample", load.feed->source.name(load.batch.sample_id[row].item<std::int64_t>())},
                      {"renditions", renditions}});
   }
   if (arguments.json) {

@@ -4,6 +4,7 @@
 #include <c10/util/ParallelGuard.h>
 
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "cairn/error.h"
@@ -16,23 +17,21 @@ namespace {
 // So many other samples are tried in place of an unreadable one before the data set is given up.
 constexpr int kReplacements = 100;
 
+/// How many of the first `batches` batches belong to a companion: the first one does, and of two the second does not.
+std::int64_t companion_batches(std::int64_t batches, double share) {
+  return static_cast<std::int64_t>(std::ceil(static_cast<double>(batches) * share - 1e-9));
+}
+
 void pin(Batch& batch) {
   for (View& view : batch.views) view.data = view.data.pin_memory();
 }
 
 }  // namespace
 
-Loader::Loader(const Modality& modality, const SampleSource& source, const Masker& masker, Quarantine& quarantine,
-               LoaderOptions options)
-    : modality_(modality),
-      source_(source),
-      masker_(masker),
-      quarantine_(quarantine),
-      options_(std::move(options)),
-      order_(options_.seed, source.size()),
-      views_(modality.views(Purpose::pretrain)),
-      claimed_(options_.first),
-      consumed_(options_.first) {
+Loader::Loader(const std::vector<Feed>& feeds, const Masker& masker, LoaderOptions options)
+    : masker_(masker), options_(std::move(options)), claimed_(options_.first), consumed_(options_.first) {
+  walks_.emplace_back(feeds.at(0), options_.seed);
+  if (feeds.size() > 1) walks_.emplace_back(feeds[1], Rng(options_.seed, Stream::companion).bits64());
   for (std::int64_t i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -88,38 +87,45 @@ void Loader::work() {
 }
 
 Load Loader::make(std::int64_t number) {
+  const double share = walks_.size() > 1 ? walks_.back().feed.share : 0.0;
+  const std::int64_t others = companion_batches(number, share);
+  const bool is_other = companion_batches(number + 1, share) > others;
+  Walk& walk = is_other ? walks_.back() : walks_.front();
+  const std::int64_t first = (is_other ? others : number - others) * options_.batch_size;
   std::vector<Sample> samples;
-  const std::int64_t first = number * options_.batch_size;
-  for (std::int64_t i = 0; i < options_.batch_size; ++i) samples.push_back(read(first + i));
+  for (std::int64_t i = 0; i < options_.batch_size; ++i) samples.push_back(read(walk, first + i));
   Load load;
-  load.batch = call_plugin(options_.modality_type, [&] { return modality_.collate(samples, Purpose::pretrain); });
-  const Progress progress{number / options_.per_step, options_.total_steps, order_.epoch(first)};
+  load.feed = &walk.feed;
+  load.batch =
+      call_plugin(options_.modality_type, [&] { return walk.feed.modality.collate(samples, Purpose::pretrain); });
+  const Progress progress{number / options_.per_step, options_.total_steps, walk.order.epoch(first)};
   Rng rng(options_.seed, Stream::plan, 0, static_cast<std::uint64_t>(number));
   load.plan =
-      call_plugin(options_.masker_type, [&] { return masker_.plan(views_, options_.batch_size, progress, rng); });
-  check_plan(load.plan, views_, options_.batch_size);
+      call_plugin(options_.masker_type, [&] { return masker_.plan(walk.views, options_.batch_size, progress, rng); });
+  check_plan(load.plan, walk.views, options_.batch_size);
   if (options_.pin) pin(load.batch);
   return load;
 }
 
-Sample Loader::read(std::int64_t position) {
-  const auto epoch = static_cast<std::uint64_t>(order_.epoch(position));
-  std::int64_t index = order_.index(position);
-  Rng other(options_.seed, Stream::replace, epoch, static_cast<std::uint64_t>(index));
+Sample Loader::read(Walk& walk, std::int64_t position) {
+  const Feed& feed = walk.feed;
+  const auto epoch = static_cast<std::uint64_t>(walk.order.epoch(position));
+  std::int64_t index = walk.order.index(position);
+  Rng other(walk.seed, Stream::replace, epoch, static_cast<std::uint64_t>(index));
   for (int attempt = 0; attempt <= kReplacements; ++attempt) {
     try {
-      Rng rng(options_.seed, Stream::load, epoch, static_cast<std::uint64_t>(index));
-      if (!quarantine_.holds(index)) {
-        Sample sample = call_plugin(options_.modality_type, [&] { return source_.load(index, rng); });
-        quarantine_.note_read();
+      Rng rng(walk.seed, Stream::load, epoch, static_cast<std::uint64_t>(index));
+      if (!feed.quarantine.holds(index)) {
+        Sample sample = call_plugin(options_.modality_type, [&] { return feed.source.load(index, rng); });
+        feed.quarantine.note_read();
         return sample;
       }
     } catch (const DataError& error) {
-      quarantine_.add({index, source_.name(index), error.message()});
+      feed.quarantine.add({index, feed.source.name(index), error.message()});
     }
-    index = other.integer(0, source_.size() - 1);
+    index = other.integer(0, feed.source.size() - 1);
   }
-  throw DataError("no readable sample found in " + std::to_string(kReplacements) + " tries", source_.name(index));
+  throw DataError("no readable sample found in " + std::to_string(kReplacements) + " tries", feed.source.name(index));
 }
 
 Load next_or_tell(Loader& loader, const std::function<void()>& tell) {

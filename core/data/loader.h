@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,10 +20,19 @@
 
 namespace cairn {
 
+/// Samples that fill batches of their own: an experiment's, or those of its modality's companion.
+struct Feed {
+  const Modality& modality;
+  const SampleSource& source;
+  Quarantine& quarantine;
+  double share = 1.0;  // of all batches
+};
+
 /// One batch and what is seen and asked of it.
 struct Load {
   Batch batch;
   Plan plan;
+  const Feed* feed = nullptr;  // whose batch it is, as long as the loader lives
 };
 
 struct LoaderOptions {
@@ -43,8 +53,8 @@ struct LoaderOptions {
 /// one starts: all randomness is counted from (seed, epoch, sample) and (seed, batch).
 class CAIRN_API Loader {
  public:
-  Loader(const Modality& modality, const SampleSource& source, const Masker& masker, Quarantine& quarantine,
-         LoaderOptions options);
+  /// One feed, or two that come in turn: the second one has its share of the batches, evenly spread.
+  Loader(const std::vector<Feed>& feeds, const Masker& masker, LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -55,17 +65,27 @@ class CAIRN_API Loader {
   double take_wait();
 
  private:
+  /// A feed on its walk over its samples.
+  struct Walk {
+    Walk(const Feed& source, std::uint64_t own_seed)
+        : feed(source),
+          seed(own_seed),
+          order(own_seed, source.source.size()),
+          views(source.modality.views(Purpose::pretrain)) {}
+
+    Feed feed;
+    std::uint64_t seed;
+    SampleOrder order;
+    std::vector<ViewLayout> views;
+  };
+
   void work();
   Load make(std::int64_t number);
-  Sample read(std::int64_t position);
+  Sample read(Walk& walk, std::int64_t position);
 
-  const Modality& modality_;
-  const SampleSource& source_;
   const Masker& masker_;
-  Quarantine& quarantine_;
   LoaderOptions options_;
-  SampleOrder order_;
-  std::vector<ViewLayout> views_;
+  std::list<Walk> walks_;  // own, companion
 
   std::mutex mutex_;
   std::condition_variable ready_, room_;

@@ -41,6 +41,17 @@ std::vector<char> seen_tokens(const Context& context, std::int64_t count, std::i
   return seen;
 }
 
+/// The ids that are asked about for the first time, [B,H]; a fault if those behind them are not what the context shows.
+at::Tensor hidden_part(const Query& query, const Context& context) {
+  if (!query.seen_too) return query.where.index;
+  if (query.where.all() || context.visible.all()) fault("a query about seen tokens too must list them");
+  const std::int64_t seen = context.visible.index.size(1), hidden = query.where.index.size(1) - seen;
+  if (context.view != query.view || hidden < 1 ||
+      !query.where.index.narrow(1, hidden, seen).equal(context.visible.index))
+    fault("a query about seen tokens too must end with what its context shows");
+  return query.where.index.narrow(1, 0, hidden);
+}
+
 void check_disjoint(const Query& query, const Context& context, std::int64_t count, std::int64_t batch) {
   if (query.where.all()) {
     if (!context.visible.all() || context.masked.all())
@@ -48,7 +59,7 @@ void check_disjoint(const Query& query, const Context& context, std::int64_t cou
     return;
   }
   const std::vector<char> seen = seen_tokens(context, count, batch);
-  const at::Tensor flat = query.where.index.contiguous();
+  const at::Tensor flat = hidden_part(query, context).contiguous();
   const auto* ids = flat.const_data_ptr<std::int64_t>();
   const std::int64_t columns = flat.size(1);
   for (std::int64_t i = 0; i < flat.numel(); ++i)
@@ -75,7 +86,7 @@ void check_plan(const Plan& plan, std::span<const ViewLayout> views, std::int64_
     const std::int64_t count = views[static_cast<std::size_t>(query.view)].grid.count();
     check_tokens(query.where, count, batch, "asked");
     const Context& context = plan.contexts[static_cast<std::size_t>(query.context)];
-    if (!plan.may_overlap && query.level == Level::tokens && context.view == query.view)
+    if (query.seen_too || (!plan.may_overlap && query.level == Level::tokens && context.view == query.view))
       check_disjoint(query, context, count, batch);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "cairn/export.h"
 #include "cairn/modality.h"
@@ -10,8 +11,34 @@
 
 namespace cairn {
 
-/// The samples an experiment trains on; DataError if there are none.
-CAIRN_API std::unique_ptr<SampleSource> open_training_part(const Modality& modality, const Experiment& experiment);
+/// The samples an experiment trains on: its modality's, and those of the companion where that has one.
+class CAIRN_API TrainingPart {
+ public:
+  /// DataError if there are none.
+  TrainingPart(std::shared_ptr<const Modality> modality, const Experiment& experiment);
+
+  const Modality& modality() const { return *own_->modality; }
+  const SampleSource& source() const { return *own_->source; }
+  /// For a loader, which must not outlive this.
+  std::vector<Feed> feeds() const;
+  /// How often the modality's own samples have been seen when `samples` have been, of whatever kind.
+  std::int64_t epoch(std::int64_t samples) const;
+  /// Unreadable samples that were not taken before.
+  std::vector<BadSample> take_unreadable() const;
+  std::int64_t unreadable() const;
+
+ private:
+  struct Part {
+    std::shared_ptr<const Modality> modality;
+    std::unique_ptr<SampleSource> source;
+    std::unique_ptr<Quarantine> quarantine;
+    double share = 1.0;
+  };
+  static std::unique_ptr<Part> open(std::shared_ptr<const Modality> modality, const Experiment& experiment,
+                                    const char* whose, double share);
+
+  std::unique_ptr<Part> own_, companion_;
+};
 
 /// Share of unreadable samples that stops a run: modality.max_bad_share, or its usual value for modalities without it.
 CAIRN_API double max_bad_share(const Experiment& experiment);

@@ -38,9 +38,10 @@ std::vector<TokenSet> targets(const GoldenInputs& inputs) {
 /// What the predictor says of the seen places themselves when it is asked about `asked` with them.
 at::Tensor seen_answers(Predictor& predictor, const Encoded& seen, const View& view, const TokenSet& context,
                         const TokenSet& asked, std::int64_t group) {
-  const TokenSet both{at::cat({context.index, asked.index}, 1)};
-  return predictor.predict({seen, view.grid, context, view.grid, both, Level::tokens, static_cast<int>(group)})
-      .narrow(1, 0, context.index.size(1));
+  const TokenSet both{at::cat({asked.index, context.index}, 1)};
+  return predictor
+      .predict({seen, view.grid, context, view.grid, both, Level::tokens, static_cast<int>(group), /*seen_too=*/true})
+      .narrow(1, asked.index.size(1), context.index.size(1));
 }
 
 /// I-JEPA and V-JEPA: every tensor that golden/README.md names for `original/`.

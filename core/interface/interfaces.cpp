@@ -46,9 +46,11 @@ TokenGrid TokenizerSpec::grid(const std::vector<std::int64_t>& size) const {
 Encoder::Encoder() = default;
 Encoder::~Encoder() = default;
 bool Encoder::can_hide_tokens() const { return true; }
+bool Encoder::can_take(const TokenizerSpec&) const { return false; }
 
 Predictor::Predictor() = default;
 Predictor::~Predictor() = default;
+void Predictor::check(const Context&, const Query&) const {}
 Projector::Projector() = default;
 Projector::~Projector() = default;
 Masker::~Masker() = default;
@@ -63,6 +65,7 @@ void Objective::settle(const StepView&) {}
 bool Objective::is_steady(const Progress&) const { return false; }
 
 Modality::~Modality() = default;
+std::optional<Companion> Modality::companion() const { return std::nullopt; }
 
 Batch Modality::collate(const std::vector<Sample>& samples, Purpose purpose) const {
   Batch batch;

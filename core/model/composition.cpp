@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "cairn/error.h"
 #include "data/plan_check.h"
@@ -95,7 +97,8 @@ Composition::Composition(const Experiment& experiment, const FindComponent& find
   if (both_levels) student->project_tokens();
   build_predictor(find);
   apply_rules(experiment_.optim.rule, student_modules());
-  check_plan_fits();
+  check_plan_fits(modality->views(Purpose::pretrain));
+  check_companion();
   if (target.source != Source::teacher) return;
   teacher = fresh_branch();
   if (both_levels) teacher->project_tokens();
@@ -160,8 +163,30 @@ bool Composition::compares(Level level) const {
   });
 }
 
-void Composition::check_plan_fits() const {
-  const auto views = modality->views(Purpose::pretrain);
+void Composition::check_companion() const {
+  const std::optional<Companion> companion = modality->companion();
+  if (!companion) return;
+  const TokenizerSpec own = modality->tokenizer(), other = companion->modality->tokenizer();
+  const auto views = companion->modality->views(Purpose::pretrain);
+  const std::string grid = views.front().grid.text();
+  if (!(other == own) && !student->encoder().can_take(other))
+    throw ConfigError(
+        "encoder",
+        fmt::format("{} cannot take the views of {} tokens that come in turn with those of {}",
+                    experiment_.encoder.type, grid, modality->views(Purpose::pretrain).front().grid.text()),
+        "give the encoder a tokenizer for them, such as encoder.picture_tokenizer = true, or leave them out");
+  if (target.source == Source::input && other.values() != own.values())
+    throw ConfigError("objective",
+                      fmt::format("{} predicts the values of a token: {} in one kind of batch, {} in the other",
+                                  objectives.front().type, own.values(), other.values()),
+                      "predict latent tokens, or leave the other batches out");
+  if (views.size() != modality->views(Purpose::pretrain).size())
+    throw ConfigError("modality", "the batches that come in turn have another number of views",
+                      "give both as many views");
+  check_plan_fits(views);
+}
+
+void Composition::check_plan_fits(const std::vector<ViewLayout>& views) const {
   const Plan plan = in_table(experiment_.masker, [&] {
     Rng rng(experiment_.seed, Stream::plan);
     const std::int64_t batch = std::min(kDryBatch, experiment_.train.batch_size);
@@ -182,12 +207,34 @@ void Composition::check_plan_fits() const {
         "predictor",
         fmt::format("{} hides tokens and asks about them, but nothing predicts them", experiment_.masker.type),
         "add a [predictor], for example type = \"transformer.narrow\"");
-  for (const Query& query : plan.queries)
+  check_questions(plan);
+}
+
+void Composition::check_questions(const Plan& plan) const {
+  const auto name = [](Level level) { return level == Level::tokens ? "tokens" : "whole views"; };
+  std::set<Level> asked;
+  for (const Query& query : plan.queries) {
     if (!compares(query.level))
       throw ConfigError("masker",
                         fmt::format("{} asks about {}, but the objective {} compares {}", experiment_.masker.type,
-                                    query.level == Level::tokens ? "tokens" : "whole views", objectives.front().type,
-                                    target.level == Level::tokens ? "tokens" : "whole views"));
+                                    name(query.level), objectives.front().type, name(target.level)));
+    asked.insert(query.level);
+  }
+  for (const WeightedObjective& each : objectives) {
+    const TargetSpec spec = each.objective->target();
+    if (spec.source != Source::none && !asked.contains(spec.level))
+      throw ConfigError("masker",
+                        fmt::format("the objective {} compares {}, but {} asks about none", each.type, name(spec.level),
+                                    experiment_.masker.type),
+                        "choose another masker, or leave this objective out");
+  }
+  if (!predictor) return;
+  // The last group first, so that advice about their number serves all.
+  std::vector<Query> queries = plan.queries;
+  std::stable_sort(queries.begin(), queries.end(), [](const Query& a, const Query& b) { return a.group > b.group; });
+  for (const Query& query : queries)
+    in_table(*experiment_.predictor,
+             [&] { predictor->check(plan.contexts[static_cast<std::size_t>(query.context)], query); });
 }
 
 std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> Composition::student_modules() const {
@@ -198,19 +245,15 @@ std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> Composit
   return modules;
 }
 
-std::string describe(const Composition& composition) {
+namespace {
+
+/// Views and a plan for them, a line each.
+std::string describe_views(const Masker& masker, const std::vector<ViewLayout>& views) {
   std::string text;
-  const auto views = composition.modality->views(Purpose::pretrain);
-  text += fmt::format("encoder     {:.2f} M parameters, {} wide, {} blocks\n",
-                      static_cast<double>(count_parameters(*composition.student)) / 1e6,
-                      composition.student->encoder().width(), composition.student->encoder().depth());
-  if (composition.predictor)
-    text += fmt::format("predictor   {:.2f} M parameters\n",
-                        static_cast<double>(count_parameters(*composition.predictor)) / 1e6);
   for (std::size_t v = 0; v < views.size(); ++v)
     text += fmt::format("view {}      {} tokens ({})\n", v, views[v].grid.count(), views[v].grid.text());
   Rng rng(0, Stream::plan);
-  const Plan plan = composition.masker->plan(views, kDryBatch, Progress{}, rng);
+  const Plan plan = masker.plan(views, kDryBatch, Progress{}, rng);
   const auto tokens = [&](const TokenSet& set, int view) {
     return set.all() ? views[static_cast<std::size_t>(view)].grid.count() : set.index.size(1);
   };
@@ -219,7 +262,23 @@ std::string describe(const Composition& composition) {
     contexts += fmt::format(" {}", tokens(c.visible, c.view) - (c.masked.all() ? 0 : c.masked.index.size(1)));
   for (const Query& q : plan.queries)
     queries += q.level == Level::pooled ? std::string(" pooled") : fmt::format(" {}", tokens(q.where, q.view));
-  text += fmt::format("contexts   {} tokens seen\nqueries    {} tokens asked\n", contexts, queries);
+  return text + fmt::format("contexts   {} tokens seen\nqueries    {} tokens asked\n", contexts, queries);
+}
+
+}  // namespace
+
+std::string describe(const Composition& composition) {
+  std::string text;
+  text += fmt::format("encoder     {:.2f} M parameters, {} wide, {} blocks\n",
+                      static_cast<double>(count_parameters(*composition.student)) / 1e6,
+                      composition.student->encoder().width(), composition.student->encoder().depth());
+  if (composition.predictor)
+    text += fmt::format("predictor   {:.2f} M parameters\n",
+                        static_cast<double>(count_parameters(*composition.predictor)) / 1e6);
+  text += describe_views(*composition.masker, composition.modality->views(Purpose::pretrain));
+  if (const std::optional<Companion> companion = composition.modality->companion())
+    text += fmt::format("in turn     {:.0f} % of the batches:\n", 100 * companion->share) +
+            describe_views(*composition.masker, companion->modality->views(Purpose::pretrain));
   return text;
 }
 

@@ -70,7 +70,7 @@ Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress)
     const std::map<int, at::Tensor> refined = refine(*part.objective, raw);
     if (pass.pairs.empty() && !refined.empty() && refined.begin()->second.dim() == 3)
       pass.targets = refined.begin()->second.detach();
-    pass.pairs.push_back(pair(part.objective->target().level, plan, refined, predictions));
+    pass.pairs.push_back(pair(part.objective->target().level, batch, plan, refined, predictions));
     const LossReport own = call_plugin(part.type, [&] {
       return part.objective->evaluate({pass.pairs.back(), pass.contexts, &plan, progress});
     });
@@ -193,8 +193,8 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
     return plan.contexts[static_cast<std::size_t>(plan.queries[i].context)];
   };
   const auto grid_of = [&](int view) -> const TokenGrid& { return batch.views[static_cast<std::size_t>(view)].grid; };
-  using Key =
-      std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t, std::int64_t, Level, int, int>;
+  using Key = std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t, std::int64_t, Level, int,
+                         bool, int>;
   const auto groups = group_by<Key>(plan.queries.size(), [&](std::size_t i) {
     const Query& query = plan.queries[i];
     return Key{grid_of(context_of(i).view).extent,
@@ -203,6 +203,7 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
                columns(query.where),
                query.level,
                query.group,
+               query.seen_too,
                stack_of(context_of(i))};
   });
   for (const auto& members : groups) {
@@ -223,7 +224,8 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
                             grid_of(first.view),
                             join_sets(asked_at),
                             first.level,
-                            first.group};
+                            first.group,
+                            first.seen_too};
     const at::Tensor all = call_plugin(parts_.predictor_type, [&] { return parts_.predictor->predict(question); });
     for (std::size_t m = 0; m < members.size(); ++m) answers[members[m]] = rows(all, m, batch.size());
   }
@@ -240,7 +242,8 @@ std::map<int, at::Tensor> Engine::refine(Objective& objective, const RawTargets&
   return refined;
 }
 
-std::vector<Pair> Engine::pair(Level level, const Plan& plan, const std::map<int, at::Tensor>& refined,
+std::vector<Pair> Engine::pair(Level level, const Batch& batch, const Plan& plan,
+                               const std::map<int, at::Tensor>& refined,
                                const std::vector<at::Tensor>& predictions) const {
   const bool differentiable = parts_.target.source == Source::student;
   std::vector<Pair> pairs;
@@ -253,7 +256,7 @@ std::vector<Pair> Engine::pair(Level level, const Plan& plan, const std::map<int
       target = is_gathered ? found->second : nn::gather_tokens(found->second, query.where);
     if (target.defined() && target.requires_grad() && !differentiable)
       throw Error("a target carries a gradient although its source is not the student");
-    pairs.push_back({predictions[i], target, &query});
+    pairs.push_back({predictions[i], target, &query, batch.views[static_cast<std::size_t>(query.view)].grid});
   }
   return pairs;
 }

@@ -52,7 +52,7 @@ class CAIRN_API Engine {
   /// The targets of the objective's own level, by slot, as it compares them.
   std::map<int, at::Tensor> refine(Objective& objective, const RawTargets& raw) const;
   /// The pairs of the queries at `level`.
-  std::vector<Pair> pair(Level level, const Plan& plan, const std::map<int, at::Tensor>& refined,
+  std::vector<Pair> pair(Level level, const Batch& batch, const Plan& plan, const std::map<int, at::Tensor>& refined,
                          const std::vector<at::Tensor>& predictions) const;
 
   Composition& parts_;

@@ -100,11 +100,13 @@ at::Tensor context_colours(const at::Tensor& colours, const TokenGrid& grid, con
                            std::int64_t row) {
   const Context& seen = plan.contexts[context];
   const at::IntArrayRef size = colours.sizes().slice(static_cast<std::size_t>(colours.dim()) - grid.extent.size());
-  at::Tensor out = colours * (kUnseen + (1 - kUnseen) * seen_places(seen, row, grid, size));
+  const at::Tensor light = seen_places(seen, row, grid, size);
+  at::Tensor out = colours * (kUnseen + (1 - kUnseen) * light);
   for (std::size_t q = 0; q < plan.queries.size(); ++q) {
     const Query& query = plan.queries[q];
     if (query.context != static_cast<int>(context) || query.view != seen.view || query.level == Level::pooled) continue;
-    out = mix_in(out, query_colour(q), kTint * token_places(query.where, row, grid, size));
+    const at::Tensor asked = token_places(query.where, row, grid, size);
+    out = mix_in(out, query_colour(q), kTint * (query.seen_too ? asked * (1 - light) : asked));
   }
   return out;
 }

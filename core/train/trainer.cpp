@@ -8,7 +8,6 @@
 #include <limits>
 
 #include "cairn/error.h"
-#include "data/training_part.h"
 #include "kernels/compute_stream.h"
 #include "model/parameter_rules.h"
 #include "plugin/guard.h"
@@ -91,14 +90,13 @@ Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesyst
     : experiment_(experiment),
       parts_(parts),
       device_(device),
-      source_(open_training_part(*parts.modality, experiment)),
+      data_(parts.modality, experiment),
       student_(flatten_student(parts, experiment.optim.rule, device)),
       teacher_(flatten_teacher(parts, experiment.optim.rule, device)),
       optimizer_(std::make_unique<Optimizer>(*student_, teacher_.get(), experiment.optim)),
       schedule_(experiment.optim, experiment.ema, experiment.schedule, experiment.train),
       engine_(parts),
       checkpoints_(run / "checkpoints", experiment.checkpoint),
-      quarantine_(source_->size(), max_bad_share(experiment)),
       guard_(experiment.train.spike_deviations) {
   if (const auto newest = checkpoints_.newest()) {
     point_ = Checkpoints::load(*newest, parts_, *optimizer_);
@@ -129,10 +127,10 @@ TrainOutcome Trainer::run(Watcher& watcher) {
   const TrainSettings& train = experiment_.train;
   const std::int64_t last = last_step();
   TrainOutcome outcome{point_.step, point_.step};
-  Loader loader(*parts_.modality, *source_, *parts_.masker, quarantine_, loader_options(last));
+  Loader loader(data_.feeds(), *parts_.masker, loader_options(last));
 
   while (point_.step < last && !interrupt.requested()) {
-    const Progress progress{point_.step, schedule_.total_steps(), point_.step * train.batch_size / source_->size()};
+    const Progress progress{point_.step, schedule_.total_steps(), data_.epoch(point_.step * train.batch_size)};
     const StepRates rates = schedule_.at(point_.step);
     const std::int64_t step = point_.step + 1;
     const auto due = [&](std::int64_t every) { return every > 0 && step % every == 0; };
@@ -153,14 +151,14 @@ TrainOutcome Trainer::run(Watcher& watcher) {
   outcome.last_step = point_.step;
   if (counted_steps_ > 0) outcome.flops_per_step = counted_flops_ / static_cast<double>(counted_steps_);
   outcome.interrupted = point_.step < last;
-  outcome.unreadable = quarantine_.count();
+  outcome.unreadable = data_.unreadable();
   outcome.best = point_.best;
   outcome.checkpoint = *checkpoints_.newest();
   return outcome;
 }
 
 void Trainer::tell_unreadable(Watcher& watcher) {
-  for (const BadSample& sample : quarantine_.take_new()) watcher.unreadable(sample);
+  for (const BadSample& sample : data_.take_unreadable()) watcher.unreadable(sample);
 }
 
 Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watcher& watcher) {
@@ -175,7 +173,7 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watche
     Load load = next_or_tell(loader, [&] { tell_unreadable(watcher); });
     to_device(load, device_);
     Rng rng(experiment_.seed, Stream::prepare, 0, number);
-    call_plugin(parts_.modality_type, [&] { parts_.modality->prepare(load.batch, Purpose::pretrain, rng); });
+    call_plugin(parts_.modality_type, [&] { load.feed->modality.prepare(load.batch, Purpose::pretrain, rng); });
     const auto work = [this, progress](const Batch& batch, const Plan& plan) { return pass_of(batch, plan, progress); };
     learned.passes.push_back(graphs_ && engine_.is_steady(progress) ? graphs_->run(load.batch, load.plan, work)
                                                                     : work(load.batch, load.plan));

@@ -10,7 +10,7 @@
 
 #include "cairn/export.h"
 #include "config/experiment.h"
-#include "data/loader.h"
+#include "data/training_part.h"
 #include "model/composition.h"
 #include "model/engine.h"
 #include "train/checkpoints.h"
@@ -108,14 +108,13 @@ class CAIRN_API Trainer {
   Experiment experiment_;
   Composition& parts_;
   at::Device device_;
-  std::unique_ptr<SampleSource> source_;
+  TrainingPart data_;
   std::unique_ptr<FlatParameters> student_, teacher_;
   std::unique_ptr<Optimizer> optimizer_;
   Schedule schedule_;
   Engine engine_;
   std::optional<StepGraphs> graphs_;
   Checkpoints checkpoints_;
-  Quarantine quarantine_;
   RunPoint point_;
   LossGuard guard_;
   std::int64_t saved_step_ = -1;

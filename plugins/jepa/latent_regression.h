@@ -25,14 +25,15 @@ struct LatentRegressionOptions {
   bool asked_only = false;
   double beta = 1.0;
   TargetNorm target_norm = TargetNorm::layer;
+  std::int64_t norm_parts = 1;
   bool centre_position = false;
   bool centre_sample = false;
   bool scale_channels = false;
   std::int64_t target_blocks = 0;
   std::vector<std::int64_t> levels;
-  std::int64_t seen_from_group = 0;
   double seen_weight = 0.5;
   std::array<std::int64_t, 2> seen_ramp = {0, 0};
+  double seen_distance = 0.0;
   BlockNorm block_norm = BlockNorm::none;
   double variance = 0.0;
   static Schema<LatentRegressionOptions> schema();
@@ -55,11 +56,14 @@ class LatentRegression : public Objective {
   bool is_steady(const Progress& progress) const override;
 
  private:
-  bool is_about_seen(const Pair& pair) const;
-  /// Weight of questions about seen tokens at this point of the run.
+  /// Weight of seen tokens at this point of the run.
   double seen_weight(const Progress& progress) const;
   at::Tensor mean_of_blocks(const at::Tensor& blocks) const;
-  at::Tensor cost(const at::Tensor& prediction, const at::Tensor& target) const;
+  enum class Of : std::uint8_t { each, all };
+  /// What each token costs, [B,Q], or all in the mean, of predictions and targets [B,Q,D].
+  at::Tensor cost(const at::Tensor& prediction, const at::Tensor& target, Of of) const;
+  /// The mean cost of the seen tokens [B,K,D] of a question, by their distance to hidden ones where that is asked for.
+  at::Tensor seen_cost(const at::Tensor& prediction, const at::Tensor& target, const Pair& pair) const;
 
   LatentRegressionOptions options_;
   ObjectiveSetting setting_;

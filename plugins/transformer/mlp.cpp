@@ -29,11 +29,17 @@ MlpPredictor::MlpPredictor(const MlpOptions& options, const PredictorSetting& se
     : head_(
           register_module("head", std::make_shared<nn::MlpHead>(options, setting.input_width, setting.output_width))) {}
 
+void MlpPredictor::check(const Context& seen, const Query& asked) const {
+  if (asked.level == Level::tokens && !seen.visible.all())
+    throw ConfigError("type", "is asked about tokens that did not enter the encoder",
+                      "use a masker that masks instead of dropping (hide = \"mask\"), or transformer.narrow");
+}
+
 at::Tensor MlpPredictor::predict(const Question& question) {
   if (question.level == Level::pooled) return head_->forward(question.seen.pooled);
-  if (!question.seen_at.all() || !(question.seen_grid == question.asked_grid))
-    throw Error("a question about tokens that did not enter the encoder", "predictor transformer.mlp",
-                "use a masker that masks instead of dropping (hide = \"mask\"), or the predictor transformer.narrow");
+  check({0, question.seen_at, {}}, {0, 0, {}, question.level, question.group});
+  if (!(question.seen_grid == question.asked_grid))
+    throw Error("a question about tokens of another view", "predictor transformer.mlp", "use transformer.narrow");
   const at::Tensor asked = nn::gather_tokens(question.seen.tokens, question.asked_at);
   return head_->forward(asked.flatten(0, 1)).unflatten(0, {asked.size(0), asked.size(1)});
 }

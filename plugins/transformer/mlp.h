@@ -39,6 +39,7 @@ class MlpPredictor : public Predictor {
 
   /// [B,O], or [B,Q,O] for tokens; Error for tokens that are not there to map.
   at::Tensor predict(const Question& question) override;
+  void check(const Context& seen, const Query& asked) const override;
 
  private:
   std::shared_ptr<nn::MlpHead> head_;

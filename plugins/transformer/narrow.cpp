@@ -127,17 +127,21 @@ Narrow::Narrow(const NarrowOptions& options, const PredictorSetting& setting)
   nn::fill_normal(places_.table);
 }
 
-at::Tensor Narrow::predict(const Question& question) {
-  if (question.level != Level::tokens)
-    throw Error("a question about the pooled feature", "predictor transformer.narrow",
-                "it predicts tokens: use transformer.mlp, or no predictor");
-  if (question.group < 0 || question.group >= mask_tokens_.size(0))
+void Narrow::check(const Context&, const Query& asked) const {
+  if (asked.level != Level::tokens)
+    throw ConfigError("type", "predicts tokens, and is asked about whole views",
+                      "use transformer.mlp, or no predictor");
+  if (asked.group < 0 || asked.group >= mask_tokens_.size(0))
     throw ConfigError("groups",
-                      "the masker asks a question of group " + std::to_string(question.group) +
+                      "the masker asks a question of group " + std::to_string(asked.group) +
                           ", and there are mask tokens for " + std::to_string(mask_tokens_.size(0)),
-                      "set groups = " + std::to_string(question.group + 1));
+                      "set groups = " + std::to_string(asked.group + 1));
+}
+
+at::Tensor Narrow::predict(const Question& question) {
+  check({}, {0, 0, {}, question.level, question.group});
   if (is_whole_grid_) return answer_grid(question);
-  return project_seen_ && question.seen_grid == question.asked_grid ? answer_all(question) : answer_asked(question);
+  return project_seen_ && question.seen_too ? answer_all(question) : answer_asked(question);
 }
 
 at::Tensor Narrow::embed(const at::Tensor& tokens) { return embed_(fuse_ ? at::gelu(fuse_(tokens)) : tokens); }
@@ -183,29 +187,11 @@ at::Tensor Narrow::process(const Question& question, bool wants_seen) {
 at::Tensor Narrow::answer_asked(const Question& question) { return project_(process(question, /*wants_seen=*/false)); }
 
 at::Tensor Narrow::answer_all(const Question& question) {
-  const std::int64_t count = question.seen_grid.count(), rows = question.seen.tokens.size(0);
-  const auto options = at::TensorOptions(question.seen.tokens.device());
-  const auto ids = [&](const TokenSet& set) {
-    return set.all() ? at::arange(count, options.dtype(at::kLong)).expand({rows, -1}) : set.index.expand({rows, -1});
-  };
-  const at::Tensor seen = ids(question.seen_at), asked = ids(question.asked_at);
-  const at::Tensor is_seen = at::zeros({rows, count}, options.dtype(at::kBool)).scatter_(1, seen, true);
-  const at::Tensor is_hidden = is_seen.gather(1, asked).logical_not();
-  const std::int64_t hidden_places = is_hidden[0].sum().item<std::int64_t>();
-  if (!is_hidden.sum(1).eq(hidden_places).all().item<bool>())
-    throw ConfigError("seen_outputs", "the samples of a batch are asked about unequal numbers of seen places",
-                      "use a masker that asks about all places, or about none that are seen");
+  const std::int64_t seen = question.seen_at.index.size(1), hidden = question.asked_at.index.size(1) - seen;
   Question rest = question;
-  rest.seen_at = {seen};
-  rest.asked_at = {asked.masked_select(is_hidden).view({rows, hidden_places})};
+  rest.asked_at.index = question.asked_at.index.narrow(1, 0, hidden);
   const at::Tensor x = process(rest, /*wants_seen=*/true);
-  const at::Tensor own = project_seen_(x.narrow(1, 0, seen.size(1)));
-  const at::Tensor others = project_(x.narrow(1, seen.size(1), hidden_places));
-  const auto spread = [&](const at::Tensor& index) { return index.unsqueeze(-1).expand({-1, -1, own.size(2)}); };
-  const at::Tensor grid = at::zeros({rows, count, own.size(2)}, own.options())
-                              .scatter(1, spread(seen), own)
-                              .scatter(1, spread(rest.asked_at.index), others);
-  return grid.gather(1, spread(asked));
+  return at::cat({project_(x.narrow(1, seen, hidden)), project_seen_(x.narrow(1, 0, seen))}, 1);
 }
 
 at::Tensor Narrow::answer_grid(const Question& question) {

@@ -57,6 +57,7 @@ class Narrow : public Predictor {
 
   /// [B,Q,O]; Error for a question about the pooled feature, or of a group without a mask token.
   at::Tensor predict(const Question& question) override;
+  void check(const Context& seen, const Query& asked) const override;
 
  private:
   at::Tensor embed(const at::Tensor& tokens);

@@ -169,12 +169,14 @@ void Vit::add_tokenizers(const VitOptions& options, const TokenizerSpec& tokeniz
   if (!options.picture_tokenizer) return;
   if (tokenizer.axes.size() != 3 || tokenizer.axes.front() != Axis::time)
     throw ConfigError("picture_tokenizer", "the views are no clips", "set picture_tokenizer = false");
-  TokenizerSpec picture = tokenizer;
-  picture.patch.front() = 1;
-  picture_embed_ = register_module("picture_embed", std::make_shared<nn::PatchEmbed>(picture, shape_.width));
+  pictures_ = tokenizer;
+  pictures_->patch.front() = 1;
+  picture_embed_ = register_module("picture_embed", std::make_shared<nn::PatchEmbed>(*pictures_, shape_.width));
   picture_mark_ = register_parameter("picture_mark", at::empty({1, 1, shape_.width}));
   clip_mark_ = register_parameter("clip_mark", at::empty({1, 1, shape_.width}));
 }
+
+bool Vit::can_take(const TokenizerSpec& tokenizer) const { return pictures_ && *pictures_ == tokenizer; }
 
 void Vit::add_norms(const VitOptions& options) {
   const auto norm = [&] {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,8 @@ class Vit : public Encoder {
     return shape_.width * (is_fused_ ? static_cast<std::int64_t>(levels_.size()) : 1);
   }
   std::int64_t depth() const override { return shape_.depth; }
+  /// Pictures, where they have a tokenizer of their own.
+  bool can_take(const TokenizerSpec& tokenizer) const override;
 
  private:
   void add_tokenizers(const VitOptions& options, const TokenizerSpec& tokenizer);
@@ -97,6 +100,7 @@ class Vit : public Encoder {
   Encoded pool(const at::Tensor& tokens, std::int64_t special, std::vector<at::Tensor> taps) const;
 
   VitShape shape_;
+  std::optional<TokenizerSpec> pictures_;
   Pool pool_;
   bool is_fused_;
   std::vector<std::int64_t> levels_;

@@ -66,7 +66,12 @@ const FileFilter& video_files() {
   static const FileFilter filter{"video",
                                  {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts",
                                   ".3gp", ".flv", ".wmv", ".ogv", ".264", ".h264", ".gif", ".webp"},
-                                 {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}};
+                                 still_files().extensions};
+  return filter;
+}
+
+const FileFilter& still_files() {
+  static const FileFilter filter{"picture", {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"}};
   return filter;
 }
 

@@ -17,6 +17,8 @@ namespace cairn::video {
 
 /// What is taken for a video: video files, animated pictures, and folders of numbered pictures.
 const FileFilter& video_files();
+/// Pictures, for batches of pictures.
+const FileFilter& still_files();
 
 /// Indices of files, so that each file's packets are read once. Bounded, oldest out first. Thread-safe.
 class IndexCache {

@@ -47,13 +47,18 @@ struct Group {
   std::int64_t max_keep;
 };
 
-std::vector<Group> groups_of(const MultiblockOptions& o) {
+std::vector<Group> clip_groups(const MultiblockOptions& o) {
   std::vector<Group> groups = {
       {o.blocks, o.spatial_scale, o.temporal_scale, o.aspect_ratio, o.max_temporal_keep, o.max_keep}};
   if (o.long_blocks > 0)
     groups.push_back({o.long_blocks, o.long_spatial_scale, o.long_temporal_scale, o.long_aspect_ratio,
                       o.long_max_temporal_keep, o.long_max_keep});
   return groups;
+}
+
+std::vector<Group> groups_of(const Grid& grid, const MultiblockOptions& o) {
+  if (grid.time > 1 || o.picture_blocks == 0) return clip_groups(o);
+  return {{o.picture_blocks, o.picture_spatial_scale, {1, 1}, o.aspect_ratio, 1, o.max_keep}};
 }
 
 struct Size {
@@ -130,6 +135,10 @@ Schema<MultiblockOptions> MultiblockOptions::schema() {
   s.option("spatial_scale", &O::spatial_scale, "share of a frame that a block covers").range(0.001, 1);
   s.option("temporal_scale", &O::temporal_scale, "share of the clip's length that a block lasts").range(0.001, 1);
   s.option("aspect_ratio", &O::aspect_ratio, "height by width of a block").range(0.01, 100);
+  s.option("picture_blocks", &O::picture_blocks,
+           "blocks of a picture, a view of one moment, which has one group; 0: it is masked as a clip is")
+      .range(0, 1024);
+  s.option("picture_spatial_scale", &O::picture_spatial_scale, "as spatial_scale, of pictures").range(0.001, 1);
   s.option("max_temporal_keep", &O::max_temporal_keep, "share of the clip, from its start, that may be seen")
       .range(0.001, 1);
   s.option("max_keep", &O::max_keep, "most tokens of a context; 0: any number").at_least(0);
@@ -143,8 +152,7 @@ Schema<MultiblockOptions> MultiblockOptions::schema() {
   s.option("full_complement", &O::full_complement, "ask about everything that the cut context leaves");
   s.option("pred_full_complement", &O::pred_full_complement, "show everything that the cut targets leave");
   s.option("inverse", &O::inverse, "swap context and targets (inv_block)");
-  s.option("ask_seen", &O::ask_seen,
-           "ask about the seen tokens too, for V-JEPA 2.1's dense loss; their mask tokens follow the others'");
+  s.option("ask_seen", &O::ask_seen, "ask about the seen tokens too, for V-JEPA 2.1's dense loss");
   s.option("shared_mask_token", &O::shared_mask_token,
            "one mask token for both groups, as V-JEPA 2 trained; else one for each, as V-JEPA");
   s.option("faithful", &O::faithful, "cut rows to their first tokens, as published; else random ones are left out");
@@ -153,6 +161,7 @@ Schema<MultiblockOptions> MultiblockOptions::schema() {
 
 Multiblock::Multiblock(const MultiblockOptions& options) : options_(options) {
   require_order("spatial_scale", options.spatial_scale);
+  require_order("picture_spatial_scale", options.picture_spatial_scale);
   require_order("temporal_scale", options.temporal_scale);
   require_order("aspect_ratio", options.aspect_ratio);
   require_order("long_spatial_scale", options.long_spatial_scale);
@@ -165,8 +174,7 @@ Multiblock::Multiblock(const MultiblockOptions& options) : options_(options) {
 
 Plan Multiblock::plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress&, Rng& rng) const {
   const Grid grid = grid_of(views, "video.multiblock");
-  const std::vector<Group> groups = groups_of(options_);
-  const int tokens = options_.shared_mask_token ? 1 : static_cast<int>(groups.size());
+  const std::vector<Group> groups = groups_of(grid, options_);
   Plan plan;
   int number = 0;
   for (const Group& group : groups) {
@@ -183,13 +191,10 @@ Plan Multiblock::plan(std::span<const ViewLayout> views, std::int64_t batch, con
     if (options_.full_complement) target = complement(context, grid.count());
     if (options_.pred_full_complement) context = complement(target, grid.count());
     if (options_.inverse) std::swap(context, target);
-    const int token = options_.shared_mask_token ? 0 : number++;
-    add(plan, context, std::move(target), token);
-    const int context_number = static_cast<int>(plan.contexts.size()) - 1;
-    if (options_.ask_seen)
-      plan.queries.push_back({context_number, 0, std::move(context), Level::tokens, tokens + token});
+    if (options_.ask_seen) target.index = at::cat({target.index, context.index}, 1);
+    add(plan, std::move(context), std::move(target), options_.shared_mask_token ? 0 : number++);
+    plan.queries.back().seen_too = options_.ask_seen;
   }
-  plan.may_overlap = options_.ask_seen;
   return plan;
 }
 

@@ -14,6 +14,8 @@ struct MultiblockOptions {
   std::array<double, 2> spatial_scale = {0.15, 0.15};
   std::array<double, 2> temporal_scale = {1.0, 1.0};
   std::array<double, 2> aspect_ratio = {0.75, 1.5};
+  std::int64_t picture_blocks = 0;
+  std::array<double, 2> picture_spatial_scale = {0.15, 0.15};
   double max_temporal_keep = 1.0;
   std::int64_t max_keep = 0;
   std::int64_t long_blocks = 2;

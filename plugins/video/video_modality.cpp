@@ -209,6 +209,8 @@ const VideoOptions& checked(const VideoOptions& options) {
   if (options.evaluate_resize != 0 && options.evaluate_resize < options.size)
     throw ConfigError("evaluate_resize", "is smaller than size, so that no square of that size can be cut out",
                       "set it to at least size, or leave it at 0 for size itself");
+  if (!options.pictures.empty() && options.picture_share == 0)
+    throw ConfigError("pictures", "come in no batch, as picture_share is 0", "set picture_share, such as to 0.5");
   return options;
 }
 
@@ -255,6 +257,13 @@ void add_clip_options(Schema<O>& s) {
   option(s, "interpolation", &O::interpolation, kInterpolations, "resampling filter, antialiased");
   option(s, "flip", &O::flip, "probability of a horizontal flip of the clip").range(0, 1);
   media::add_colour_options(s);
+  option(
+      s, "picture_share", &O::picture_share,
+      "share of the batches in pretraining that are pictures, clips of one frame, as in V-JEPA 2.1; the encoder needs "
+      "picture_tokenizer = true, or a tubelet of 1")
+      .range(0, 0.95);
+  option(s, "pictures", &O::pictures, "folder of these pictures, or a list of them; empty: single frames of the videos")
+      .path();
   option(s, "evaluate_resize", &O::evaluate_resize,
          "short side before the centre crop when features are evaluated; 0: size (the usual 256 / 224 is explicit)")
       .range(0, 1 << 13);
@@ -294,6 +303,14 @@ std::size_t cache_bytes(const FileOptions& options, Purpose purpose) {
 std::unique_ptr<FootageSet> footage_of(std::unique_ptr<FileSet> files, const ReadLimits& limits,
                                        std::size_t cache = 0) {
   return files ? std::make_unique<FileFootage>(std::move(*files), limits, cache) : nullptr;
+}
+
+std::unique_ptr<FootageSet> open_pictures(const std::filesystem::path& path, Split split) {
+  std::error_code error;
+  return footage_of(std::filesystem::is_regular_file(path, error) && !still_files().matches(path)
+                        ? open_list(still_files(), path, {}, split, 0)
+                        : open_folder(still_files(), path, split, 0),
+                    ReadLimits{});
 }
 
 std::unique_ptr<FootageSet> open_mix(const ListOptions& options, Split split, Purpose purpose) {
@@ -468,6 +485,18 @@ std::vector<ViewLayout> VideoModality::views(Purpose purpose) const {
   const std::int64_t count =
       purpose == Purpose::evaluate ? options_.evaluate_clips * options_.evaluate_crops : options_.views;
   return std::vector<ViewLayout>(static_cast<std::size_t>(count), layout);
+}
+
+std::optional<Companion> VideoModality::companion() const {
+  if (options_.picture_share == 0) return std::nullopt;
+  VideoOptions still = options_;
+  still.frames = still.tubelet = 1;
+  still.picture_share = 0;
+  still.pictures.clear();
+  Opener opener = opener_;
+  if (!options_.pictures.empty())
+    opener = [path = options_.pictures](Split split, Purpose) { return open_pictures(path, split); };
+  return Companion{std::make_shared<VideoModality>(still, std::move(opener)), options_.picture_share};
 }
 
 void VideoModality::prepare(Batch& batch, Purpose, Rng&) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ struct VideoOptions : media::Colouring {
   std::int64_t evaluate_resize = 0;
   std::int64_t evaluate_clips = 1;
   std::int64_t evaluate_crops = 1;
+  double picture_share = 0;
+  std::string pictures;
   bool evaluate_whole = false;  // squeezes whole frames into the view instead; not for people to set
 };
 
@@ -114,6 +117,8 @@ class VideoModality : public Modality {
   std::unique_ptr<SampleSource> open(Split split, Purpose purpose) const override;
   TokenizerSpec tokenizer() const override;
   std::vector<ViewLayout> views(Purpose purpose) const override;
+  /// Pictures: clips of one frame and patches of one frame, [B,C,1,H,W].
+  std::optional<Companion> companion() const override;
   /// uint8 [B,C,T,H,W] to normalised float.
   void prepare(Batch& batch, Purpose purpose, Rng& rng) const override;
   at::Tensor display(const View& view) const override;

@@ -30,7 +30,7 @@ bool same_plan(const Plan& a, const Plan& b) {
   };
   const auto same_query = [](const Query& x, const Query& y) {
     return x.context == y.context && x.view == y.view && same_tokens(x.where, y.where) && x.level == y.level &&
-           x.group == y.group;
+           x.group == y.group && x.seen_too == y.seen_too;
   };
   return a.may_overlap == b.may_overlap &&
          std::equal(a.contexts.begin(), a.contexts.end(), b.contexts.begin(), b.contexts.end(), same_context) &&

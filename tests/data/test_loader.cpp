@@ -20,6 +20,8 @@ struct Parts {
       : modality(size, first_bad, bad),
         source(modality.open(Split::train, Purpose::pretrain)),
         quarantine(size, share) {}
+
+  std::vector<Feed> feeds() { return {{modality, *source, quarantine}}; }
 };
 
 LoaderOptions options_for(std::int64_t workers, std::int64_t first = 0, std::int64_t count = 12) {
@@ -35,7 +37,7 @@ LoaderOptions options_for(std::int64_t workers, std::int64_t first = 0, std::int
 
 std::vector<Load> all_loads(std::int64_t workers, std::int64_t first = 0) {
   Parts parts;
-  Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(workers, first));
+  Loader loader(parts.feeds(), parts.masker, options_for(workers, first));
   std::vector<Load> loads;
   for (std::int64_t i = first; i < 12; ++i) loads.push_back(loader.next());
   return loads;
@@ -77,7 +79,7 @@ TEST_CASE("an epoch shows every sample once, in an order of its own", "[loader]"
 TEST_CASE("unreadable samples are replaced, counted once and named", "[loader]") {
   const auto ids = [](std::int64_t workers) {
     Parts parts(400, 10, 2);
-    Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(workers, 0, 120));
+    Loader loader(parts.feeds(), parts.masker, options_for(workers, 0, 120));
     std::vector<at::Tensor> rows;
     for (int i = 0; i < 120; ++i) rows.push_back(loader.next().batch.sample_id);
     const auto bad = parts.quarantine.take_new();
@@ -94,7 +96,7 @@ TEST_CASE("unreadable samples are replaced, counted once and named", "[loader]")
 
 TEST_CASE("too many unreadable samples stop the run with a cure", "[loader]") {
   Parts parts(40, 0, 10);
-  Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(2, 0, 50));
+  Loader loader(parts.feeds(), parts.masker, options_for(2, 0, 50));
   const auto drain = [&] {
     for (int i = 0; i < 50; ++i) loader.next();
   };
@@ -103,16 +105,57 @@ TEST_CASE("too many unreadable samples stop the run with a cure", "[loader]") {
 
 TEST_CASE("a data set without one readable sample ends", "[loader]") {
   Parts parts(5, 0, 5, 1.0);
-  Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(1));
+  Loader loader(parts.feeds(), parts.masker, options_for(1));
   REQUIRE_THROWS_AS(loader.next(), DataError);
 }
 
 TEST_CASE("a loader can be left while its workers are busy", "[loader]") {
   for (int i = 0; i < 20; ++i) {
     Parts parts;
-    Loader loader(parts.modality, *parts.source, parts.masker, parts.quarantine, options_for(4, 0, 1000));
+    Loader loader(parts.feeds(), parts.masker, options_for(4, 0, 1000));
     loader.next();
   }
+}
+
+TEST_CASE("a companion has its share of the batches, evenly spread, and walks over its own samples", "[loader]") {
+  Parts own(40), other(15);
+  const auto batches = [&](double share, std::int64_t workers, std::int64_t first) {
+    std::vector<Feed> feeds = {own.feeds()[0], other.feeds()[0]};
+    feeds[1].share = share;
+    Loader loader(feeds, own.masker, options_for(workers, first, 40));
+    std::vector<Load> loads;
+    for (std::int64_t i = first; i < 40; ++i) {
+      loads.push_back(loader.next());
+      const bool is_other = &loads.back().feed->source == other.source.get();
+      REQUIRE(&loads.back().feed->modality == (is_other ? &other.modality : &own.modality));
+      loads.back().batch.label.fill_(is_other ? 1 : 0);
+    }
+    return loads;
+  };
+  const auto others = [](const std::vector<Load>& loads, std::size_t first, std::size_t count) {
+    std::int64_t sum = 0;
+    for (std::size_t i = first; i < first + count; ++i) sum += loads[i].batch.label[0].item<std::int64_t>();
+    return sum;
+  };
+  // Of each pair of batches the second is one's own.
+  const auto half = batches(0.5, 3, 0);
+  for (std::size_t i = 0; i < 40; i += 2) CHECK((others(half, i, 1) == 1 && others(half, i + 1, 1) == 0));
+  const auto quarter = batches(0.25, 1, 0);
+  for (std::size_t i = 0; i + 4 <= 40; ++i) CHECK(others(quarter, i, 4) == 1);
+
+  // 20 batches of 7 are 9 walks over 15 samples: each comes 9 times, but for the 5 that begin the tenth.
+  std::vector<std::int64_t> seen(15);
+  for (std::size_t i = 0; i < 40; i += 2)
+    for (std::int64_t row = 0; row < 7; ++row) {
+      const auto id = half[i].batch.sample_id[row].item<std::int64_t>();
+      REQUIRE(id < 15);
+      ++seen[static_cast<std::size_t>(id)];
+    }
+  CHECK(std::count(seen.begin(), seen.end(), 9) == 10);
+  CHECK(std::count(seen.begin(), seen.end(), 10) == 5);
+
+  const auto late = batches(0.25, 2, 9);
+  for (std::size_t i = 0; i < late.size(); ++i) require_equal(quarter[i + 9], late[i]);
 }
 
 TEST_CASE("faulty plans are named", "[plan]") {
@@ -149,6 +192,16 @@ TEST_CASE("faulty plans are named", "[plan]") {
   plan = good;
   plan.queries[0].where = {at::empty({1, 0}, at::kLong)};
   REQUIRE_THAT(complaint(plan), Catch::Contains("no asked tokens"));
+  plan = good;
+  plan.queries[0].where = ids({2, 3, 0, 1});
+  plan.queries[0].seen_too = true;
+  REQUIRE(complaint(plan).empty());
+  for (const auto& wrong : {ids({2, 3, 1, 0}), ids({0, 1}), ids({2, 0, 1, 3})}) {
+    plan.queries[0].where = wrong;
+    REQUIRE_THAT(complaint(plan), Catch::Contains("seen tokens too must"));
+  }
+  plan.queries[0].where = ids({1, 0, 1});
+  REQUIRE_THAT(complaint(plan), Catch::Contains("both seen and asked"));
   plan = good;
   plan.contexts[0] = {0, {}, ids({2, 3})};  // sees all, two of them as mask tokens: those may be asked
   REQUIRE(complaint(plan).empty());

@@ -3,7 +3,7 @@ import pathlib
 import subprocess
 import tomllib
 
-from program import SHARED, SOURCE, command, folders, require_in, run, train
+from program import SHARED, SOURCE, checkpoint, command, folders, losses, require, require_in, run, train
 
 FEW = dict(train__steps=3, train__batch_size=8, evaluate__every=0, evaluate__final_train_samples=40,
            evaluate__final_test_samples=40, evaluate__baselines="false")
@@ -56,7 +56,24 @@ def real_clips(base):
         require_in("trained teacher", text)
 
 
+def pictures_in_turn(base):
+    """Half of the batches are pictures; a resumed run sees the same ones."""
+    experiment = SOURCE / "configs/vjepa/dense.toml"
+    few = dict(FEW, modality__train_samples=40, objective__seen_ramp="[0, 1]")
+    require_in("1 x 4 x 4", run("check", experiment))
+    train(base / "dense", experiment=experiment, **few)
+    record = losses(base / "dense")[-1]
+    require(record["regression_seen"] > 0, f"no loss of seen tokens: {record}")
+    train(base / "resumed", experiment=experiment, train__stop_at=2, **few)
+    train(base / "resumed", "--resume", experiment=experiment, **few)
+    require(checkpoint(base / "resumed", 3) == checkpoint(base / "dense", 3), "a resumed run saw other pictures")
+    for step, grid in ((0, "(1 x 4 x 4)"), (1, "(4 x 4 x 4)")):
+        words = ("--out", base / f"preview-{step}", "--samples", "1", "--step", step)
+        require_in(grid, run("preview", experiment, *words))
+
+
 with folders() as name:
+    pictures_in_turn(pathlib.Path(name))
     real_sets(pathlib.Path(name))
     real_clips(pathlib.Path(name))
 every_configuration()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from program import TINY, checkpoint, command, folders, require, require_in, run, train
+from program import SOURCE, TINY, checkpoint, command, folders, require, require_in, run, train
 
 
 def picture(path, value):
@@ -61,6 +61,23 @@ def experiments(base):
     run("train", base / "missing.toml", code=2)
     require_in("KEY=VALUE", run("train", TINY, "--set", code=2))
     require(not (base / "patch").exists(), "a wrong experiment left a run folder")
+
+
+def compositions(_):
+    """What a first step would refuse, cairn check refuses."""
+    def refused(experiment, wanted, **settings):
+        require_in(wanted, run("check", SOURCE / "configs" / experiment, code=2, **settings))
+
+    blocks = {"masker": '{type="video.multiblock"}'}
+    refused("vjepa/quickstart.toml", "set groups = 2", predictor__groups=1, **blocks)
+    refused("generative/mae.toml", "did not enter the encoder", predictor='{type="transformer.mlp"}')
+    refused("contrastive/moco_v3.toml", "asked about whole views", predictor='{type="transformer.narrow"}')
+    refused("contrastive/ibot.toml", "compares tokens, but contrastive.cross asks about none",
+            masker='{type="contrastive.cross"}')
+    refused("vjepa/quickstart.toml", "encoder.picture_tokenizer = true", modality__picture_share=0.5)
+    refused("generative/videomae-moving_shapes.toml", "the values of a token", modality__picture_share=0.5,
+            encoder__picture_tokenizer="true")
+    run("check", SOURCE / "configs/vjepa/quickstart.toml", predictor__groups=2, **blocks)
 
 
 def used_folder(base):
@@ -118,6 +135,6 @@ def interrupt(base):
 
 with folders() as name:
     base = pathlib.Path(name)
-    for check in (paths, unreadable_pictures, experiments, used_folder, other_model, full_disk, interrupt):
+    for check in (paths, unreadable_pictures, experiments, compositions, used_folder, other_model, full_disk, interrupt):
         check(base)
         print("passed:", check.__name__.replace("_", " "))

@@ -41,6 +41,9 @@ class CAIRN_API Encoder : public torch::nn::Module {
   virtual std::int64_t depth() const = 0;
   /// False for encoders that need the whole view (convolutions): a masker that hides tokens is then refused.
   virtual bool can_hide_tokens() const;
+  /// Whether it also takes views cut by this tokenizer, which is not the one it was made for: those of a companion
+  /// (cairn/modality.h). False by default.
+  virtual bool can_take(const TokenizerSpec& tokenizer) const;
 };
 
 /// What an experiment tells an encoder at construction.

@@ -33,6 +33,14 @@ class CAIRN_API SampleSource {
   virtual std::vector<std::string> classes() const = 0;
 };
 
+class Modality;
+
+/// Another modality whose batches come in turn with one's own in pretraining, as pictures do with clips in V-JEPA 2.1.
+struct Companion {
+  std::shared_ptr<const Modality> modality;
+  double share = 0.5;  // of all batches, evenly spread
+};
+
 /// A kind of data: where samples come from, how they are cut into tokens, how they reach the network. No parameters.
 class CAIRN_API Modality {
  public:
@@ -43,6 +51,9 @@ class CAIRN_API Modality {
   virtual TokenizerSpec tokenizer() const = 0;
   /// The views of a sample, in the order of Sample::views.
   virtual std::vector<ViewLayout> views(Purpose purpose) const = 0;
+  /// Whose batches pretraining sees between this one's. Its tokenizer is this one's, or one that Encoder::can_take();
+  /// nothing else of it is trained on, and it is never evaluated. None by default.
+  virtual std::optional<Companion> companion() const;
   /// Stacks samples view by view. Rows keep the order of `samples`.
   virtual Batch collate(const std::vector<Sample>& samples, Purpose purpose) const;
   /// On the device, after the copy: normalise, augment, transform to float [B,C,...].

@@ -38,6 +38,7 @@ struct Pair {
   at::Tensor prediction;  // [B,Q,O] or [B,O]
   at::Tensor target;      // same shape, without gradient unless the source is `student`
   const Query* query = nullptr;
+  TokenGrid grid = {};  // of the view asked about
 };
 
 /// All an objective sees of a step.

@@ -25,17 +25,19 @@ struct Context {
 /// What a prediction is about: single tokens, or the view as a whole.
 enum class Level : std::uint8_t { tokens, pooled };
 
-/// Predict, from contexts[context], view `view` at `where`. `group` picks the predictor's mask token.
+/// Predict, from contexts[context], view `view` at `where`. `group` picks the predictor's mask token. With `seen_too`
+/// `where` ends with the tokens that the context sees, in its order: V-JEPA 2.1's dense questions.
 struct Query {
   int context = 0;
   int view = 0;
   TokenSet where;
   Level level = Level::tokens;
   int group = 0;
+  bool seen_too = false;
 };
 
-/// What is seen and what is asked in one batch. Asking about seen tokens is an error unless `may_overlap` says that it
-/// is meant.
+/// What is seen and what is asked in one batch. Asking about seen tokens is an error unless a query's `seen_too`, or
+/// `may_overlap`, says that it is meant.
 struct Plan {
   std::vector<Context> contexts;
   std::vector<Query> queries;

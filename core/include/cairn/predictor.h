@@ -19,6 +19,7 @@ struct Question {
   TokenSet asked_at;     // [B,Q] tokens to predict; all when undefined
   Level level = Level::tokens;
   int group = 0;
+  bool seen_too = false;  // the last places of asked_at are those of seen_at, in this order
 };
 
 /// Answers what the target encoder would say about the asked places, told only where they are.
@@ -29,6 +30,8 @@ class CAIRN_API Predictor : public torch::nn::Module {
 
   /// Returns [B,Q,O] for tokens, [B,O] for a pooled question; O is PredictorSetting::output_width.
   virtual at::Tensor predict(const Question& question) = 0;
+  /// ConfigError if it has no answer to such a question about what such a context shows. By default it has one to all.
+  virtual void check(const Context& seen, const Query& asked) const;
 };
 
 /// What an experiment tells a predictor at construction.

@@ -10,7 +10,18 @@
 namespace cairn {
 
 /// The independent random streams of a run. Plugins draw from the Rng they are handed.
-enum class Stream : std::uint32_t { initialise, shuffle, load, replace, plan, prepare, model, probe, user = 1000 };
+enum class Stream : std::uint32_t {
+  initialise,
+  shuffle,
+  load,
+  replace,
+  plan,
+  prepare,
+  model,
+  probe,
+  companion,
+  user = 1000
+};
 
 /// Counter-based random numbers (Philox4x32-10, Salmon et al. 2011): the value of draw n depends only on
 /// (seed, stream, epoch, sample, n), so results do not depend on threads, workers or resumption.

@@ -32,6 +32,7 @@ struct CAIRN_API TokenizerSpec {
   std::int64_t values() const;
   /// The grid of a view whose sample extent is `size`; ConfigError if a patch does not divide it.
   TokenGrid grid(const std::vector<std::int64_t>& size) const;
+  bool operator==(const TokenizerSpec&) const = default;
 };
 
 CAIRN_API const char* axis_name(Axis axis);

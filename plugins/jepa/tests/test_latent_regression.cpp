@@ -105,6 +105,14 @@ TEST_CASE("levels are normed each on its own and predicted side by side") {
                                        at::layer_norm(blocks.narrow(2, 6, 6), {6}, {}, {}, 1e-5)},
                                       2);
   CHECK(at::allclose(make(options).refine(blocks), expected, 1e-4, 1e-5));
+  LatentRegressionOptions fused;
+  fused.norm_parts = 2;
+  CHECK(at::allclose(make(fused, 12).refine(blocks), expected, 1e-4, 1e-5));
+  CHECK(make(fused, 12).target().taps.empty());
+  CHECK_THROWS_AS(make(fused, 13), ConfigError);
+  options.norm_parts = 2;
+  CHECK_THROWS_AS(make(options), ConfigError);
+  options.norm_parts = 1;
   options.levels = {3, 1};
   CHECK_THROWS_AS(make(options), ConfigError);
   options.levels = {1, 4};
@@ -114,25 +122,56 @@ TEST_CASE("levels are normed each on its own and predicted side by side") {
   CHECK_THROWS_AS(make(options), ConfigError);
 }
 
-TEST_CASE("questions about seen tokens have a weight of their own, which may rise") {
+TokenSet ids(const std::vector<std::int64_t>& values, std::int64_t rows) {
+  return {at::tensor(values, at::kLong).view({rows, -1})};
+}
+
+TEST_CASE("seen tokens that are asked about too have a weight of their own, which may rise") {
   LatentRegressionOptions options;
   options.loss = Loss::l1;
-  options.seen_from_group = 1;
   options.seen_weight = 0.5;
   options.seen_ramp = {100, 200};
   LatentRegression objective = make(options);
-  const Query hidden{0, 0, {}, Level::tokens, 0}, seen{0, 0, {}, Level::tokens, 1};
-  const at::Tensor zeros = at::zeros({1, 2, 6});
-  const std::vector<Pair> pairs = {{zeros + 1, zeros, &hidden}, {zeros + 4, zeros, &seen}};
+  const Plan plan{{{0, ids({0}, 1), {}}}, {{0, 0, ids({1, 2, 0}, 1), Level::tokens, 0, /*seen_too=*/true}}};
+  const at::Tensor zeros = at::zeros({1, 3, 6}), off = at::tensor({1.0F, 1.0F, 4.0F}).view({1, 3, 1}).expand({1, 3, 6});
+  const std::vector<Pair> pairs = {{zeros + off, zeros, &plan.queries[0]}};
   StepView step;
   step.pairs = pairs;
+  step.plan = &plan;
   for (const auto& [at_step, total] :
        {std::pair{0, 1.0}, std::pair{100, 1.0}, std::pair{150, 2.0}, std::pair{200, 3.0}}) {
     step.progress.step = at_step;
     CHECK(objective.evaluate(step).total.item<double>() == Approx(total));
   }
-  step.pairs = std::span(pairs).subspan(1);
-  CHECK_THROWS_AS(objective.evaluate(step), Error);
+}
+
+TEST_CASE("seen tokens near hidden ones weigh more than those far away") {
+  // 2 x 3 x 4 tokens: hidden is (0, 0, 0), and in the second row (1, 2, 3) too.
+  const TokenGrid grid{{2, 3, 4}, {Axis::time, Axis::height, Axis::width}};
+  const Plan plan{{{0, ids({1, 12, 19, 1, 22, 7}, 2), {}}},
+                  {{0, 0, ids({0, 0, 1, 12, 19, 0, 23, 1, 22, 7}, 2), Level::tokens, 0, /*seen_too=*/true}}};
+  const std::vector<double> distances = {1, 1, std::sqrt(1.0 + 1 + 9), 1, 1, std::sqrt(2.0)};
+  double expected = 0;
+  for (std::size_t i = 0; i < distances.size(); ++i)
+    expected += (static_cast<double>(i) + 1) / std::sqrt(distances[i]) / 6;
+  const at::Tensor zeros = at::zeros({2, 5, 6}), cost = at::arange(1, 7, at::kFloat).view({2, 3, 1});
+  for (const Loss loss : {Loss::l1, Loss::l2, Loss::smooth_l1}) {
+    LatentRegressionOptions options;
+    options.loss = loss;
+    options.seen_weight = 1;
+    const at::Tensor off = loss == Loss::l2 ? cost.sqrt() : loss == Loss::smooth_l1 ? cost + 0.5 : cost;
+    const at::Tensor prediction = at::cat({at::zeros({2, 2, 6}), off.expand({2, 3, 6})}, 1);
+    const std::vector<Pair> pairs = {{prediction, zeros, &plan.queries[0], grid}};
+    StepView step;
+    step.pairs = pairs;
+    step.plan = &plan;
+    for (const auto& [unit, times] : {std::pair{1.0, 1.0}, std::pair{4.0, 2.0}}) {
+      options.seen_distance = unit;
+      CHECK(make(options).evaluate(step).total.item<double>() == Approx(times * expected));
+    }
+    options.seen_distance = 0;
+    CHECK(make(options).evaluate(step).total.item<double>() == Approx(3.5));
+  }
 }
 
 TEST_CASE("each block is normed before the mean, over its features or over the sample's tokens") {

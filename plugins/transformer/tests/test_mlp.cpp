@@ -76,6 +76,10 @@ TEST_CASE("asked tokens are mapped one by one where they entered the encoder, an
   CHECK(at::allclose(some[1][1], all[1][1], 1e-4, 1e-5));
   question.seen_at.index = at::zeros({2, 3}, at::kLong);
   CHECK_THROWS_WITH(predictor.predict(question), Catch::Contains("did not enter the encoder"));
+  const Context dropped{0, question.seen_at, {}};
+  CHECK_THROWS_WITH(predictor.check(dropped, {}), Catch::Contains("did not enter the encoder"));
+  CHECK_NOTHROW(predictor.check(dropped, {0, 0, {}, Level::pooled, 0}));
+  CHECK_NOTHROW(predictor.check({}, {}));
 }
 
 }  // namespace

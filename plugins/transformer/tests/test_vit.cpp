@@ -339,6 +339,8 @@ TEST_CASE("clips of one frame have a tokenizer and a mark of their own") {
   const at::Tensor frame = at::randn({2, 3, 1, 8, 8});
   TokenizerSpec pictures = kClips;
   pictures.patch.front() = 1;
+  CHECK(vit.can_take(pictures));
+  CHECK_FALSE(make(small_vit()).can_take(pictures));
   const TokenGrid grid = pictures.grid({1, 8, 8});
   const at::Tensor picture = vit.encode({frame, grid, ViewRole::global}, {}).tokens;
   const at::Tensor still = vit.encode({frame.repeat({1, 1, 2, 1, 1}), grid, ViewRole::global}, {}).tokens;

@@ -140,14 +140,35 @@ TEST_CASE("video.multiblock: seen tokens may be asked about as well") {
   MultiblockOptions options;
   options.ask_seen = true;
   const Plan p = plan(Multiblock(options), grid(4, 8, 8), 3);
-  REQUIRE(p.may_overlap);
-  REQUIRE(p.queries.size() == 4);
+  REQUIRE(p.queries.size() == 2);
   for (const std::size_t g : {0U, 1U}) {
-    REQUIRE(p.queries[2 * g + 1].context == static_cast<int>(g));
-    REQUIRE(p.queries[2 * g + 1].where.index.equal(p.contexts[g].visible.index));
-    REQUIRE(p.queries[2 * g].group == static_cast<int>(g));
-    REQUIRE(p.queries[2 * g + 1].group == static_cast<int>(g + 2));
+    const auto& query = p.queries[g];
+    REQUIRE(query.seen_too);
+    REQUIRE(query.group == static_cast<int>(g));
+    const at::Tensor& seen = p.contexts[g].visible.index;
+    const std::int64_t hidden = query.where.index.size(1) - seen.size(1);
+    require_sound(query.where.index.narrow(1, 0, hidden), 3, 256);
+    REQUIRE(query.where.index.narrow(1, hidden, seen.size(1)).equal(seen));
+    for (std::int64_t row = 0; row < 3; ++row)
+      REQUIRE(row_of(query.where.index, row).size() == static_cast<std::size_t>(query.where.index.size(1)));
   }
+}
+
+TEST_CASE("video.multiblock: pictures have blocks of their own, in one group") {
+  MultiblockOptions options;
+  options.picture_blocks = 3;
+  options.picture_spatial_scale = {0.1, 0.1};
+  options.ask_seen = GENERATE(false, true);
+  options.shared_mask_token = GENERATE(false, true);
+  const Plan picture = plan(Multiblock(options), grid(1, 10, 10), 8);
+  for (const auto& context : picture.contexts) require_sound(context.visible.index, 8, 100);
+  REQUIRE(picture.contexts.size() == 1);
+  REQUIRE(picture.queries.at(0).group == 0);
+  // Three blocks of at most a tenth, of rounded sides, leave two thirds or more.
+  REQUIRE(picture.contexts[0].visible.index.size(1) >= 64);
+  REQUIRE(plan(Multiblock(options), grid(2, 10, 10), 8).contexts.size() == 2);
+  options.picture_blocks = 0;
+  REQUIRE(plan(Multiblock(options), grid(1, 10, 10), 8).contexts.size() == 2);
 }
 
 TEST_CASE("video.multiblock: with faithful off the end of the clip is seen as often as its start") {

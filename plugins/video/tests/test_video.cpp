@@ -170,6 +170,40 @@ TEST_CASE("video.clips: features are evaluated on clips x crops where asked for,
     REQUIRE(cropped.views[view][0][0][8][8].item<int>() == std::array{100, 0, 200}[view % 3]);
 }
 
+TEST_CASE("video.clips: pictures come in turn, from the videos or from a folder") {
+  TemporaryFolder folder;
+  write_frames(folder / "clip", 12);
+  auto options = small(folder.path() / "clip");
+  CHECK_FALSE(ClipsModality(options).companion());
+  options.pictures = (folder / "pictures").string();
+  CHECK_THROWS_WITH(ClipsModality(options), Catch::Contains("picture_share"));
+  options.pictures.clear();
+  options.picture_share = 0.25;
+  const auto of_videos = ClipsModality(options).companion();
+  REQUIRE(of_videos);
+  CHECK(of_videos->share == 0.25);
+  CHECK(of_videos->modality->tokenizer().patch == Numbers{1, 8, 8});
+  CHECK(of_videos->modality->views(Purpose::pretrain).at(0).grid.extent == Numbers{1, 2, 2});
+  CHECK_FALSE(of_videos->modality->companion());
+  std::set<int> frames;
+  for (std::uint64_t draw = 0; draw < 100; ++draw)
+    frames.insert(frames_of(load(*of_videos->modality, Purpose::pretrain, 0, draw).views[0]).at(0));
+  CHECK(frames.size() == 12);  // any frame, not only those that a clip may start with
+
+  write_frames(folder / "pictures/sea", 3);
+  write_frames(folder / "pictures/land", 2);
+  for (const auto& path : {folder / "pictures", folder / "pictures.txt"}) {
+    if (path.extension() == ".txt")
+      write_text(path, "pictures/sea/f1.ppm\npictures/sea/f2.ppm\npictures/land/f0.ppm\npictures/land/f1.ppm\n");
+    options.pictures = path.string();
+    const auto companion = ClipsModality(options).companion();
+    const auto source = companion->modality->open(Split::train, Purpose::pretrain);
+    CHECK(source->size() == (path.extension() == ".txt" ? 4 : 5));
+    Rng rng = any_rng();
+    CHECK(source->load(1, rng).views[0].sizes() == at::IntArrayRef({3, 1, 16, 16}));
+  }
+}
+
 TEST_CASE("video.clips: fps takes frames by their time stamps") {
   TemporaryFolder folder;
   write_frames(folder / "clip", 20);  // 25 a second
