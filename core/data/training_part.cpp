@@ -15,15 +15,15 @@ constexpr double kDefaultBadShare = 0.05;
 
 TrainingPart::TrainingPart(std::shared_ptr<const Modality> modality, const Experiment& experiment) {
   const std::optional<Companion> companion = modality->companion();
-  own_ = open(std::move(modality), experiment, "", 1.0);
-  if (companion) companion_ = open(companion->modality, experiment, " to see in turn", companion->share);
+  own_ = open(std::move(modality), experiment, 1.0);
+  if (companion) companion_ = open(companion->modality, experiment, companion->share);
 }
 
 std::unique_ptr<TrainingPart::Part> TrainingPart::open(std::shared_ptr<const Modality> modality,
-                                                       const Experiment& experiment, const char* whose, double share) {
+                                                       const Experiment& experiment, double share) {
   auto source = modality->open(Split::train, Purpose::pretrain);
   if (!source || source->size() == 0)
-    throw DataError(experiment.modality.type + " has no training samples" + whose, "", "check modality.path");
+    throw DataError(experiment.modality.type + " has no training samples", "", "check the paths in [modality]");
   auto quarantine = std::make_unique<Quarantine>(source->size(), max_bad_share(experiment));
   return std::make_unique<Part>(Part{std::move(modality), std::move(source), std::move(quarantine), share});
 }

@@ -17,7 +17,6 @@ class CAIRN_API TrainingPart {
   /// DataError if there are none.
   TrainingPart(std::shared_ptr<const Modality> modality, const Experiment& experiment);
 
-  const Modality& modality() const { return *own_->modality; }
   const SampleSource& source() const { return *own_->source; }
   /// For a loader, which must not outlive this.
   std::vector<Feed> feeds() const;
@@ -35,7 +34,7 @@ class CAIRN_API TrainingPart {
     double share = 1.0;
   };
   static std::unique_ptr<Part> open(std::shared_ptr<const Modality> modality, const Experiment& experiment,
-                                    const char* whose, double share);
+                                    double share);
 
   std::unique_ptr<Part> own_, companion_;
 };

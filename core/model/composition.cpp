@@ -64,6 +64,24 @@ std::int64_t count_parameters(const torch::nn::Module& module) {
   return count;
 }
 
+/// Views and a plan for them, a line each.
+std::string describe_views(const Masker& masker, const std::vector<ViewLayout>& views) {
+  std::string text;
+  for (std::size_t v = 0; v < views.size(); ++v)
+    text += fmt::format("view {}      {} tokens ({})\n", v, views[v].grid.count(), views[v].grid.text());
+  Rng rng(0, Stream::plan);
+  const Plan plan = masker.plan(views, kDryBatch, Progress{}, rng);
+  const auto tokens = [&](const TokenSet& set, int view) {
+    return set.all() ? views[static_cast<std::size_t>(view)].grid.count() : set.index.size(1);
+  };
+  std::string contexts, queries;
+  for (const Context& c : plan.contexts)
+    contexts += fmt::format(" {}", tokens(c.visible, c.view) - (c.masked.all() ? 0 : c.masked.index.size(1)));
+  for (const Query& q : plan.queries)
+    queries += q.level == Level::pooled ? std::string(" pooled") : fmt::format(" {}", tokens(q.where, q.view));
+  return text + fmt::format("contexts   {} tokens seen\nqueries    {} tokens asked\n", contexts, queries);
+}
+
 }  // namespace
 
 std::shared_ptr<Modality> build_modality(const Experiment& experiment, const FindComponent& find) {
@@ -245,33 +263,10 @@ std::vector<std::pair<std::string, std::shared_ptr<torch::nn::Module>>> Composit
   return modules;
 }
 
-namespace {
-
-/// Views and a plan for them, a line each.
-std::string describe_views(const Masker& masker, const std::vector<ViewLayout>& views) {
-  std::string text;
-  for (std::size_t v = 0; v < views.size(); ++v)
-    text += fmt::format("view {}      {} tokens ({})\n", v, views[v].grid.count(), views[v].grid.text());
-  Rng rng(0, Stream::plan);
-  const Plan plan = masker.plan(views, kDryBatch, Progress{}, rng);
-  const auto tokens = [&](const TokenSet& set, int view) {
-    return set.all() ? views[static_cast<std::size_t>(view)].grid.count() : set.index.size(1);
-  };
-  std::string contexts, queries;
-  for (const Context& c : plan.contexts)
-    contexts += fmt::format(" {}", tokens(c.visible, c.view) - (c.masked.all() ? 0 : c.masked.index.size(1)));
-  for (const Query& q : plan.queries)
-    queries += q.level == Level::pooled ? std::string(" pooled") : fmt::format(" {}", tokens(q.where, q.view));
-  return text + fmt::format("contexts   {} tokens seen\nqueries    {} tokens asked\n", contexts, queries);
-}
-
-}  // namespace
-
 std::string describe(const Composition& composition) {
-  std::string text;
-  text += fmt::format("encoder     {:.2f} M parameters, {} wide, {} blocks\n",
-                      static_cast<double>(count_parameters(*composition.student)) / 1e6,
-                      composition.student->encoder().width(), composition.student->encoder().depth());
+  std::string text = fmt::format("encoder     {:.2f} M parameters, {} wide, {} blocks\n",
+                                 static_cast<double>(count_parameters(*composition.student)) / 1e6,
+                                 composition.student->encoder().width(), composition.student->encoder().depth());
   if (composition.predictor)
     text += fmt::format("predictor   {:.2f} M parameters\n",
                         static_cast<double>(count_parameters(*composition.predictor)) / 1e6);
