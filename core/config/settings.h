@@ -167,6 +167,7 @@ struct TrainSettings {
   std::int64_t queue = 4;
   std::string precision = "float32";
   bool graphs = false;
+  std::string recompute = "none";
   std::string on_spike = "ignore";
   double spike_deviations = 10.0;
   static Schema<TrainSettings> schema() {
@@ -193,6 +194,11 @@ struct TrainSettings {
         "graphs", &TrainSettings::graphs,
         "on a GPU, record a step of each shape and replay it: far less to launch; masker.round_to keeps shapes few. "
         "Needs accumulate = 1 and an objective that can be recorded (others are computed plainly)");
+    s.option(
+         "recompute", &TrainSettings::recompute,
+         "blocks: keep only what enters each transformer block and compute the rest again on the way back, for less "
+         "memory; the result is the same")
+        .choices({"none", "blocks"});
     s.option("on_spike", &TrainSettings::on_spike,
              "when the loss leaps or is not finite: ignore (stop if not finite), skip the update, or roll_back to the "
              "newest checkpoint's weights and go on")

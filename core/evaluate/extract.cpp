@@ -11,7 +11,7 @@
 #include "cairn/error.h"
 #include "checkpoint/option_table.h"
 #include "evaluate/features.h"
-#include "train/autocast.h"
+#include "nn/autocast.h"
 
 namespace cairn {
 namespace {

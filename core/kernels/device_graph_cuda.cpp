@@ -1,4 +1,5 @@
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 
 #include <utility>
 
@@ -25,6 +26,7 @@ DeviceGraph::DeviceGraph(c10::Device device, std::function<void()> work) {
     return;
   }
   recorded_ = std::make_unique<Recorded>();
+  c10::cuda::CUDACachingAllocator::emptyCache();  // a graph's memory is its own: what plain passes left would lie idle
   // The loader's threads go on allocating pinned memory meanwhile.
   recorded_->graph.capture_begin(shared_pool(), cudaStreamCaptureModeThreadLocal);
   try {

@@ -8,6 +8,8 @@
 
 #include "cairn/error.h"
 #include "nn/mixed.h"
+#include "nn/recompute.h"
+#include "nn/residual_norm.h"
 
 namespace cairn::nn {
 
@@ -49,15 +51,21 @@ at::Tensor Attention::bias() const {
 
 /// A-JEPA's regularised patch masking (Fei et al. 2023): who may attend to whom, bool [B,1,N-from,N]; a share of the
 /// tokens not to themselves, so that the others must tell what stands there. Undefined: everyone to everyone.
-at::Tensor Attention::allowed(std::int64_t batch, std::int64_t count, std::int64_t from, at::Device device) const {
+at::Tensor Attention::draw_pairs(const at::Tensor& x, std::int64_t from) const {
+  const std::int64_t batch = x.size(0), count = x.size(1);
   if (self_mask_ == 0.0 || !is_training() || count < 2) return {};
-  const at::Tensor chosen = at::rand({batch, 1, count, 1}, at::device(device)).lt(self_mask_);
-  return chosen.logical_and(at::eye(count, at::device(device).dtype(at::kBool)))
+  const at::Tensor chosen = at::rand({batch, 1, count, 1}, at::device(x.device())).lt(self_mask_);
+  return chosen.logical_and(at::eye(count, at::device(x.device()).dtype(at::kBool)))
       .logical_not()
       .narrow(2, from, count - from);
 }
 
 at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation) {
+  return forward(x, from, rotation, draw_pairs(x, from));
+}
+
+at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation,
+                              const at::Tensor& pairs) {
   const std::int64_t batch = x.size(0), count = x.size(1), width = x.size(2);
   const at::Tensor shift = bias();
   at::Tensor q, k, v;
@@ -73,7 +81,6 @@ at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rota
     k = heads_first(kv[0]), v = heads_first(kv[1]);
   }
   if (rotation.defined()) q = rotate(q, rotation), k = rotate(k, rotation);
-  const at::Tensor pairs = allowed(batch, count, from, x.device());
   const at::Tensor mixed =
       at::scaled_dot_product_attention(q, k, v, pairs.defined() ? std::optional(pairs) : std::nullopt);
   return linear(mixed.transpose(1, 2).reshape({batch, count - from, width}), projection);
@@ -89,7 +96,7 @@ Mlp::~Mlp() = default;
 
 at::Tensor Mlp::forward(const at::Tensor& x) {
   if (gate) return linear(at::silu(linear(x, fc1)) * linear(x, gate), fc2);
-  return linear(activate(linear(x, fc1), activation_), fc2);
+  return linear(activation_ == Activation::gelu ? linear_gelu(x, fc1) : activate(linear(x, fc1), activation_), fc2);
 }
 
 Block::Block(const BlockOptions& options) : drop_path_(options.drop_path) {
@@ -104,17 +111,49 @@ Block::Block(const BlockOptions& options) : drop_path_(options.drop_path) {
 
 Block::~Block() = default;
 
-at::Tensor Block::branch(at::Tensor x, const at::Tensor& scale) const {
-  if (scale.defined()) x = x * scale;
-  if (drop_path_ == 0.0 || !is_training()) return x;
+Block::Draws Block::draw(const at::Tensor& x, std::int64_t from) const {
+  const at::Tensor pairs = attention->draw_pairs(x, from), first = draw_keep(x);
+  return {pairs, first, draw_keep(x)};
+}
+
+at::Tensor Block::draw_keep(const at::Tensor& x) const {
+  if (drop_path_ == 0.0 || !is_training()) return {};
   const double keep = 1.0 - drop_path_;
-  return x * at::empty({x.size(0), 1, 1}, x.options()).bernoulli_(keep).div_(keep);
+  return at::empty({x.size(0), 1, 1}, x.options()).bernoulli_(keep).div_(keep);
 }
 
 at::Tensor Block::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation) {
+  return forward(x, from, rotation, draw(x, from));
+}
+
+at::Tensor Block::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const Draws& draws) {
+  const auto branch = [](at::Tensor out, const at::Tensor& scale, const at::Tensor& keep) {
+    if (scale.defined()) out = out * scale;
+    return keep.defined() ? out * keep.to(out.scalar_type()) : out;
+  };
   const at::Tensor kept = from == 0 ? x : x.narrow(1, from, x.size(1) - from);
-  const at::Tensor attended = kept + branch(attention->forward(norm1_(x), from, rotation), scale1_);
-  return attended + branch(mlp->forward(norm2_(attended)), scale2_);
+  const at::Tensor attended =
+      kept + branch(attention->forward(norm1_(x), from, rotation, draws.pairs), scale1_, draws.attention_keep);
+  return attended + branch(mlp->forward(norm2_(attended)), scale2_, draws.mlp_keep);
+}
+
+Block::Stream Block::forward(const Stream& x, std::int64_t from, const Rotation& rotation, const Draws& draws) {
+  const bool is_plain = !scale1_.defined() && !draws.attention_keep.defined();
+  if (!is_plain || !is_fused(x.sum)) return {forward(x.whole(), from, rotation, draws), {}};
+  const Normed first = add_norm(x.sum, x.branch, norm1_);
+  const at::Tensor kept = from == 0 ? first.sum : first.sum.narrow(1, from, first.sum.size(1) - from);
+  const Normed second = add_norm(kept, attention->forward(first.normed, from, rotation, draws.pairs), norm2_);
+  return {second.sum, mlp->forward(second.normed)};
+}
+
+Block::Stream Block::forward(const Stream& x, std::int64_t from, const Rotation& rotation) {
+  const Draws draws = draw(x.sum, from);
+  if (!recomputes_blocks()) return forward(x, from, rotation, draws);
+  const Residual out = recomputed({x.sum, x.branch}, norm1_->weight, [this, from, rotation, draws](const Residual& in) {
+    const Stream stream = forward(Stream{in[0], in[1]}, from, rotation, draws);
+    return Residual{stream.sum, stream.branch};
+  });
+  return {out[0], out[1]};
 }
 
 Blocks::Blocks(const BlockOptions& options, std::int64_t depth) {
@@ -128,24 +167,28 @@ Blocks::Blocks(const BlockOptions& options, std::int64_t depth) {
 Blocks::~Blocks() = default;
 
 at::Tensor Blocks::forward(at::Tensor x, std::int64_t from, const Rotation& rotation) {
-  for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x, 0, rotation);
-  return blocks_.empty() ? x.narrow(1, from, x.size(1) - from) : blocks_.back()->forward(x, from, rotation);
+  if (blocks_.empty()) return x.narrow(1, from, x.size(1) - from);
+  Block::Stream stream = {std::move(x), {}};
+  for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) stream = blocks_[i]->forward(stream, 0, rotation);
+  return blocks_.back()->forward(stream, from, rotation).whole();
 }
 
 at::Tensor Blocks::forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped,
                            const Rotation& rotation) {
   std::size_t next = 0;
+  Block::Stream stream = {std::move(x), {}};
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    x = blocks_[i]->forward(x, 0, rotation);
+    stream = blocks_[i]->forward(stream, 0, rotation);
     if (next == taps.size() || taps[next] != static_cast<std::int64_t>(i)) continue;
-    tapped.push_back(x);
+    stream = {stream.whole(), {}};
+    tapped.push_back(stream.sum);
     ++next;
   }
   if (next != taps.size())
     throw Error("no block " + std::to_string(taps[next]) + " to tap",
                 "a transformer of " + std::to_string(blocks_.size()) + " blocks",
                 "block numbers are ascending and start at 0");
-  return x;
+  return stream.whole();
 }
 
 }  // namespace cairn::nn

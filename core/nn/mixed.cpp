@@ -1,10 +1,16 @@
 #include "nn/mixed.h"
 
 #include <ATen/ATen.h>
-#include <ATen/autocast_mode.h>
+#include <c10/core/DeviceGuard.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <optional>
+
+#include "kernels/columns_device.h"
+#include "nn/autocast.h"
+#include "nn/mixed_weights.h"
 
 namespace cairn::nn {
 namespace {
@@ -14,31 +20,102 @@ using torch::autograd::Function;
 using torch::autograd::variable_list;
 using MaybeTensor = std::optional<at::Tensor>;
 
-/// Whether a linear map of x is worth a backward pass of our own.
-bool is_mixed(const at::Tensor& x, const at::Tensor& weight) {
-  const at::DeviceType device = x.device().type();
-  return at::GradMode::is_enabled() && weight.requires_grad() && at::autocast::is_autocast_enabled(device) &&
-         at::autocast::get_autocast_dtype(device) == at::kBFloat16;
-}
+/// Whether a linear map is worth a backward pass of our own.
+bool is_learnt(const at::Tensor& weight) { return at::GradMode::is_enabled() && weight.requires_grad(); }
 
 MaybeTensor present(const at::Tensor& x) { return x.defined() ? MaybeTensor(x) : std::nullopt; }
 
-/// The product, with its 16-bit operands kept for the backward pass.
-at::Tensor map(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias) {
-  const at::Tensor x16 = x.to(at::kBFloat16), weight16 = weight.to(at::kBFloat16);
-  context->save_for_backward({x16, weight16});
-  context->saved_data["has_bias"] = bias.has_value();
-  return at::linear(x16, weight16, bias ? MaybeTensor(bias->to(at::kBFloat16)) : std::nullopt);
+/// Whether kernels::columns takes these contiguous matrices, all [..,N].
+bool has_kernel(std::initializer_list<at::Tensor> all) {
+  return std::all_of(all.begin(), all.end(), [](const at::Tensor& x) {
+    constexpr std::uintptr_t kAlignment = 16;
+    return x.is_cuda() && x.numel() > 0 && x.size(-1) % 8 == 0 && x.is_contiguous() &&
+           x.scalar_type() == at::kBFloat16 && reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % kAlignment == 0;
+  });
 }
 
-/// The gradients of x, weight and bias, from the rows [M,out] of the output's.
+/// The sums of the parts that `pass` leaves, added to `into` or, where that is undefined, returned: float32 [N].
+template <class Pass>
+at::Tensor sum_of_parts(const at::Tensor& into, const at::Tensor& like, const kernels::ColumnsShape& shape,
+                        Pass&& pass) {
+  const c10::DeviceGuard guard(like.device());
+  const at::Tensor parts = at::empty({kernels::column_parts(shape), shape.width}, like.options().dtype(at::kFloat));
+  pass(parts.mutable_data_ptr<float>());
+  const at::Tensor sums = into.defined() ? into : at::empty({shape.width}, parts.options());
+  kernels::sum_parts(parts.const_data_ptr<float>(), {sums.mutable_data_ptr<float>(), nullptr},
+                     {parts.size(0), shape.width, into.defined()});
+  return into.defined() ? at::Tensor() : sums;
+}
+
+/// The columns of rows [M,N], summed: added to `into` or returned as float32 [N].
+at::Tensor column_sums(const at::Tensor& into, const at::Tensor& rows) {
+  if (has_kernel({rows})) {
+    const kernels::ColumnsShape shape = {rows.size(0), rows.size(1)};
+    return sum_of_parts(into, rows, shape,
+                        [&](float* parts) { kernels::sum_columns(rows.const_data_ptr(), parts, shape); });
+  }
+  const at::Tensor sums = rows.sum(0, /*keepdim=*/false, at::kFloat);
+  if (!into.defined()) return sums;
+  into.add_(sums);
+  return {};
+}
+
+/// GELU of what needs no gradient.
+at::Tensor plain_gelu(const at::Tensor& x) {
+  if (!has_kernel({x})) return at::gelu(x);
+  const c10::DeviceGuard guard(x.device());
+  at::Tensor out = at::empty_like(x);
+  kernels::gelu(x.const_data_ptr(), out.mutable_data_ptr(), x.numel());
+  return out;
+}
+
+at::Tensor saved(AutogradContext* context, const char* name) {
+  const c10::IValue value = context->saved_data[name];
+  return value.isTensor() ? value.toTensor() : at::Tensor();
+}
+
+/// The product, with its 16-bit operands and where its gradients go kept for the backward pass.
+at::Tensor map(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias,
+               bool is_kept_whole = false) {
+  const at::Tensor x16 = x.to(at::kBFloat16), weight16 = half(weight);
+  const at::Tensor out = at::linear(x16, weight16, bias ? MaybeTensor(half(*bias)) : std::nullopt);
+  context->save_for_backward(is_kept_whole ? variable_list{x16, weight16, out} : variable_list{x16, weight16});
+  context->saved_data["has_bias"] = bias.has_value();
+  if (const at::Tensor own = own_gradient(weight); own.defined()) context->saved_data["of_weight"] = own;
+  if (const at::Tensor own = bias ? own_gradient(*bias) : at::Tensor(); own.defined())
+    context->saved_data["of_bias"] = own;
+  return out;
+}
+
+/// rows^T x, float32 [out,in]; added to `into` where that is defined.
+at::Tensor of_weight(const at::Tensor& into, const at::Tensor& rows, const at::Tensor& x) {
+  if (!rows.is_cuda()) return at::mm(rows.t(), x).to(at::kFloat);
+  if (!into.defined()) return at::mm(rows.t(), x, at::kFloat);
+  at::Tensor sum = into;
+  at::addmm_out(sum, sum, rows.t(), x, at::kFloat);
+  return {};
+}
+
+/// The gradients of x, weight and bias, from the rows [M,out] of the output's; that of the bias by `sums`, which gets
+/// where to add it.
+template <class Sums>
+variable_list gradients_of(AutogradContext* context, const at::Tensor& rows, Sums&& sums) {
+  const variable_list kept = context->get_saved_variables();
+  const at::Tensor x = kept[0].reshape({-1, kept[0].size(-1)}), &weight = kept[1];
+  const at::Tensor of_bias = sums(saved(context, "of_bias"));
+  return {context->needs_input_grad(0) ? at::mm(rows, weight).view(kept[0].sizes()) : at::Tensor(),
+          of_weight(saved(context, "of_weight"), rows, x),
+          context->saved_data["has_bias"].toBool() ? of_bias : at::Tensor()};
+}
+
 variable_list gradients_of(AutogradContext* context, const at::Tensor& rows) {
-  const variable_list saved = context->get_saved_variables();
-  const at::Tensor &x = saved[0], &weight = saved[1];
-  const at::Tensor of_weight = at::mm(rows.t(), x.reshape({-1, x.size(-1)}));
-  const bool has_bias = context->saved_data["has_bias"].toBool();
-  return {context->needs_input_grad(0) ? at::mm(rows, weight).view(x.sizes()) : at::Tensor(), of_weight.to(at::kFloat),
-          has_bias ? rows.sum(0, /*keepdim=*/false, at::kFloat) : at::Tensor()};
+  return gradients_of(context, rows, [&](const at::Tensor& into) {
+    return context->saved_data["has_bias"].toBool() ? column_sums(into, rows) : at::Tensor();
+  });
+}
+
+at::Tensor rows_of(const at::Tensor& gradient) {
+  return gradient.reshape({-1, gradient.size(-1)}).to(at::kBFloat16).contiguous();
 }
 
 class Linear : public Function<Linear> {
@@ -48,8 +125,28 @@ class Linear : public Function<Linear> {
     return map(context, x, weight, bias);
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const at::Tensor& gradient = gradients[0];
-    return gradients_of(context, gradient.reshape({-1, gradient.size(-1)}).to(at::kBFloat16));
+    return gradients_of(context, rows_of(gradients[0]));
+  }
+};
+
+class LinearGelu : public Function<LinearGelu> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const MaybeTensor& bias) {
+    return plain_gelu(map(context, x, weight, bias, /*is_kept_whole=*/true));
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const at::Tensor rows = rows_of(gradients[0]);
+    const at::Tensor inner = context->get_saved_variables()[2].view(rows.sizes());
+    if (!has_kernel({rows, inner})) return gradients_of(context, at::gelu_backward(rows, inner));
+    const at::Tensor of_inner = at::empty_like(rows);
+    const kernels::ColumnsShape shape = {rows.size(0), rows.size(1)};
+    return gradients_of(context, of_inner, [&](const at::Tensor& into) {
+      return sum_of_parts(into, rows, shape, [&](float* parts) {
+        kernels::gelu_backward_columns(inner.const_data_ptr(), rows.const_data_ptr(), of_inner.mutable_data_ptr(),
+                                       parts, shape);
+      });
+    });
   }
 };
 
@@ -61,32 +158,54 @@ class LinearQkv : public Function<LinearQkv> {
     return packed.view({x.size(0), x.size(1), 3, heads, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const at::Tensor& first = gradients[0];  // [B,H,N,D]
-    const std::int64_t batch = first.size(0), heads = first.size(1), count = first.size(2), width = first.size(3);
-    const at::Tensor packed = at::empty({batch, count, 3, heads, width}, first.options().dtype(at::kBFloat16));
-    for (std::int64_t i = 0; i < 3; ++i)
-      packed.select(2, i).copy_(gradients[static_cast<std::size_t>(i)].transpose(1, 2));
-    variable_list out = gradients_of(context, packed.view({batch * count, 3 * heads * width}));
+    const std::int64_t rows = gradients[0].size(0) * gradients[0].size(2),
+                       width = gradients[0].size(1) * gradients[0].size(3);
+    std::array<at::Tensor, 3> from;  // [M,D], from [B,H,N,D/H]
+    std::transform(gradients.begin(), gradients.end(), from.begin(), [&](const at::Tensor& gradient) {
+      return gradient.transpose(1, 2).to(at::kBFloat16).reshape({rows, width});
+    });
+    variable_list out = packed(context, from);
     out.emplace_back();  // of the number of heads
     return out;
+  }
+
+ private:
+  static variable_list packed(AutogradContext* context, const std::array<at::Tensor, 3>& from) {
+    if (!has_kernel({from[0], from[1], from[2]})) return gradients_of(context, at::cat(at::TensorList(from), 1));
+    const kernels::ColumnsShape shape = {from[0].size(0), 3 * from[0].size(1)};
+    const at::Tensor rows = at::empty({shape.rows, shape.width}, from[0].options());
+    return gradients_of(context, rows, [&](const at::Tensor& into) {
+      return sum_of_parts(into, rows, shape, [&](float* parts) {
+        kernels::pack_columns({from[0].const_data_ptr(), from[1].const_data_ptr(), from[2].const_data_ptr()},
+                              rows.mutable_data_ptr(), parts, shape);
+      });
+    });
   }
 };
 
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return is_mixed(x, weight) ? Linear::apply(x, weight, present(bias)) : at::linear(x, weight, present(bias));
+  if (!is_mixed(x.device())) return at::linear(x, weight, present(bias));
+  if (is_learnt(weight)) return Linear::apply(x, weight, present(bias));
+  return at::linear(x.to(at::kBFloat16), half(weight), bias.defined() ? MaybeTensor(half(bias)) : std::nullopt);
 }
 
 at::Tensor linear(const at::Tensor& x, const torch::nn::Linear& map) { return linear(x, map->weight, map->bias); }
 
+at::Tensor linear_gelu(const at::Tensor& x, const torch::nn::Linear& map) {
+  if (is_mixed(x.device()) && is_learnt(map->weight)) return LinearGelu::apply(x, map->weight, present(map->bias));
+  const at::Tensor inner = linear(x, map);
+  return inner.requires_grad() ? at::gelu(inner) : plain_gelu(inner);
+}
+
 std::array<at::Tensor, 3> linear_qkv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                                      std::int64_t heads) {
-  if (is_mixed(x, weight)) {
+  if (is_mixed(x.device()) && is_learnt(weight)) {
     const variable_list parts = LinearQkv::apply(x, weight, present(bias), heads);
     return {parts[0], parts[1], parts[2]};
   }
-  const at::Tensor packed = at::linear(x, weight, present(bias));
+  const at::Tensor packed = linear(x, weight, bias);
   const auto parts = packed.view({x.size(0), x.size(1), 3, heads, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
   return {parts[0], parts[1], parts[2]};
 }

@@ -10,8 +10,10 @@
 #include "cairn/error.h"
 #include "kernels/compute_stream.h"
 #include "model/parameter_rules.h"
+#include "nn/autocast.h"
+#include "nn/mixed_weights.h"
+#include "nn/recompute.h"
 #include "plugin/guard.h"
-#include "train/autocast.h"
 #include "train/divergence.h"
 #include "train/flop_counter.h"
 #include "train/interrupt.h"
@@ -189,10 +191,20 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watche
   return learned;
 }
 
+std::vector<at::Tensor> Trainer::flat_values() const {
+  std::vector<at::Tensor> values = {student_->values()};
+  if (teacher_) values.push_back(teacher_->values());
+  return values;
+}
+
 Pass Trainer::pass_of(const Batch& batch, const Plan& plan, const Progress& progress) {
   Pass pass;
   {
-    const Autocast cast(device_.type(), experiment_.train.precision == "bfloat16");
+    const bool is_mixed = experiment_.train.precision == "bfloat16";
+    const Autocast cast(device_.type(), is_mixed);
+    std::optional<nn::MixedWeights> weights;
+    if (is_mixed) weights.emplace(flat_values());
+    const nn::RecomputeBlocks recompute(experiment_.train.recompute == "blocks");
     pass = engine_.run(batch, plan, progress);
   }
   (pass.report.total / static_cast<double>(experiment_.train.accumulate)).backward();

@@ -90,6 +90,7 @@ class CAIRN_API Trainer {
   Learned learn(Loader& loader, const Progress& progress, Watcher& watcher);
   void tell_unreadable(Watcher& watcher);
   /// Forward and backward pass of a part of the batch.
+  std::vector<at::Tensor> flat_values() const;
   Pass pass_of(const Batch& batch, const Plan& plan, const Progress& progress);
   /// Looks at loss and gradient before they reach the weights; false when the update is to be left out. Error, naming
   /// what went wrong first, when a step is not finite and no guard is asked for, or the guard's patience has ended.

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "model/named_state.h"
-#include "train/autocast.h"
+#include "nn/autocast.h"
 
 namespace cairn::conformance {
 namespace {

@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "cairn/nn/block.h"
-#include "train/autocast.h"
+#include "model/flat_parameters.h"
+#include "nn/autocast.h"
+#include "nn/mixed_weights.h"
+#include "nn/recompute.h"
 
 using namespace cairn;
 
@@ -29,8 +32,10 @@ std::map<std::string, at::Tensor> pass(nn::Blocks& blocks, const at::Tensor& inp
   return found;
 }
 
-void compare(at::Device device, std::int64_t width, bool gated, std::int64_t from) {
-  CAPTURE(device.str(), width, gated, from);
+/// Of two blocks, over `samples` of `count` tokens.
+void compare(at::Device device, std::int64_t width, bool gated, std::int64_t from, std::int64_t samples = 3,
+             std::int64_t count = 17) {
+  CAPTURE(device.str(), width, gated, from, samples, count);
   at::manual_seed(width + from);
   nn::BlockOptions options;
   options.width = width;
@@ -44,7 +49,7 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
       const at::NoGradGuard no_grad;
       parameter.value().add_(0.3 * at::randn_like(parameter.value()));
     }
-  const at::Tensor x = 2 * at::randn({3, 17, width}) + 0.5, weight = at::randn({3, 17 - from, width});
+  const at::Tensor x = 2 * at::randn({samples, count, width}) + 0.5, weight = at::randn({samples, count - from, width});
   blocks.to(at::kDouble);
   const auto expected = pass(blocks, x.to(at::kDouble), weight.to(at::kDouble), from);
   blocks.to(at::kFloat);
@@ -64,8 +69,26 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
   (blocks.forward(here, from) * weight.to(device)).sum().backward();
   for (const auto& parameter : blocks.named_parameters())
     CHECK(error(parameter.value().grad(), expected.at(parameter.key())) < 0.02);
-  const at::NoGradGuard no_grad;
-  CHECK(error(blocks.forward(here, from), expected.at("output")) < 0.01);
+  {
+    const at::NoGradGuard no_grad;
+    CHECK(error(blocks.forward(here, from), expected.at("output")) < 0.01);
+  }
+
+  // As a training step has them: flat, and added to what is there.
+  std::vector<FlatItem> items;
+  for (const auto& parameter : blocks.named_parameters())
+    items.push_back({parameter.key(), parameter.value(), false, true, -1});
+  const FlatParameters flat(std::move(items), device, /*with_gradients=*/true);
+  for (const double times : {1.0, 2.0}) {
+    const nn::MixedWeights weights({flat.values()});
+    const nn::RecomputeBlocks recompute(times > 1);
+    (blocks.forward(here, from) * weight.to(device)).sum().backward();
+    for (const auto& parameter : blocks.named_parameters()) {
+      CAPTURE(times, parameter.key());
+      CHECK(parameter.value().grad().is_alias_of(flat.gradients()));
+      CHECK(error(parameter.value().grad(), times * expected.at(parameter.key())) < 0.02);
+    }
+  }
 }
 
 }  // namespace
@@ -74,6 +97,12 @@ TEST_CASE("mixed precision: blocks give float64's outputs and gradients to bfloa
   std::vector<at::Device> devices = {at::kCPU};
   if (at::hasCUDA()) devices.emplace_back(at::kCUDA, 0);
   for (const at::Device device : devices) {
+    if (device.is_cuda()) {
+      // Rows of one warp and of four, to the widest that has a kernel.
+      for (const std::int64_t width : {384, 768, 1024, 1280, 1664, 2048}) compare(device, width, false, 0);
+      // More rows than all blocks have threads for at once.
+      compare(device, 384, false, 0, 24, 197);
+    }
     compare(device, 64, false, 0);
     compare(device, 192, true, 0);
     compare(device, 96, false, 5);

@@ -6,7 +6,7 @@
 
 #include "cairn/error.h"
 #include "model/parameter_rules.h"
-#include "train/autocast.h"
+#include "nn/autocast.h"
 #include "train/optimizer.h"
 
 using namespace cairn;

@@ -46,9 +46,12 @@ class CAIRN_API Attention : public torch::nn::Module {
   at::Tensor query_bias, value_bias;  // [D]
 
  private:
+  friend class Block;
+
+  at::Tensor forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const at::Tensor& pairs);
   at::Tensor bias() const;
   at::Tensor heads_first(const at::Tensor& x) const;
-  at::Tensor allowed(std::int64_t batch, std::int64_t count, std::int64_t from, at::Device device) const;
+  at::Tensor draw_pairs(const at::Tensor& x, std::int64_t from) const;
 
   std::int64_t heads_;
   double self_mask_;
@@ -81,7 +84,26 @@ class CAIRN_API Block : public torch::nn::Module {
   std::shared_ptr<Mlp> mlp;
 
  private:
-  at::Tensor branch(at::Tensor x, const at::Tensor& scale) const;
+  friend class Blocks;
+
+  /// A residual stream [B,N,D] whose last branch the next norm adds on its way.
+  struct Stream {
+    at::Tensor sum, branch;  // branch may be undefined
+
+    at::Tensor whole() const { return branch.defined() ? sum + branch : sum; }
+  };
+
+  /// What one pass draws at random in training; undefined where nothing is.
+  struct Draws {
+    at::Tensor pairs;                     // who may attend to whom
+    at::Tensor attention_keep, mlp_keep;  // [B,1,1], 0 or 1 / probability
+  };
+
+  Draws draw(const at::Tensor& x, std::int64_t from) const;
+  at::Tensor draw_keep(const at::Tensor& x) const;
+  Stream forward(const Stream& x, std::int64_t from, const Rotation& rotation);
+  Stream forward(const Stream& x, std::int64_t from, const Rotation& rotation, const Draws& draws);
+  at::Tensor forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const Draws& draws);
 
   torch::nn::LayerNorm norm1_{nullptr}, norm2_{nullptr};
   at::Tensor scale1_, scale2_;

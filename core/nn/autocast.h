@@ -20,4 +20,7 @@ class CAIRN_API Autocast {
   bool former_ = false;
 };
 
+/// Whether autocast to bfloat16 is on for tensors of `device`.
+bool is_mixed(c10::Device device);
+
 }  // namespace cairn

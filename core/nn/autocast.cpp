@@ -1,4 +1,4 @@
-#include "train/autocast.h"
+#include "nn/autocast.h"
 
 #include <ATen/autocast_mode.h>
 
@@ -16,6 +16,11 @@ Autocast::~Autocast() {
   if (!enabled_) return;
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_autocast_enabled(device_, former_);
+}
+
+bool is_mixed(c10::Device device) {
+  return at::autocast::is_autocast_enabled(device.type()) &&
+         at::autocast::get_autocast_dtype(device.type()) == at::kBFloat16;
 }
 
 }  // namespace cairn
