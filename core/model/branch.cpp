@@ -2,20 +2,28 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
+#include "plugin/guard.h"
+
 namespace cairn {
 
-Branch::Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> projector)
-    : encoder_(register_module("encoder", std::move(encoder))) {
+Branch::Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> projector, std::string projector_type)
+    : encoder_(register_module("encoder", std::move(encoder))), projector_type_(std::move(projector_type)) {
   if (projector) projector_ = register_module("projector", std::move(projector));
+}
+
+at::Tensor Branch::project(const at::Tensor& rows) {
+  return call_plugin(projector_type_, [&] { return projector_->project(rows); });
 }
 
 Encoded Branch::encode(const View& view, const Look& look) {
   Encoded encoded = encoder_->encode(view, look);
   if (!projector_) return encoded;
-  encoded.pooled = projector_->project(encoded.pooled);
+  encoded.pooled = project(encoded.pooled);
   if (projects_tokens_) {
     const at::Tensor& tokens = encoded.tokens;
-    encoded.tokens = projector_->project(tokens.flatten(0, 1)).unflatten(0, {tokens.size(0), tokens.size(1)});
+    encoded.tokens = project(tokens.flatten(0, 1)).unflatten(0, {tokens.size(0), tokens.size(1)});
   }
   return encoded;
 }

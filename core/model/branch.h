@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "cairn/encoder.h"
 #include "cairn/export.h"
@@ -11,7 +12,9 @@ namespace cairn {
 /// What student and teacher both have: an encoder and, where the experiment asks for one, a projector behind it.
 class CAIRN_API Branch : public torch::nn::Module {
  public:
-  Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> projector);
+  /// `projector_type` names the projector in its errors.
+  explicit Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> projector = nullptr,
+                  std::string projector_type = {});
 
   /// Encodes, and projects the pooled feature, and the tokens where asked to.
   Encoded encode(const View& view, const Look& look);
@@ -25,8 +28,11 @@ class CAIRN_API Branch : public torch::nn::Module {
   std::int64_t pooled_width() const;
 
  private:
+  at::Tensor project(const at::Tensor& rows);
+
   std::shared_ptr<Encoder> encoder_;
   std::shared_ptr<Projector> projector_;
+  std::string projector_type_;
   bool projects_tokens_ = false;
 };
 

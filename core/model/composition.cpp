@@ -127,12 +127,11 @@ std::shared_ptr<Branch> Composition::fresh_branch() const {
   at::manual_seed(experiment_.seed);
   const EncoderSetting setting{modality->tokenizer(), modality->views(Purpose::pretrain)};
   auto encoder = in_table(experiment_.encoder, [&] { return make_encoder_(experiment_.encoder.options, setting); });
-  std::shared_ptr<Projector> projector;
-  if (make_projector_)
-    projector = in_table(*experiment_.projector, [&] {
-      return make_projector_(experiment_.projector->options, ProjectorSetting{encoder->width()});
-    });
-  return std::make_shared<Branch>(std::move(encoder), std::move(projector));
+  if (!make_projector_) return std::make_shared<Branch>(std::move(encoder));
+  const ComponentSettings& settings = *experiment_.projector;
+  auto projector =
+      in_table(settings, [&] { return make_projector_(settings.options, ProjectorSetting{encoder->width()}); });
+  return std::make_shared<Branch>(std::move(encoder), std::move(projector), settings.type);
 }
 
 void Composition::build_objectives(const FindComponent& find) {

@@ -56,6 +56,12 @@ class ThrowingPredictor : public Predictor {
   at::Tensor predict(const Question&) override { throw std::runtime_error("no answer"); }
 };
 
+class ThrowingProjector : public Projector {
+ public:
+  at::Tensor project(const at::Tensor&) override { throw std::runtime_error("one sample is too few"); }
+  std::int64_t width() const override { return kWidth; }
+};
+
 /// Two whole views, each asked about the other.
 class CrossMasker : public Masker {
  public:
@@ -91,7 +97,7 @@ class ToyObjective : public Objective {
 /// Everything an experiment needs, without any plugin.
 struct World {
   Experiment experiment;
-  Component modality, masker, encoder, predictor, objective;
+  Component modality, masker, encoder, projector, predictor, objective;
   TargetSpec spec;
 
   explicit World(TargetSpec target = {}) : spec(std::move(target)) {
@@ -120,6 +126,8 @@ struct World {
           return masker;
         case ComponentKind::encoder:
           return encoder;
+        case ComponentKind::projector:
+          return projector;
         case ComponentKind::predictor:
           return predictor;
         default:
@@ -301,6 +309,12 @@ TEST_CASE("a plugin's exception while training names the component", "[engine]")
   const Plan plan{{{0, same_ids({0, 1}, 4), {}}}, {{0, 0, same_ids({2, 3}, 4)}}};
   REQUIRE_THROWS_WITH(engine.run(toy_batch(4), plan, {}),
                       Catch::Contains("plugin 'toy', component 'guess'") && Catch::Contains("no answer"));
+  world.experiment.projector = ComponentSettings{"toy.head", {}, "projector"};
+  world.projector.factory =
+      ProjectorFactory([](const auto&, const auto&) { return std::make_shared<ThrowingProjector>(); });
+  Composition projected = world.compose();
+  REQUIRE_THROWS_WITH(Engine(projected).run(toy_batch(4), plan, {}),
+                      Catch::Contains("plugin 'toy', component 'head'") && Catch::Contains("one sample is too few"));
 }
 
 TEST_CASE("what does not fit together is an error that names the option", "[composition]") {
