@@ -20,8 +20,7 @@ using torch::autograd::Function;
 using torch::autograd::variable_list;
 using MaybeTensor = std::optional<at::Tensor>;
 
-/// Whether a linear map is worth a backward pass of our own.
-bool is_learnt(const at::Tensor& weight) { return at::GradMode::is_enabled() && weight.requires_grad(); }
+bool is_learnt(const at::Tensor& parameter) { return at::GradMode::is_enabled() && parameter.requires_grad(); }
 
 MaybeTensor present(const at::Tensor& x) { return x.defined() ? MaybeTensor(x) : std::nullopt; }
 
@@ -186,8 +185,9 @@ class LinearQkv : public Function<LinearQkv> {
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (!is_mixed(x.device())) return at::linear(x, weight, present(bias));
-  if (is_learnt(weight)) return Linear::apply(x, weight, present(bias));
+  if (is_mixed(x.device()) && is_learnt(weight)) return Linear::apply(x, weight, present(bias));
+  const bool is_autograds = bias.defined() && is_learnt(bias);  // a bias learns although its weight is frozen
+  if (!is_mixed(x.device()) || is_autograds) return at::linear(x, weight, present(bias));
   return at::linear(x.to(at::kBFloat16), half(weight), bias.defined() ? MaybeTensor(half(bias)) : std::nullopt);
 }
 

@@ -93,6 +93,22 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
 
 }  // namespace
 
+TEST_CASE("mixed precision: biases learn behind frozen weights") {
+  nn::BlockOptions options;
+  options.width = 16, options.heads = 2, options.hidden = 32;
+  nn::Blocks blocks(options, 1);
+  for (auto& parameter : blocks.named_parameters())
+    parameter.value().set_requires_grad(parameter.key().find("weight") == std::string::npos);
+  const Autocast mixed(at::kCPU, true);
+  blocks.forward(at::randn({2, 5, 16})).square().sum().backward();
+  for (const auto& parameter : blocks.named_parameters()) {
+    CAPTURE(parameter.key());
+    if (!parameter.value().requires_grad()) continue;
+    REQUIRE(parameter.value().grad().defined());
+    CHECK(parameter.value().grad().abs().sum().item<float>() > 0);
+  }
+}
+
 TEST_CASE("mixed precision: blocks give float64's outputs and gradients to bfloat16's rounding") {
   std::vector<at::Device> devices = {at::kCPU};
   if (at::hasCUDA()) devices.emplace_back(at::kCUDA, 0);
