@@ -1,7 +1,7 @@
 #include <utility>
 
-#include "cairn/error.h"
 #include "kernels/device_graph.h"
+#include "kernels/no_cuda.h"
 
 namespace cairn::kernels {
 
@@ -9,8 +9,7 @@ namespace cairn::kernels {
 struct DeviceGraph::Recorded {};
 
 DeviceGraph::DeviceGraph(c10::Device device, std::function<void()> work) : work_(std::move(work)) {
-  if (!device.is_cpu())
-    throw Error("this Cairn is built without CUDA", "", "build it where a CUDA toolkit is, with -DCAIRN_CUDA=ON");
+  if (!device.is_cpu()) refuse_without_cuda();
 }
 
 DeviceGraph::~DeviceGraph() = default;

@@ -20,9 +20,9 @@ with folders() as name:
     train(base / "bf16", train__precision="bfloat16")
     require(abs(last(base / "bf16")["loss"] - last(base / "plain")["loss"]) < 0.1, "bfloat16 changes the loss much")
     require(checkpoint(base / "bf16", 24) != checkpoint(base / "plain", 24), "bfloat16 changed nothing")
-    for name, precision in (("plain", "float32"), ("bf16", "bfloat16")):
-        train(base / f"{name}-again", train__precision=precision, train__recompute="blocks")
-        require(checkpoint(base / f"{name}-again", 24) == checkpoint(base / name, 24), "recomputation changes the run")
+    for first, precision in (("plain", "float32"), ("bf16", "bfloat16")):
+        train(base / f"{first}-recomputed", train__precision=precision, train__recompute="blocks")
+        require(checkpoint(base / f"{first}-recomputed", 24) == checkpoint(base / first, 24), "recomputation changes the run")
     train(base / "constant", schedule__type="constant", schedule__cooldown_share=0.0)
     require(last(base / "constant")["lr"] == 1e-3, "the constant schedule is not constant")
     train(base / "early", train__stop_at=12)
