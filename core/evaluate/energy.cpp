@@ -37,7 +37,7 @@ struct Answers {
 }  // namespace
 
 bool has_energy(const Composition& parts) {
-  const bool whole = parts.target.source != Source::none && !parts.target.asked_only;
+  const bool whole = parts.target.source != Source::none && !parts.target.asked_only && !parts.projects_tokens;
   if (!whole || parts.objectives.front().objective->target().level != Level::tokens) return false;
   const auto trained = parts.modality->views(Purpose::pretrain), judged = parts.modality->views(Purpose::evaluate);
   return trained.size() == 1 && judged.size() == 1 && trained.front().grid.extent == judged.front().grid.extent;

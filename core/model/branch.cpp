@@ -19,13 +19,12 @@ at::Tensor Branch::project(const at::Tensor& rows) {
 
 Encoded Branch::encode(const View& view, const Look& look) {
   Encoded encoded = encoder_->encode(view, look);
-  if (!projector_) return encoded;
-  encoded.pooled = project(encoded.pooled);
-  if (projects_tokens_) {
-    const at::Tensor& tokens = encoded.tokens;
-    encoded.tokens = project(tokens.flatten(0, 1)).unflatten(0, {tokens.size(0), tokens.size(1)});
-  }
+  if (projector_) encoded.pooled = project(encoded.pooled);
   return encoded;
+}
+
+at::Tensor Branch::project_tokens(const at::Tensor& tokens) {
+  return project(tokens.flatten(0, 1)).unflatten(0, {tokens.size(0), tokens.size(1)});
 }
 
 at::Tensor Branch::embed(const View& view) { return encoder_->encode(view, {}).pooled; }

@@ -16,14 +16,16 @@ class CAIRN_API Branch : public torch::nn::Module {
   explicit Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> projector = nullptr,
                   std::string projector_type = {});
 
-  /// Encodes, and projects the pooled feature, and the tokens where asked to.
+  /// Encodes, and projects the pooled feature.
   Encoded encode(const View& view, const Look& look);
   /// The encoder's own pooled feature [B,D], which probes are about.
   at::Tensor embed(const View& view);
 
+  /// The projector on tokens, one by one, as in iBOT: [B,Q,D] to [B,Q,O].
+  at::Tensor project_tokens(const at::Tensor& tokens);
+
   Encoder& encoder() { return *encoder_; }
-  /// The projector shall work on tokens too, one by one, as in iBOT.
-  void project_tokens() { projects_tokens_ = true; }
+  bool has_projector() const { return projector_ != nullptr; }
   /// Width of Encoded::pooled.
   std::int64_t pooled_width() const;
 
@@ -33,7 +35,6 @@ class CAIRN_API Branch : public torch::nn::Module {
   std::shared_ptr<Encoder> encoder_;
   std::shared_ptr<Projector> projector_;
   std::string projector_type_;
-  bool projects_tokens_ = false;
 };
 
 }  // namespace cairn

@@ -111,15 +111,13 @@ Composition::Composition(const Experiment& experiment, const FindComponent& find
   stack_views = experiment_.train.stack;
   student = fresh_branch();
   build_objectives(find);
-  const bool both_levels = compares(Level::tokens) && compares(Level::pooled);
-  if (both_levels) student->project_tokens();
+  projects_tokens = student->has_projector() && compares(Level::tokens) && compares(Level::pooled);
   build_predictor(find);
   apply_rules(experiment_.optim.rule, student_modules());
   check_plan_fits(modality->views(Purpose::pretrain));
   check_companion();
   if (target.source != Source::teacher) return;
   teacher = fresh_branch();
-  if (both_levels) teacher->project_tokens();
   for (at::Tensor& parameter : teacher->parameters()) parameter.set_requires_grad(false);
 }
 

@@ -44,8 +44,9 @@ class CAIRN_API Composition {
   std::shared_ptr<Branch> teacher;       // null when no objective asks for one
   std::shared_ptr<Predictor> predictor;  // null: the prediction is the student's own feature
   std::vector<WeightedObjective> objectives;
-  TargetSpec target;        // the one all objectives agree on, but for the level
-  bool stack_views = true;  // train.stack
+  TargetSpec target;             // the one all objectives agree on, but for the level
+  bool stack_views = true;       // train.stack
+  bool projects_tokens = false;  // the projector is for tokens too, as in iBOT: for those that are compared
 
   /// Full names of the components, for messages.
   std::string modality_type, masker_type, encoder_type, predictor_type;

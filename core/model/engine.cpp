@@ -63,7 +63,7 @@ Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress)
   if (parts_.target.source != Source::none)
     for (std::size_t q = 0; q < plan.queries.size(); ++q)
       if (at::Tensor& target = raw[{plan.queries[q].level, slot(plan, q)}]; !target.defined())
-        target = raw_target(batch, plan.queries[q], slot(plan, q), encoded);
+        target = raw_target(batch, plan, q, encoded);
   const std::vector<at::Tensor> predictions = predict(batch, plan, pass.contexts);
 
   for (const WeightedObjective& part : parts_.objectives) {
@@ -134,8 +134,13 @@ std::vector<Encoded> Engine::encode(Branch& branch, const Batch& batch, std::spa
   return encoded;
 }
 
+bool Engine::is_asked_alone(Level level) const {
+  return parts_.target.asked_only || (level == Level::tokens && parts_.projects_tokens);
+}
+
 int Engine::slot(const Plan& plan, std::size_t query) const {
-  return parts_.target.asked_only ? static_cast<int>(query) : plan.queries[query].view;
+  const Query& asked = plan.queries[query];
+  return is_asked_alone(asked.level) ? static_cast<int>(query) : asked.view;
 }
 
 std::map<int, Encoded> Engine::encode_targets(const Batch& batch, const Plan& plan,
@@ -169,26 +174,53 @@ Encoded Engine::encode_whole(Branch& branch, const Batch& batch, const Plan& pla
   });
 }
 
-at::Tensor Engine::raw_target(const Batch& batch, const Query& query, int slot,
+at::Tensor Engine::raw_target(const Batch& batch, const Plan& plan, std::size_t q,
                               const std::map<int, Encoded>& encoded) const {
-  if (parts_.target.source == Source::input)
-    return parts_.modality->patches(batch.views[static_cast<std::size_t>(query.view)]);
-  const Encoded& found = encoded.at(slot);
+  const Query& query = plan.queries[q];
+  const Source source = parts_.target.source;
+  if (source == Source::input) {
+    const at::Tensor patches = parts_.modality->patches(batch.views[static_cast<std::size_t>(query.view)]);
+    return is_asked_alone(query.level) ? nn::gather_tokens(patches, query.where) : patches;
+  }
+  const bool is_apart = parts_.target.asked_only;
+  const Encoded& found = encoded.at(is_apart ? static_cast<int>(q) : query.view);
   at::Tensor target = query.level == Level::pooled ? found.pooled : found.tokens;
   if (!parts_.target.taps.empty()) target = at::cat(found.taps, -1);
-  return parts_.target.source == Source::student ? target : target.detach();
+  if (!is_apart && is_asked_alone(query.level)) target = nn::gather_tokens(target, query.where);
+  if (source == Source::student) return projected(*parts_.student, query.level, target);
+  const at::NoGradGuard no_grad;
+  return projected(source == Source::teacher ? *parts_.teacher : *parts_.student, query.level, target.detach());
+}
+
+at::Tensor Engine::projected(Branch& branch, Level level, const at::Tensor& features) const {
+  return parts_.projects_tokens && level == Level::tokens ? branch.project_tokens(features) : features;
+}
+
+std::vector<at::Tensor> Engine::own_answers(const Plan& plan, const std::vector<Encoded>& contexts) const {
+  std::vector<at::Tensor> answers;
+  for (const Query& query : plan.queries) {
+    const Encoded& seen = contexts[static_cast<std::size_t>(query.context)];
+    answers.push_back(query.level == Level::pooled ? seen.pooled : nn::gather_tokens(seen.tokens, query.where));
+  }
+  if (!parts_.projects_tokens) return answers;
+  using Key = std::tuple<Level, std::vector<std::int64_t>, int>;
+  const auto groups = group_by<Key>(answers.size(), [&](std::size_t q) {
+    const Query& query = plan.queries[q];
+    return Key{query.level, answers[q].sizes().vec(), stack_of(plan.contexts[static_cast<std::size_t>(query.context)])};
+  });
+  for (const auto& members : groups) {
+    if (plan.queries[members.front()].level == Level::pooled) continue;
+    std::vector<at::Tensor> parts;
+    for (const std::size_t q : members) parts.push_back(answers[q]);
+    const auto all = parts_.student->project_tokens(join(parts)).chunk(static_cast<std::int64_t>(members.size()));
+    for (std::size_t m = 0; m < members.size(); ++m) answers[members[m]] = all[m];
+  }
+  return answers;
 }
 
 std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, const std::vector<Encoded>& contexts) {
+  if (!parts_.predictor) return own_answers(plan, contexts);
   std::vector<at::Tensor> answers(plan.queries.size());
-  if (!parts_.predictor) {
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      const Query& query = plan.queries[i];
-      const Encoded& seen = contexts[static_cast<std::size_t>(query.context)];
-      answers[i] = query.level == Level::pooled ? seen.pooled : nn::gather_tokens(seen.tokens, query.where);
-    }
-    return answers;
-  }
   const auto context_of = [&](std::size_t i) -> const Context& {
     return plan.contexts[static_cast<std::size_t>(plan.queries[i].context)];
   };
@@ -218,7 +250,8 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
       seen_at.push_back(&context_of(i).visible);
       asked_at.push_back(&plan.queries[i].where);
     }
-    const Question question{{join(tokens), join(pooled), {}, special.empty() ? at::Tensor() : join(special)},
+    const at::Tensor seen = projected(*parts_.student, first.level, join(tokens));
+    const Question question{{seen, join(pooled), {}, special.empty() ? at::Tensor() : join(special)},
                             grid_of(context_of(members.front()).view),
                             join_sets(seen_at),
                             grid_of(first.view),
@@ -251,7 +284,7 @@ std::vector<Pair> Engine::pair(Level level, const Batch& batch, const Plan& plan
     const Query& query = plan.queries[i];
     if (query.level != level) continue;
     at::Tensor target;
-    const bool is_gathered = query.level == Level::pooled || parts_.target.asked_only;
+    const bool is_gathered = query.level == Level::pooled || is_asked_alone(query.level);
     if (const auto found = refined.find(slot(plan, i)); found != refined.end())
       target = is_gathered ? found->second : nn::gather_tokens(found->second, query.where);
     if (target.defined() && target.requires_grad() && !differentiable)

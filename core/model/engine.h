@@ -40,12 +40,19 @@ class CAIRN_API Engine {
   int stack_of(const Context& context) const { return parts_.stack_views ? 0 : context.view; }
   std::vector<Encoded> encode(Branch& branch, const Batch& batch, std::span<const Context> contexts,
                               const std::vector<std::int64_t>& taps);
+  /// Whether each query at this level has a target of its own, of the asked tokens alone.
+  bool is_asked_alone(Level level) const;
   /// Where the target of a query is kept: by view; by query where each has a target of its own.
   int slot(const Plan& plan, std::size_t query) const;
   std::map<int, Encoded> encode_targets(const Batch& batch, const Plan& plan, const std::vector<Encoded>& contexts);
   Encoded encode_whole(Branch& branch, const Batch& batch, const Plan& plan, int view,
                        const std::vector<Encoded>& contexts) const;
-  at::Tensor raw_target(const Batch& batch, const Query& query, int slot, const std::map<int, Encoded>& encoded) const;
+  at::Tensor raw_target(const Batch& batch, const Plan& plan, std::size_t query,
+                        const std::map<int, Encoded>& encoded) const;
+  /// Features [B,Q,D] of tokens, or [B,D], as objectives compare them: behind the projector where it is for tokens too.
+  at::Tensor projected(Branch& branch, Level level, const at::Tensor& features) const;
+  /// The student's own features as answers, where there is no predictor.
+  std::vector<at::Tensor> own_answers(const Plan& plan, const std::vector<Encoded>& contexts) const;
   std::vector<at::Tensor> predict(const Batch& batch, const Plan& plan, const std::vector<Encoded>& contexts);
   /// Raw targets by level and slot.
   using RawTargets = std::map<std::pair<Level, int>, at::Tensor>;

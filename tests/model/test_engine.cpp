@@ -70,6 +70,36 @@ class CrossMasker : public Masker {
   }
 };
 
+/// The same, and two tokens of each view, which its own context sees.
+class BothLevelsMasker : public Masker {
+ public:
+  Plan plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress& progress, Rng& rng) const override {
+    Plan plan = CrossMasker().plan(views, batch, progress, rng);
+    const at::Tensor asked = at::tensor({1, 2}, at::kLong).unsqueeze(0).repeat({batch, 1});
+    for (const int view : {0, 1}) {
+      plan.contexts[static_cast<std::size_t>(view)].masked = {asked};
+      plan.queries.push_back({view, view, {asked}, Level::tokens, 0});
+    }
+    return plan;
+  }
+};
+
+/// A linear map that notes how many rows each of its passes had.
+class ToyProjector : public Projector {
+ public:
+  static constexpr std::int64_t kOut = 3;
+  ToyProjector() : map_(register_module("map", torch::nn::Linear(kWidth, kOut))) {}
+  at::Tensor project(const at::Tensor& pooled) override {
+    rows.push_back(pooled.size(0));
+    return map_(pooled);
+  }
+  std::int64_t width() const override { return kOut; }
+  std::vector<std::int64_t> rows;
+
+ private:
+  torch::nn::Linear map_;
+};
+
 class ToyObjective : public Objective {
  public:
   explicit ToyObjective(TargetSpec spec) : spec_(std::move(spec)) {}
@@ -268,6 +298,43 @@ TEST_CASE("views that are not stacked are encoded one by one", "[engine]") {
   auto& encoder = dynamic_cast<ToyEncoder&>(parts.student->encoder());
   Engine(parts).run(batch, plan, {});
   REQUIRE(encoder.passes == 2);
+}
+
+TEST_CASE("a projector for tokens too sees those that are asked about, of both views at once", "[engine]") {
+  World world({Source::teacher, Level::pooled, {}, 0, 2});
+  world.modality.factory = ModalityFactory([](const auto&) { return std::make_shared<ToyModality>(40, -1, 0, 2); });
+  world.masker.factory = MaskerFactory([](const auto&) { return std::make_shared<BothLevelsMasker>(); });
+  world.experiment.predictor.reset();
+  world.experiment.projector = ComponentSettings{"toy.head", {}, "projector"};
+  world.projector.factory = ProjectorFactory([](const auto&, const auto&) { return std::make_shared<ToyProjector>(); });
+  world.experiment.objectives.push_back(world.experiment.objectives.front());
+  int made = 0;
+  world.objective.factory = ObjectiveFactory([&](const auto&, const auto&) {
+    return std::make_shared<ToyObjective>(
+        TargetSpec{Source::teacher, made++ == 0 ? Level::pooled : Level::tokens, {}, 0, 2});
+  });
+  Composition parts = world.compose();
+  REQUIRE(parts.projects_tokens);
+  Batch batch = toy_batch(4);
+  batch.views.push_back({batch.views[0].data + 1, batch.views[0].grid, ViewRole::global});
+  Rng rng(0, Stream::plan);
+  const Plan plan = BothLevelsMasker().plan(parts.modality->views(Purpose::pretrain), 4, {}, rng);
+  auto& student = *std::dynamic_pointer_cast<ToyProjector>(parts.student->named_children()["projector"]);
+  auto& teacher = *std::dynamic_pointer_cast<ToyProjector>(parts.teacher->named_children()["projector"]);
+  const Pass pass = Engine(parts).run(batch, plan, {});
+  REQUIRE(student.rows == std::vector<std::int64_t>{8, 16});  // both views; two tokens of each
+  REQUIRE(teacher.rows == std::vector<std::int64_t>{4, 4, 8, 8});
+  REQUIRE(pass.pairs[1].size() == 2);
+  for (const Pair& pair : pass.pairs[1]) {
+    const View& view = batch.views[static_cast<std::size_t>(pair.query->view)];
+    const at::Tensor whole = parts.student->encoder().encode(view, {}).tokens;
+    const at::Tensor wanted = student.project(whole.flatten(0, 1)).view({4, -1, ToyProjector::kOut}).narrow(1, 1, 2);
+    REQUIRE(at::allclose(pair.prediction, wanted));
+    REQUIRE(at::allclose(pair.target, wanted));  // the teacher starts equal
+    REQUIRE(pair.prediction.requires_grad());
+    REQUIRE_FALSE(pair.target.requires_grad());
+  }
+  REQUIRE(pass.pairs[0][0].prediction.sizes() == at::IntArrayRef({4, ToyProjector::kOut}));
 }
 
 TEST_CASE("settle sees the pairs and contexts of every part of a batch", "[engine]") {

@@ -63,8 +63,8 @@ class CAIRN_API Objective : public torch::nn::Module {
 
   virtual TargetSpec target() const = 0;
   /// Shapes the targets of one whole view, [B,N,D] (or [B,N,T*D] for T taps, or [B,D] pooled), before the asked places
-  /// are gathered: normalisation belongs here. With `asked_only` these are the asked tokens of one query, [B,Q,D]. Runs
-  /// without gradient unless the source is `student`. Returns it unchanged by default.
+  /// are gathered: normalisation belongs here. With `asked_only`, or behind a projector, the asked tokens of one query,
+  /// [B,Q,D]. Runs without gradient unless the source is `student`. Returns it unchanged by default.
   virtual at::Tensor refine(const at::Tensor& target);
   virtual LossReport evaluate(const StepView& step) = 0;
   /// Undoes refine() where targets are input values, so that predictions can be looked at: a prediction [B,N,P] in the
