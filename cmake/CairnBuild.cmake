@@ -55,6 +55,7 @@ endif()
 
 find_package(LibTorch 2.11 REQUIRED)
 find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(Boost 1.74 REQUIRED)
 
 add_library(cairn_warnings INTERFACE)

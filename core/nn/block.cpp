@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cairn/error.h"
+#include "nn/cpu_passes.h"
 #include "nn/mixed.h"
 #include "nn/recompute.h"
 #include "nn/residual_norm.h"
@@ -68,6 +69,8 @@ at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rota
                               const at::Tensor& pairs) {
   const std::int64_t batch = x.size(0), count = x.size(1), width = x.size(2);
   const at::Tensor shift = bias();
+  if (from == 0 && !rotation.defined() && !pairs.defined() && has_cpu_attention(x))
+    return linear(cpu_attention(linear(x, qkv->weight, shift), heads_), projection);
   at::Tensor q, k, v;
   if (from == 0) {
     const auto parts = linear_qkv(x, qkv->weight, shift, heads_);

@@ -10,6 +10,7 @@
 
 #include "kernels/columns_device.h"
 #include "nn/autocast.h"
+#include "nn/cpu_passes.h"
 #include "nn/mixed_weights.h"
 
 namespace cairn::nn {
@@ -195,6 +196,7 @@ at::Tensor linear(const at::Tensor& x, const torch::nn::Linear& map) { return li
 
 at::Tensor linear_gelu(const at::Tensor& x, const torch::nn::Linear& map) {
   if (is_mixed(x.device()) && is_learnt(map->weight)) return LinearGelu::apply(x, map->weight, present(map->bias));
+  if (has_cpu_passes(x) && map->bias.defined()) return cpu_linear_gelu(x, map);
   const at::Tensor inner = linear(x, map);
   return inner.requires_grad() ? at::gelu(inner) : plain_gelu(inner);
 }

@@ -14,7 +14,8 @@ namespace cairn::nn {
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 at::Tensor linear(const at::Tensor& x, const torch::nn::Linear& map);
 
-/// GELU (erf; Hendrycks & Gimpel 2016) of linear(); under autocast on a GPU its gradient and the bias's are one pass.
+/// GELU (erf; Hendrycks & Gimpel 2016) of linear(); its gradient and the bias's are one pass in float32 on the CPU, and
+/// under autocast on a GPU.
 at::Tensor linear_gelu(const at::Tensor& x, const torch::nn::Linear& map);
 
 /// linear() of x [B,N,D] by [q|k|v], as queries, keys and values [B,H,N,D/H]; under autocast to bfloat16 their

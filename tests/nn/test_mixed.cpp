@@ -9,16 +9,12 @@
 #include "nn/autocast.h"
 #include "nn/mixed_weights.h"
 #include "nn/recompute.h"
+#include "support/relative_error.h"
 
 using namespace cairn;
+using namespace cairn::test;
 
 namespace {
-
-/// |a - b| / |b| in float64.
-double error(const at::Tensor& a, const at::Tensor& b) {
-  const at::Tensor x = a.to(at::kCPU, at::kDouble), y = b.to(at::kCPU, at::kDouble);
-  return ((x - y).norm() / y.norm()).item<double>();
-}
 
 /// The gradients of the weighted sum of the outputs, and the outputs, by name.
 std::map<std::string, at::Tensor> pass(nn::Blocks& blocks, const at::Tensor& input, const at::Tensor& weight,
@@ -62,16 +58,16 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
     REQUIRE(found.contains(name));
     CHECK(found.at(name).scalar_type() == at::kFloat);
     CHECK(found.at(name).is_contiguous());
-    CHECK(error(found.at(name), value) < 0.02);
+    CHECK(relative_error(found.at(name), value) < 0.02);
   }
   // An input that wants no gradient leaves those of the weights as they are.
   blocks.zero_grad(/*set_to_none=*/true);
   (blocks.forward(here, from) * weight.to(device)).sum().backward();
   for (const auto& parameter : blocks.named_parameters())
-    CHECK(error(parameter.value().grad(), expected.at(parameter.key())) < 0.02);
+    CHECK(relative_error(parameter.value().grad(), expected.at(parameter.key())) < 0.02);
   {
     const at::NoGradGuard no_grad;
-    CHECK(error(blocks.forward(here, from), expected.at("output")) < 0.01);
+    CHECK(relative_error(blocks.forward(here, from), expected.at("output")) < 0.01);
   }
 
   // As a training step has them: flat, and added to what is there.
@@ -86,7 +82,7 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
     for (const auto& parameter : blocks.named_parameters()) {
       CAPTURE(times, parameter.key());
       CHECK(parameter.value().grad().is_alias_of(flat.gradients()));
-      CHECK(error(parameter.value().grad(), times * expected.at(parameter.key())) < 0.02);
+      CHECK(relative_error(parameter.value().grad(), times * expected.at(parameter.key())) < 0.02);
     }
   }
 }

@@ -1,0 +1,130 @@
+#include "kernels/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/softmax_rows.h"
+#include "kernels/split_work.h"
+
+// BLAS, column-major: c = alpha * op(a) op(b) + beta * c. Null where LibTorch keeps its own to itself.
+extern "C" [[gnu::weak]] void sgemm(const char* transpose_a, const char* transpose_b, const int* m, const int* n,
+                                    const int* k, const float* alpha, const float* a, const int* lda, const float* b,
+                                    const int* ldb, const float* beta, float* c, const int* ldc) asm("sgemm_");
+
+namespace cairn::kernels {
+namespace {
+
+constexpr std::int64_t kTile = 1 << 16;  // scores that are held at a time: 256 KiB
+constexpr std::int64_t kFewestRows = 16;
+
+/// A row-major matrix, or its transpose, with rows `stride` apart.
+struct Matrix {
+  const float* values;
+  std::int64_t stride;
+  bool transposed = false;
+};
+
+Matrix transposed(Matrix matrix) { return {matrix.values, matrix.stride, !matrix.transposed}; }
+
+/// c [m,n] = a [m,k] b [k,n], or c += where `adds`.
+struct Product {
+  std::int64_t m, n, k;
+  bool adds = false;
+};
+
+void multiply(Matrix a, Matrix b, float* c, std::int64_t stride, const Product& size) {
+  const auto m = static_cast<int>(size.m), n = static_cast<int>(size.n), k = static_cast<int>(size.k);
+  const auto lda = static_cast<int>(a.stride), ldb = static_cast<int>(b.stride), ldc = static_cast<int>(stride);
+  const float alpha = 1.0F, beta = size.adds ? 1.0F : 0.0F;
+  // Row-major is column-major of the transpose: c^T = b^T a^T.
+  sgemm(b.transposed ? "T" : "N", a.transposed ? "T" : "N", &n, &m, &k, &alpha, b.values, &ldb, a.values, &lda, &beta,
+        c, &ldc);
+}
+
+/// Where the parts of one head of one sample lie.
+struct Head {
+  std::int64_t packed, out, log_sum;
+};
+
+struct Layout {
+  explicit Layout(const AttentionShape& s)
+      : shape(s),
+        width(s.heads * s.head_width),
+        packed_stride(3 * width),
+        rows(std::clamp(kTile / s.tokens, std::min(kFewestRows, s.tokens), s.tokens)),
+        scale(1.0F / std::sqrt(static_cast<float>(s.head_width))) {}
+
+  Head head(std::int64_t number) const {
+    const std::int64_t sample = number / shape.heads, head = number % shape.heads;
+    const std::int64_t inside = head * shape.head_width;
+    return {sample * shape.tokens * packed_stride + inside, sample * shape.tokens * width + inside,
+            number * shape.tokens};
+  }
+
+  AttentionShape shape;
+  std::int64_t width, packed_stride;
+  std::int64_t rows;  // of queries in a tile
+  float scale;
+};
+
+/// work(head, first, rows) for every tile of queries of the heads [begin, end).
+template <class Work>
+void for_tiles(const Layout& layout, std::int64_t begin, std::int64_t end, Work&& work) {
+  for (std::int64_t number = begin; number < end; ++number)
+    for (std::int64_t first = 0; first < layout.shape.tokens; first += layout.rows)
+      work(layout.head(number), first, std::min(layout.rows, layout.shape.tokens - first));
+}
+
+}  // namespace
+
+bool has_attention() { return sgemm != nullptr; }
+
+void attention(const float* qkv, float* out, float* log_sum, const AttentionShape& shape) {
+  const Layout layout(shape);
+  const std::int64_t tokens = shape.tokens, width = layout.width, depth = shape.head_width;
+  const std::int64_t stride = layout.packed_stride;
+  split_work(shape.batch * shape.heads, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> tile(static_cast<std::size_t>(layout.rows * tokens)), inverse(tile.size() / tokens);
+    for_tiles(layout, begin, end, [&](const Head& head, std::int64_t first, std::int64_t rows) {
+      const float* q = qkv + head.packed + first * stride;
+      const Matrix k{qkv + head.packed + width, stride}, v{k.values + width, stride};
+      multiply({q, stride}, transposed(k), tile.data(), tokens, {rows, tokens, depth});
+      exp_rows({tile.data(), rows, tokens, layout.scale}, inverse.data(), log_sum + head.log_sum + first);
+      float* rows_out = out + head.out + first * width;
+      multiply({tile.data(), tokens}, v, rows_out, width, {rows, depth, tokens});
+      scale_rows(rows_out, inverse.data(), {rows, depth, width});
+    });
+  });
+}
+
+void attention_backward(const AttentionGradient& gradient, const AttentionShape& shape) {
+  const Layout layout(shape);
+  const std::int64_t tokens = shape.tokens, width = layout.width, depth = shape.head_width;
+  const std::int64_t stride = layout.packed_stride;
+  split_work(shape.batch * shape.heads, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> probabilities(static_cast<std::size_t>(layout.rows * tokens)), scores(probabilities.size());
+    std::vector<float> means(static_cast<std::size_t>(layout.rows));
+    for_tiles(layout, begin, end, [&](const Head& head, std::int64_t first, std::int64_t rows) {
+      const Matrix q{gradient.qkv + head.packed + first * stride, stride};
+      const Matrix k{gradient.qkv + head.packed + width, stride}, v{k.values + width, stride};
+      const std::int64_t out_at = head.out + first * width;
+      const Matrix of_out{gradient.of_out + out_at, width};
+      float* of_q = gradient.of_qkv + head.packed + first * stride;
+      float *of_k = gradient.of_qkv + head.packed + width, *of_v = of_k + width;
+      const bool adds = first > 0;  // keys and values sum over the tiles
+
+      dot_rows(gradient.out + out_at, of_out.values, means.data(), {rows, depth, width});
+      multiply(q, transposed(k), probabilities.data(), tokens, {rows, tokens, depth});
+      softmax_rows({probabilities.data(), rows, tokens, layout.scale}, gradient.log_sum + head.log_sum + first);
+      const Matrix p{probabilities.data(), tokens}, s{scores.data(), tokens};
+      multiply(transposed(p), of_out, of_v, stride, {tokens, depth, rows, adds});
+      multiply(of_out, transposed(v), scores.data(), tokens, {rows, tokens, depth});
+      softmax_backward_rows({scores.data(), rows, tokens, layout.scale}, p.values, means.data());
+      multiply(s, k, of_q, stride, {rows, depth, tokens});
+      multiply(transposed(s), q, of_k, stride, {tokens, depth, rows, adds});
+    });
+  });
+}
+
+}  // namespace cairn::kernels

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+
+namespace cairn::kernels {
+
+/// Self-attention over float32 tokens on the CPU. Queries, keys and values lie side by side as a linear map leaves
+/// them, [B,N,3,H,D]; outputs [B,N,H,D].
+struct AttentionShape {
+  std::int64_t batch = 0;
+  std::int64_t tokens = 0;
+  std::int64_t heads = 0;
+  std::int64_t head_width = 0;
+};
+
+/// Whether LibTorch lets others call the matrix product that it computes with.
+bool has_attention();
+
+/// softmax(Q K^T / sqrt(D)) V. One tile of scores at a time, which stays in the cache; `log_sum` [B,H,N] is what the
+/// gradient needs to make them again (Dao et al. 2022). Only where has_attention().
+void attention(const float* qkv, float* out, float* log_sum, const AttentionShape& shape);
+
+/// What the gradient is made of, and where it goes.
+struct AttentionGradient {
+  const float* qkv = nullptr;
+  const float* out = nullptr;
+  const float* log_sum = nullptr;
+  const float* of_out = nullptr;
+  float* of_qkv = nullptr;
+};
+
+/// The gradient of queries, keys and values, side by side as they are.
+void attention_backward(const AttentionGradient& gradient, const AttentionShape& shape);
+
+}  // namespace cairn::kernels

@@ -1,0 +1,68 @@
+#include "kernels/gelu_rows.h"
+
+#include "kernels/vector_math.h"
+
+namespace cairn::kernels {
+namespace {
+
+struct Gelu {
+  float value, slope;
+};
+
+/// The normal distribution's upper tail at |x| is e^(-x^2/2) times a polynomial of t = 1 / (1 + 0.3 |x|) (after
+/// Abramowitz & Stegun 7.1.26; least largest relative error by iterated least squares, 1.5e-7).
+[[gnu::always_inline]] inline Gelu gelu(float x) {
+  constexpr float kDensity = 0.398942280F;  // 1 / sqrt(2 pi)
+  const float bell = exp_of_negative(-0.5F * x * x);
+  const float t = 1.0F / std::fma(0.3F, std::fabs(x), 1.0F), t2 = t * t;
+  const float a = std::fma(0.120753859F, t, 0.119629305F), b = std::fma(0.128559693F, t, 0.0999140847F);
+  const float c = std::fma(0.206349492F, t, -0.0536799902F), d = std::fma(0.0356741852F, t, -0.157200702F);
+  const float tail = std::fma(std::fma(d, t2, c), t2 * t2, std::fma(b, t2, a)) * (t * bell);
+  const float share = x < 0 ? tail : 1.0F - tail;
+  return {x * share, std::fma(x * kDensity, bell, share)};
+}
+
+}  // namespace
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void gelu_rows(float* x, const float* bias, const RowsShape& shape) {
+  for (std::int64_t row = 0; row < shape.rows; ++row, x += shape.width) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < shape.width; ++i) x[i] = gelu(x[i] + bias[i]).value;
+  }
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void gelu_rows(float* x_to_slope, float* out, const float* bias, const RowsShape& shape) {
+  for (std::int64_t row = 0; row < shape.rows; ++row, x_to_slope += shape.width, out += shape.width) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < shape.width; ++i) {
+      const Gelu at = gelu(x_to_slope[i] + bias[i]);
+      out[i] = at.value;
+      x_to_slope[i] = at.slope;
+    }
+  }
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void gelu_backward_rows(const GeluGradient& gradient, const RowsShape& shape) {
+  const float *of_out = gradient.of_out, *slope = gradient.slope;
+  float *of_x = gradient.of_x, *sums = gradient.sums;
+  for (std::int64_t row = 0; row < shape.rows; ++row) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < shape.width; ++i) {
+      const float value = of_out[i] * slope[i];
+      of_x[i] = value;
+      sums[i] += value;
+    }
+    of_out += shape.width, slope += shape.width, of_x += shape.width;
+  }
+}
+
+}  // namespace cairn::kernels

@@ -1,0 +1,122 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <vector>
+
+#include "cairn/nn/block.h"
+#include "nn/cpu_passes.h"
+#include "support/relative_error.h"
+
+using namespace cairn;
+using namespace cairn::test;
+
+namespace {
+
+/// The output of a pass over `input`, and every gradient of its sum weighted by `weight`.
+template <class Pass>
+std::map<std::string, at::Tensor> results(torch::nn::Module& module, const at::Tensor& input, const at::Tensor& weight,
+                                          const Pass& pass) {
+  module.zero_grad(/*set_to_none=*/true);
+  const at::Tensor x = input.detach().clone().requires_grad_(true);
+  const at::Tensor out = pass(x);
+  (out * weight.to(out.scalar_type())).sum().backward();
+  std::map<std::string, at::Tensor> found = {{"output", out.detach()}, {"input", x.grad()}};
+  for (const auto& parameter : module.named_parameters()) found[parameter.key()] = parameter.value().grad();
+  return found;
+}
+
+/// Attention of `samples` of `count` tokens in float32 beside the plain operators in float64.
+void compare_attention(std::int64_t samples, std::int64_t count, double sharpness = 1, double tolerance = 5e-6) {
+  CAPTURE(samples, count, sharpness);
+  constexpr std::int64_t kWidth = 24;
+  at::manual_seed(count);
+  nn::BlockOptions options;
+  options.width = kWidth, options.heads = 3;
+  nn::Attention attention(options);
+  const at::Tensor x = sharpness * at::randn({samples, count, kWidth}), weight = at::randn({samples, count, kWidth});
+  REQUIRE(nn::has_cpu_attention(x));
+  REQUIRE_FALSE(nn::has_cpu_attention(x.to(at::kDouble)));
+  const auto pass = [&](const at::Tensor& input) { return attention.forward(input); };
+  const auto found = results(attention, x, weight, pass);
+  attention.to(at::kDouble);
+  for (const auto& [name, value] : results(attention, x.to(at::kDouble), weight, pass)) {
+    CAPTURE(name);
+    CHECK(relative_error(found.at(name), value) < tolerance);
+  }
+  const at::NoGradGuard no_grad;
+  attention.to(at::kFloat);
+  CHECK(at::equal(attention.forward(x), found.at("output")));
+}
+
+}  // namespace
+
+TEST_CASE("attention on the CPU gives float64's outputs and gradients, tile by tile too") {
+  compare_attention(3, 17);
+  compare_attention(1, 1);
+  compare_attention(2, 300);   // two tiles, the last one smaller
+  compare_attention(1, 1100);  // many
+  // Almost all of the weight on one token: scores of hundreds, whose rounding is felt.
+  compare_attention(2, 40, 30, 1e-4);
+}
+
+TEST_CASE("attention on the CPU keeps samples apart, and what is not finite shows") {
+  nn::BlockOptions options;
+  options.width = 16, options.heads = 2;
+  nn::Attention attention(options);
+  const at::Tensor x = at::randn({2, 9, 16});
+  x[1][4][3] = std::numeric_limits<float>::quiet_NaN();
+  const at::Tensor out = attention.forward(x);
+  CHECK(out[0].isfinite().all().item<bool>());
+  CHECK_FALSE(out[1].isfinite().any().item<bool>());
+}
+
+TEST_CASE("GELU on the CPU gives float64's values and gradients") {
+  at::manual_seed(0);
+  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {300, 24, 96}, {129, 7, 33}}) {
+    CAPTURE(rows, in, out);
+    torch::nn::Linear map(in, out);
+    const at::Tensor x = 3 * at::randn({rows, in}), weight = at::randn({rows, out});
+    const auto found =
+        results(*map, x, weight, [&](const at::Tensor& input) { return nn::cpu_linear_gelu(input, map); });
+    {
+      const at::NoGradGuard no_grad;
+      CHECK(at::equal(nn::cpu_linear_gelu(x, map), found.at("output")));
+    }
+    map->to(at::kDouble);
+    for (const auto& [name, value] : results(*map, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
+           return at::gelu(at::linear(input, map->weight, map->bias));
+         })) {
+      CAPTURE(name);
+      CHECK(found.at(name).sizes() == value.sizes());
+      CHECK(relative_error(found.at(name), value) < 2e-6);
+    }
+  }
+}
+
+TEST_CASE("GELU on the CPU is as near as PyTorch's over the whole range") {
+  const at::NoGradGuard no_grad;
+  torch::nn::Linear same(1, 1);
+  same->weight.fill_(1);
+  same->bias.zero_();
+  const at::Tensor x = at::cat({at::linspace(-14, 14, 100'001), at::tensor({-1e4F, 1e4F, -80.0F, 80.0F, 0.0F})});
+  const at::Tensor exact = at::gelu(x.to(at::kDouble));
+  const at::Tensor off = (nn::cpu_linear_gelu(x.unsqueeze(1), same).squeeze(1).to(at::kDouble) - exact).abs();
+  CHECK((off / (exact.abs() + 0.1)).max().item<double>() < 6e-7);
+  const auto of = [&](float value) { return nn::cpu_linear_gelu(at::full({1, 1}, value), same).item<float>(); };
+  CHECK(of(std::numeric_limits<float>::infinity()) == std::numeric_limits<float>::infinity());
+  CHECK(std::isnan(of(std::numeric_limits<float>::quiet_NaN())));
+}
+
+TEST_CASE("GELU on the CPU: only what learns has a gradient") {
+  torch::nn::Linear map(4, 8);
+  const at::Tensor x = at::randn({2, 3, 4});
+  map->weight.set_requires_grad(false);
+  nn::cpu_linear_gelu(x, map).sum().backward();
+  CHECK_FALSE(map->weight.grad().defined());
+  CHECK(map->bias.grad().abs().sum().item<float>() > 0);
+  map->bias.set_requires_grad(false);
+  CHECK_FALSE(nn::cpu_linear_gelu(x, map).requires_grad());
+}
