@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -10,7 +11,7 @@ namespace cairn::cli {
 namespace {
 
 struct Arguments {
-  ExperimentArguments experiment;
+  std::vector<std::string> files, sets;
   bool json = false;
 };
 
@@ -22,24 +23,63 @@ std::vector<std::pair<std::string, std::string>> parts(const Experiment& experim
   return out;
 }
 
-int check(const Arguments& arguments, const Session& session) {
-  PluginLoader loader = session.loader();
-  const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, loader);
+/// An experiment that was composed, and what initial weights it takes.
+struct Checked {
+  Experiment experiment;
+  std::unique_ptr<Composition> composition;
+  std::vector<std::string> initial;
+};
+
+Checked check(const std::string& file, const std::vector<std::string>& sets, PluginLoader& loader) {
   const nn::SkipRandomFill shapes_alone;  // no weight is looked at, and a big network has gigabytes of them
-  const std::unique_ptr<Composition> composition = compose(experiment, loader);
-  const std::vector<std::string> initial = take_initial(experiment, *composition, loader);
+  Checked checked{load_experiment(file, sets, loader), nullptr, {}};
+  checked.composition = compose(checked.experiment, loader);
+  checked.initial = take_initial(checked.experiment, *checked.composition, loader);
+  return checked;
+}
+
+nlohmann::ordered_json facts(const std::string& file, const Experiment& experiment) {
+  nlohmann::ordered_json out = {{"experiment", file}, {"name", experiment.name}, {"ok", true}};
+  for (const auto& [table, type] : parts(experiment)) out["components"][table] = type;
+  return out;
+}
+
+void print(const Checked& checked) {
+  for (const auto& [table, type] : parts(checked.experiment))
+    std::cout << table << std::string(table.size() < 14 ? 14 - table.size() : 1, ' ') << type << '\n';
+  std::cout << describe(*checked.composition);
+  for (const std::string& line : checked.initial) std::cout << "initial weights: " << line << '\n';
+}
+
+/// One experiment: what it is made of.
+int check_one(const Arguments& arguments, PluginLoader& loader) {
+  const std::string& file = arguments.files.front();
+  const Checked checked = check(file, arguments.sets, loader);
   if (arguments.json) {
-    nlohmann::ordered_json out = {{"experiment", arguments.experiment.file}, {"name", experiment.name}, {"ok", true}};
-    for (const auto& [table, type] : parts(experiment)) out["components"][table] = type;
-    std::cout << out.dump(2) << '\n';
+    std::cout << facts(file, checked.experiment).dump(2) << '\n';
     return kDone;
   }
-  for (const auto& [table, type] : parts(experiment))
-    std::cout << table << std::string(table.size() < 14 ? 14 - table.size() : 1, ' ') << type << '\n';
-  std::cout << describe(*composition);
-  for (const std::string& line : initial) std::cout << "initial weights: " << line << '\n';
-  std::cout << arguments.experiment.file << ": no problem found\n";
+  print(checked);
+  std::cout << file << ": no problem found\n";
   return kDone;
+}
+
+/// Several: a line for each that is sound, and the problems of all others.
+int check_all(const Arguments& arguments, PluginLoader& loader) {
+  int worst = kDone;
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const std::string& file : arguments.files) {
+    const int code = guarded([&] {
+      all.push_back(facts(file, check(file, arguments.sets, loader).experiment));
+      if (!arguments.json)
+        std::cout << file << ": no problem found\n" << std::flush;  // in order with what goes to stderr
+      return kDone;
+    });
+    if (code != kDone) all.push_back({{"experiment", file}, {"ok", false}});
+    worst = std::max(worst, code);
+  }
+  if (arguments.json) std::cout << all.dump(2) << '\n';
+  return worst;
 }
 
 }  // namespace
@@ -47,9 +87,17 @@ int check(const Arguments& arguments, const Session& session) {
 void add_check(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("check", "Does everything but train, and reports every problem at once");
   auto arguments = std::make_shared<Arguments>();
-  arguments->experiment.add_to(*command);
+  command->add_option("experiment", arguments->files, "one experiment or several, TOML files")
+      ->required()
+      ->type_name("EXPERIMENT.toml");
+  add_sets(*command, arguments->sets);
   command->add_flag("--json", arguments->json, "print facts as JSON");
-  command->callback([arguments, &session] { session.action = [=, &session] { return check(*arguments, session); }; });
+  command->callback([arguments, &session] {
+    session.action = [=, &session] {
+      PluginLoader loader = session.loader();
+      return arguments->files.size() > 1 ? check_all(*arguments, loader) : check_one(*arguments, loader);
+    };
+  });
 }
 
 }  // namespace cairn::cli

@@ -24,6 +24,12 @@ struct Session {
   PluginLoader loader() const;
 };
 
+/// What `action` returns; its errors go to stderr and become exit codes.
+int guarded(const std::function<int()>& action);
+
+/// Any number of --set KEY=VALUE.
+void add_sets(CLI::App& command, std::vector<std::string>& sets);
+
 /// The experiment a command is given: EXPERIMENT.toml and any number of --set.
 struct ExperimentArguments {
   std::string file;

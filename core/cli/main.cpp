@@ -20,9 +20,11 @@ int fail(const std::string& text, int code) {
   return code;
 }
 
-int run(const Session& session) {
+}  // namespace
+
+int guarded(const std::function<int()>& action) {
   try {
-    return session.action();
+    return action();
   } catch (const ExperimentError& error) {
     std::cerr << error.what() << '\n';
     return kWrongUse;
@@ -35,12 +37,14 @@ int run(const Session& session) {
   }
 }
 
-}  // namespace
-
 PluginLoader Session::loader() const { return PluginLoader({plugin_path.begin(), plugin_path.end()}); }
 
 void ExperimentArguments::add_to(CLI::App& command) {
   command.add_option("experiment", file, "the experiment, a TOML file")->required()->type_name("EXPERIMENT.toml");
+  add_sets(command, sets);
+}
+
+void add_sets(CLI::App& command, std::vector<std::string>& sets) {
   command.add_option("--set", sets, "override one setting, as in --set optim.lr=1e-3; may be given again")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
@@ -65,5 +69,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kWrongUse;
   }
-  return run(session);
+  return guarded(session.action);
 }
