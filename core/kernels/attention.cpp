@@ -44,7 +44,7 @@ void multiply(Matrix a, Matrix b, float* c, std::int64_t stride, const Product& 
 
 /// Where the parts of one head of one sample lie.
 struct Head {
-  std::int64_t packed, out, log_sum;
+  std::int64_t packed, out, sums;
 };
 
 struct Layout {
@@ -60,6 +60,11 @@ struct Layout {
     const std::int64_t inside = head * shape.head_width;
     return {sample * shape.tokens * packed_stride + inside, sample * shape.tokens * width + inside,
             number * shape.tokens};
+  }
+
+  template <class T>
+  RowSums<T> sums(T* all, std::int64_t first) const {
+    return {all + first, all + shape.batch * shape.heads * shape.tokens + first};
   }
 
   AttentionShape shape;
@@ -80,20 +85,21 @@ void for_tiles(const Layout& layout, std::int64_t begin, std::int64_t end, Work&
 
 bool has_attention() { return sgemm != nullptr; }
 
-void attention(const float* qkv, float* out, float* log_sum, const AttentionShape& shape) {
+void attention(const float* qkv, float* out, float* sums, const AttentionShape& shape) {
   const Layout layout(shape);
   const std::int64_t tokens = shape.tokens, width = layout.width, depth = shape.head_width;
   const std::int64_t stride = layout.packed_stride;
   split_work(shape.batch * shape.heads, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> tile(static_cast<std::size_t>(layout.rows * tokens)), inverse(tile.size() / tokens);
+    std::vector<float> tile(static_cast<std::size_t>(layout.rows * tokens));
     for_tiles(layout, begin, end, [&](const Head& head, std::int64_t first, std::int64_t rows) {
       const float* q = qkv + head.packed + first * stride;
       const Matrix k{qkv + head.packed + width, stride}, v{k.values + width, stride};
       multiply({q, stride}, transposed(k), tile.data(), tokens, {rows, tokens, depth});
-      exp_rows({tile.data(), rows, tokens, layout.scale}, inverse.data(), log_sum + head.log_sum + first);
+      const RowSums<float> own = layout.sums(sums, head.sums + first);
+      exp_rows({tile.data(), rows, tokens, layout.scale}, own);
       float* rows_out = out + head.out + first * width;
       multiply({tile.data(), tokens}, v, rows_out, width, {rows, depth, tokens});
-      scale_rows(rows_out, inverse.data(), {rows, depth, width});
+      scale_rows(rows_out, own.inverse, {rows, depth, width});
     });
   });
 }
@@ -104,23 +110,20 @@ void attention_backward(const AttentionGradient& gradient, const AttentionShape&
   const std::int64_t stride = layout.packed_stride;
   split_work(shape.batch * shape.heads, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> probabilities(static_cast<std::size_t>(layout.rows * tokens)), scores(probabilities.size());
-    std::vector<float> means(static_cast<std::size_t>(layout.rows));
     for_tiles(layout, begin, end, [&](const Head& head, std::int64_t first, std::int64_t rows) {
       const Matrix q{gradient.qkv + head.packed + first * stride, stride};
       const Matrix k{gradient.qkv + head.packed + width, stride}, v{k.values + width, stride};
-      const std::int64_t out_at = head.out + first * width;
-      const Matrix of_out{gradient.of_out + out_at, width};
+      const Matrix of_out{gradient.of_out + head.out + first * width, width};
       float* of_q = gradient.of_qkv + head.packed + first * stride;
       float *of_k = gradient.of_qkv + head.packed + width, *of_v = of_k + width;
       const bool adds = first > 0;  // keys and values sum over the tiles
 
-      dot_rows(gradient.out + out_at, of_out.values, means.data(), {rows, depth, width});
       multiply(q, transposed(k), probabilities.data(), tokens, {rows, tokens, depth});
-      softmax_rows({probabilities.data(), rows, tokens, layout.scale}, gradient.log_sum + head.log_sum + first);
+      softmax_rows({probabilities.data(), rows, tokens, layout.scale}, layout.sums(gradient.sums, head.sums + first));
       const Matrix p{probabilities.data(), tokens}, s{scores.data(), tokens};
       multiply(transposed(p), of_out, of_v, stride, {tokens, depth, rows, adds});
       multiply(of_out, transposed(v), scores.data(), tokens, {rows, tokens, depth});
-      softmax_backward_rows({scores.data(), rows, tokens, layout.scale}, p.values, means.data());
+      softmax_backward_rows({scores.data(), rows, tokens, layout.scale}, p.values);
       multiply(s, k, of_q, stride, {rows, depth, tokens});
       multiply(transposed(s), q, of_k, stride, {tokens, depth, rows, adds});
     });

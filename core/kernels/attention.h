@@ -16,15 +16,15 @@ struct AttentionShape {
 /// Whether LibTorch lets others call the matrix product that it computes with.
 bool has_attention();
 
-/// softmax(Q K^T / sqrt(D)) V. One tile of scores at a time, which stays in the cache; `log_sum` [B,H,N] is what the
-/// gradient needs to make them again (Dao et al. 2022). Only where has_attention().
-void attention(const float* qkv, float* out, float* log_sum, const AttentionShape& shape);
+/// softmax(Q K^T / sqrt(D)) V. One tile of scores at a time, which stays in the cache; `sums` [2,B,H,N] is what the
+/// gradient needs to make them again (Dao et al. 2022): largest scores, and sums behind them. Only where
+/// has_attention().
+void attention(const float* qkv, float* out, float* sums, const AttentionShape& shape);
 
 /// What the gradient is made of, and where it goes.
 struct AttentionGradient {
   const float* qkv = nullptr;
-  const float* out = nullptr;
-  const float* log_sum = nullptr;
+  const float* sums = nullptr;
   const float* of_out = nullptr;
   float* of_qkv = nullptr;
 };

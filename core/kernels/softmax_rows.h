@@ -12,16 +12,23 @@ struct Scores {
   float scale = 1.0F;  // of the scores: 1 / sqrt(width of a head)
 };
 
-/// Scores to e^(scale * score - largest) of each row; `inverse` [rows] gets 1 / their sum, `log_sum` [rows] the
-/// logarithm of the sum of e^(scale * score).
-void exp_rows(const Scores& scores, float* inverse, float* log_sum);
+/// What makes probabilities of scores again: the largest score of each row, and 1 / the sum of e^(scale * (score -
+/// largest)).
+template <class T>
+struct RowSums {
+  T* largest = nullptr;
+  T* inverse = nullptr;
+};
 
-/// Scores to probabilities, by exp_rows()'s `log_sum`.
-void softmax_rows(const Scores& scores, const float* log_sum);
+/// Scores to e^(scale * (score - largest)), and their `sums`.
+void exp_rows(const Scores& scores, const RowSums<float>& sums);
 
-/// Gradients of probabilities, in place to those of scores, given the probabilities and the mean gradient of each row
-/// under them.
-void softmax_backward_rows(const Scores& gradients, const float* probabilities, const float* means);
+/// Scores to probabilities, by the sums that exp_rows() left.
+void softmax_rows(const Scores& scores, const RowSums<const float>& sums);
+
+/// Gradients of probabilities, in place to those of scores. Their mean under the probabilities is taken from both, not
+/// from the output: where one token has all the weight, they cancel.
+void softmax_backward_rows(const Scores& gradients, const float* probabilities);
 
 /// Rows [rows,width] that lie `stride` apart.
 struct StridedRows {
@@ -32,8 +39,5 @@ struct StridedRows {
 
 /// Multiplies each row by its factor.
 void scale_rows(float* x, const float* factors, const StridedRows& shape);
-
-/// The inner product of each row of a and b.
-void dot_rows(const float* a, const float* b, float* out, const StridedRows& shape);
 
 }  // namespace cairn::kernels

@@ -98,10 +98,10 @@ class SelfAttention : public Function<SelfAttention> {
     const at::Tensor packed = qkv.contiguous();
     const kernels::AttentionShape shape = attention_shape(packed, heads);
     at::Tensor out = at::empty({shape.batch, shape.tokens, packed.size(2) / 3}, packed.options());
-    at::Tensor log_sum = at::empty({shape.batch, heads, shape.tokens}, packed.options());
-    kernels::attention(packed.const_data_ptr<float>(), out.mutable_data_ptr<float>(), log_sum.mutable_data_ptr<float>(),
+    at::Tensor sums = at::empty({2, shape.batch, heads, shape.tokens}, packed.options());
+    kernels::attention(packed.const_data_ptr<float>(), out.mutable_data_ptr<float>(), sums.mutable_data_ptr<float>(),
                        shape);
-    context->save_for_backward({packed, out, log_sum});
+    context->save_for_backward({packed, sums});
     context->saved_data["heads"] = heads;
     return out;
   }
@@ -111,10 +111,9 @@ class SelfAttention : public Function<SelfAttention> {
     RECORD_FUNCTION("cairn::self_attention_backward", std::vector<c10::IValue>({kept[0]}));
     const at::Tensor of_out = gradients[0].contiguous();
     at::Tensor of_packed = at::empty_like(kept[0]);
-    kernels::attention_backward(
-        {kept[0].const_data_ptr<float>(), kept[1].const_data_ptr<float>(), kept[2].const_data_ptr<float>(),
-         of_out.const_data_ptr<float>(), of_packed.mutable_data_ptr<float>()},
-        attention_shape(kept[0], context->saved_data["heads"].toInt()));
+    kernels::attention_backward({kept[0].const_data_ptr<float>(), kept[1].const_data_ptr<float>(),
+                                 of_out.const_data_ptr<float>(), of_packed.mutable_data_ptr<float>()},
+                                attention_shape(kept[0], context->saved_data["heads"].toInt()));
     return {of_packed, at::Tensor()};
   }
 };

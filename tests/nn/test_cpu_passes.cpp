@@ -58,8 +58,26 @@ TEST_CASE("attention on the CPU gives float64's outputs and gradients, tile by t
   compare_attention(1, 1);
   compare_attention(2, 300);   // two tiles, the last one smaller
   compare_attention(1, 1100);  // many
-  // Almost all of the weight on one token: scores of hundreds, whose rounding is felt.
+  // Almost all of the weight on one token: scores of hundreds, whose own rounding is felt.
   compare_attention(2, 40, 30, 1e-4);
+}
+
+TEST_CASE("attention on the CPU: gradients stay as small as PyTorch's however large the scores") {
+  at::manual_seed(3);
+  nn::BlockOptions options;
+  options.width = 16, options.heads = 2;
+  nn::Attention attention(options);
+  const at::Tensor x = 1e6 * at::randn({2, 9, 16}), weight = at::randn({2, 9, 16});
+  const auto found = results(attention, x, weight, [&](const at::Tensor& input) { return attention.forward(input); });
+  const auto plain = results(attention, x, weight, [&](const at::Tensor& input) {
+    const auto parts = attention.qkv(input).view({2, 9, 3, 2, 8}).permute({2, 0, 3, 1, 4}).unbind(0);
+    const at::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
+    return attention.projection(mixed.transpose(1, 2).reshape({2, 9, 16}));
+  });
+  for (const auto& [name, value] : plain) {
+    CAPTURE(name);
+    CHECK(found.at(name).abs().max().item<float>() < 1.5 * value.abs().max().item<float>() + 1);
+  }
 }
 
 TEST_CASE("attention on the CPU keeps samples apart, and what is not finite shows") {
