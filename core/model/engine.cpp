@@ -203,13 +203,13 @@ std::vector<at::Tensor> Engine::own_answers(const Plan& plan, const std::vector<
     answers.push_back(query.level == Level::pooled ? seen.pooled : nn::gather_tokens(seen.tokens, query.where));
   }
   if (!parts_.projects_tokens) return answers;
-  using Key = std::tuple<Level, std::vector<std::int64_t>, int>;
+  using Key = std::pair<std::vector<std::int64_t>, int>;
   const auto groups = group_by<Key>(answers.size(), [&](std::size_t q) {
-    const Query& query = plan.queries[q];
-    return Key{query.level, answers[q].sizes().vec(), stack_of(plan.contexts[static_cast<std::size_t>(query.context)])};
+    const auto context = static_cast<std::size_t>(plan.queries[q].context);
+    return Key{answers[q].sizes().vec(), stack_of(plan.contexts[context])};
   });
   for (const auto& members : groups) {
-    if (plan.queries[members.front()].level == Level::pooled) continue;
+    if (plan.queries[members.front()].level == Level::pooled) continue;  // [B,O], projected already
     std::vector<at::Tensor> parts;
     for (const std::size_t q : members) parts.push_back(answers[q]);
     const auto all = parts_.student->project_tokens(join(parts)).chunk(static_cast<std::int64_t>(members.size()));

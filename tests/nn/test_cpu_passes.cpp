@@ -3,30 +3,16 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <vector>
 
 #include "cairn/nn/block.h"
 #include "nn/cpu_passes.h"
-#include "support/relative_error.h"
+#include "support/gradients.h"
 
 using namespace cairn;
 using namespace cairn::test;
 
 namespace {
-
-/// The output of a pass over `input`, and every gradient of its sum weighted by `weight`.
-template <class Pass>
-std::map<std::string, at::Tensor> results(torch::nn::Module& module, const at::Tensor& input, const at::Tensor& weight,
-                                          const Pass& pass) {
-  module.zero_grad(/*set_to_none=*/true);
-  const at::Tensor x = input.detach().clone().requires_grad_(true);
-  const at::Tensor out = pass(x);
-  (out * weight.to(out.scalar_type())).sum().backward();
-  std::map<std::string, at::Tensor> found = {{"output", out.detach()}, {"input", x.grad()}};
-  for (const auto& parameter : module.named_parameters()) found[parameter.key()] = parameter.value().grad();
-  return found;
-}
 
 /// Attention of `samples` of `count` tokens in float32 beside the plain operators in float64.
 void compare_attention(std::int64_t samples, std::int64_t count, double sharpness = 1, double tolerance = 5e-6) {
@@ -40,9 +26,9 @@ void compare_attention(std::int64_t samples, std::int64_t count, double sharpnes
   REQUIRE(nn::has_cpu_attention(x));
   REQUIRE_FALSE(nn::has_cpu_attention(x.to(at::kDouble)));
   const auto pass = [&](const at::Tensor& input) { return attention.forward(input); };
-  const auto found = results(attention, x, weight, pass);
+  const auto found = gradients(attention, x, weight, pass);
   attention.to(at::kDouble);
-  for (const auto& [name, value] : results(attention, x.to(at::kDouble), weight, pass)) {
+  for (const auto& [name, value] : gradients(attention, x.to(at::kDouble), weight, pass)) {
     CAPTURE(name);
     CHECK(relative_error(found.at(name), value) < tolerance);
   }
@@ -68,8 +54,8 @@ TEST_CASE("attention on the CPU: gradients stay as small as PyTorch's however la
   options.width = 16, options.heads = 2;
   nn::Attention attention(options);
   const at::Tensor x = 1e6 * at::randn({2, 9, 16}), weight = at::randn({2, 9, 16});
-  const auto found = results(attention, x, weight, [&](const at::Tensor& input) { return attention.forward(input); });
-  const auto plain = results(attention, x, weight, [&](const at::Tensor& input) {
+  const auto found = gradients(attention, x, weight, [&](const at::Tensor& input) { return attention.forward(input); });
+  const auto plain = gradients(attention, x, weight, [&](const at::Tensor& input) {
     const auto parts = attention.qkv(input).view({2, 9, 3, 2, 8}).permute({2, 0, 3, 1, 4}).unbind(0);
     const at::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
     return attention.projection(mixed.transpose(1, 2).reshape({2, 9, 16}));
@@ -98,13 +84,13 @@ TEST_CASE("GELU on the CPU gives float64's values and gradients") {
     torch::nn::Linear map(in, out);
     const at::Tensor x = 3 * at::randn({rows, in}), weight = at::randn({rows, out});
     const auto found =
-        results(*map, x, weight, [&](const at::Tensor& input) { return nn::cpu_linear_gelu(input, map); });
+        gradients(*map, x, weight, [&](const at::Tensor& input) { return nn::cpu_linear_gelu(input, map); });
     {
       const at::NoGradGuard no_grad;
       CHECK(at::equal(nn::cpu_linear_gelu(x, map), found.at("output")));
     }
     map->to(at::kDouble);
-    for (const auto& [name, value] : results(*map, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
+    for (const auto& [name, value] : gradients(*map, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
            return at::gelu(at::linear(input, map->weight, map->bias));
          })) {
       CAPTURE(name);

@@ -1,7 +1,6 @@
 #include <ATen/ATen.h>
 
 #include <catch2/catch.hpp>
-#include <map>
 #include <vector>
 
 #include "cairn/nn/block.h"
@@ -9,24 +8,12 @@
 #include "nn/autocast.h"
 #include "nn/mixed_weights.h"
 #include "nn/recompute.h"
-#include "support/relative_error.h"
+#include "support/gradients.h"
 
 using namespace cairn;
 using namespace cairn::test;
 
 namespace {
-
-/// The gradients of the weighted sum of the outputs, and the outputs, by name.
-std::map<std::string, at::Tensor> pass(nn::Blocks& blocks, const at::Tensor& input, const at::Tensor& weight,
-                                       std::int64_t from) {
-  blocks.zero_grad(/*set_to_none=*/true);
-  const at::Tensor x = input.detach().requires_grad_(true);
-  const at::Tensor out = blocks.forward(x, from);
-  (out * weight).sum().backward();
-  std::map<std::string, at::Tensor> found = {{"output", out.detach()}, {"input", x.grad()}};
-  for (const auto& parameter : blocks.named_parameters()) found[parameter.key()] = parameter.value().grad().clone();
-  return found;
-}
 
 /// Of two blocks, over `samples` of `count` tokens.
 void compare(at::Device device, std::int64_t width, bool gated, std::int64_t from, std::int64_t samples = 3,
@@ -47,12 +34,13 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
     }
   const at::Tensor x = 2 * at::randn({samples, count, width}) + 0.5, weight = at::randn({samples, count - from, width});
   blocks.to(at::kDouble);
-  const auto expected = pass(blocks, x.to(at::kDouble), weight.to(at::kDouble), from);
+  const auto pass = [&](const at::Tensor& input) { return blocks.forward(input, from); };
+  const auto expected = gradients(blocks, x.to(at::kDouble), weight, pass);
   blocks.to(at::kFloat);
   blocks.to(device);
   const at::Tensor here = x.to(device);
   const Autocast mixed(device.type(), true);
-  const auto found = pass(blocks, here, weight.to(device), from);
+  const auto found = gradients(blocks, here, weight.to(device), pass);
   for (const auto& [name, value] : expected) {
     CAPTURE(name);
     REQUIRE(found.contains(name));
