@@ -14,6 +14,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+#if defined(CAIRN_HAS_TCMALLOC)
+constexpr const char* kAllocator = "tcmalloc";
+#else
+constexpr const char* kAllocator = "system";
+#endif
+
 Json facts(const Session& session) {
   Json out = {{"cairn", CAIRN_VERSION},
               {"sdk_abi", kSdkAbi},
@@ -23,6 +29,7 @@ Json facts(const Session& session) {
               {"cxx11_abi", _GLIBCXX_USE_CXX11_ABI},
               {"cuda_build", static_cast<bool>(CAIRN_HAS_CUDA)},
               {"cuda_devices", at::getNumGPUs()},
+              {"allocator", kAllocator},
               {"cpu_capability", at::get_cpu_capability()},
               {"threads", at::get_num_threads()},
               {"processors", std::thread::hardware_concurrency()},
