@@ -45,6 +45,7 @@ void multiply(Matrix a, Matrix b, float* c, std::int64_t stride, const Product& 
 /// Where the parts of one head of one sample lie.
 struct Head {
   std::int64_t packed, out, sums;
+  std::int64_t sample, inside;  // inside: where a token's own part begins
 };
 
 struct Layout {
@@ -59,7 +60,7 @@ struct Layout {
     const std::int64_t sample = number / shape.heads, head = number % shape.heads;
     const std::int64_t inside = head * shape.head_width;
     return {sample * shape.tokens * packed_stride + inside, sample * shape.tokens * width + inside,
-            number * shape.tokens};
+            number * shape.tokens, sample, inside};
   }
 
   template <class T>
@@ -73,34 +74,39 @@ struct Layout {
   float scale;
 };
 
-/// work(head, first, rows) for every tile of queries of the heads [begin, end).
+/// work(first, rows) for every tile of queries.
 template <class Work>
-void for_tiles(const Layout& layout, std::int64_t begin, std::int64_t end, Work&& work) {
-  for (std::int64_t number = begin; number < end; ++number)
-    for (std::int64_t first = 0; first < layout.shape.tokens; first += layout.rows)
-      work(layout.head(number), first, std::min(layout.rows, layout.shape.tokens - first));
+void for_tiles(const Layout& layout, Work&& work) {
+  for (std::int64_t first = 0; first < layout.shape.tokens; first += layout.rows)
+    work(first, std::min(layout.rows, layout.shape.tokens - first));
 }
 
 }  // namespace
 
 bool has_attention() { return sgemm != nullptr; }
 
-void attention(const float* qkv, float* out, float* sums, const AttentionShape& shape) {
+void attention(const AttentionPass& pass, const AttentionShape& shape) {
   const Layout layout(shape);
   const std::int64_t tokens = shape.tokens, width = layout.width, depth = shape.head_width;
   const std::int64_t stride = layout.packed_stride;
   split_work(shape.batch * shape.heads, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> tile(static_cast<std::size_t>(layout.rows * tokens));
-    for_tiles(layout, begin, end, [&](const Head& head, std::int64_t first, std::int64_t rows) {
-      const float* q = qkv + head.packed + first * stride;
-      const Matrix k{qkv + head.packed + width, stride}, v{k.values + width, stride};
-      multiply({q, stride}, transposed(k), tile.data(), tokens, {rows, tokens, depth});
-      const RowSums<float> own = layout.sums(sums, head.sums + first);
-      exp_rows({tile.data(), rows, tokens, layout.scale}, own);
-      float* rows_out = out + head.out + first * width;
-      multiply({tile.data(), tokens}, v, rows_out, width, {rows, depth, tokens});
-      scale_rows(rows_out, own.inverse, {rows, depth, width});
-    });
+    for (std::int64_t number = begin; number < end; ++number) {
+      const Head head = layout.head(number);
+      float* packed = pass.qkv + head.packed;
+      if (pass.bias)
+        for (std::int64_t part = 0; part < 3; ++part)
+          shift_rows(packed + part * width, pass.bias + part * width + head.inside, {tokens, depth, stride});
+      const Matrix k{packed + width, stride}, v{packed + 2 * width, stride};
+      for_tiles(layout, [&](std::int64_t first, std::int64_t rows) {
+        multiply({packed + first * stride, stride}, transposed(k), tile.data(), tokens, {rows, tokens, depth});
+        const RowSums<float> own = layout.sums(pass.sums, head.sums + first);
+        exp_rows({tile.data(), rows, tokens, layout.scale}, own);
+        float* rows_out = pass.out + head.out + first * width;
+        multiply({tile.data(), tokens}, v, rows_out, width, {rows, depth, tokens});
+        scale_rows(rows_out, own.inverse, {rows, depth, width});
+      });
+    }
   });
 }
 
@@ -110,23 +116,30 @@ void attention_backward(const AttentionGradient& gradient, const AttentionShape&
   const std::int64_t stride = layout.packed_stride;
   split_work(shape.batch * shape.heads, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> probabilities(static_cast<std::size_t>(layout.rows * tokens)), scores(probabilities.size());
-    for_tiles(layout, begin, end, [&](const Head& head, std::int64_t first, std::int64_t rows) {
-      const Matrix q{gradient.qkv + head.packed + first * stride, stride};
-      const Matrix k{gradient.qkv + head.packed + width, stride}, v{k.values + width, stride};
-      const Matrix of_out{gradient.of_out + head.out + first * width, width};
-      float* of_q = gradient.of_qkv + head.packed + first * stride;
-      float *of_k = gradient.of_qkv + head.packed + width, *of_v = of_k + width;
-      const bool adds = first > 0;  // keys and values sum over the tiles
+    for (std::int64_t number = begin; number < end; ++number) {
+      const Head head = layout.head(number);
+      const float* packed = gradient.qkv + head.packed;
+      float* of_packed = gradient.of_qkv + head.packed;
+      const Matrix k{packed + width, stride}, v{packed + 2 * width, stride};
+      float *of_k = of_packed + width, *of_v = of_k + width;
+      for_tiles(layout, [&](std::int64_t first, std::int64_t rows) {
+        const Matrix q{packed + first * stride, stride}, of_out{gradient.of_out + head.out + first * width, width};
+        const bool adds = first > 0;  // keys and values sum over the tiles
 
-      multiply(q, transposed(k), probabilities.data(), tokens, {rows, tokens, depth});
-      softmax_rows({probabilities.data(), rows, tokens, layout.scale}, layout.sums(gradient.sums, head.sums + first));
-      const Matrix p{probabilities.data(), tokens}, s{scores.data(), tokens};
-      multiply(transposed(p), of_out, of_v, stride, {tokens, depth, rows, adds});
-      multiply(of_out, transposed(v), scores.data(), tokens, {rows, tokens, depth});
-      softmax_backward_rows({scores.data(), rows, tokens, layout.scale}, p.values);
-      multiply(s, k, of_q, stride, {rows, depth, tokens});
-      multiply(transposed(s), q, of_k, stride, {tokens, depth, rows, adds});
-    });
+        multiply(q, transposed(k), probabilities.data(), tokens, {rows, tokens, depth});
+        softmax_rows({probabilities.data(), rows, tokens, layout.scale}, layout.sums(gradient.sums, head.sums + first));
+        const Matrix p{probabilities.data(), tokens}, s{scores.data(), tokens};
+        multiply(transposed(p), of_out, of_v, stride, {tokens, depth, rows, adds});
+        multiply(of_out, transposed(v), scores.data(), tokens, {rows, tokens, depth});
+        softmax_backward_rows({scores.data(), rows, tokens, layout.scale}, p.values);
+        multiply(s, k, of_packed + first * stride, stride, {rows, depth, tokens});
+        multiply(transposed(s), q, of_k, stride, {tokens, depth, rows, adds});
+      });
+      if (!gradient.of_bias) continue;
+      float* of_bias = gradient.of_bias + head.sample * stride + head.inside;
+      for (std::int64_t part = 0; part < 3; ++part)
+        sum_rows(of_packed + part * width, of_bias + part * width, {tokens, depth, stride});
+    }
   });
 }
 

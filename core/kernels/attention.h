@@ -16,10 +16,17 @@ struct AttentionShape {
 /// Whether LibTorch lets others call the matrix product that it computes with.
 bool has_attention();
 
-/// softmax(Q K^T / sqrt(D)) V. One tile of scores at a time, which stays in the cache; `sums` [2,B,H,N] is what the
-/// gradient needs to make them again (Dao et al. 2022): largest scores, and sums behind them. Only where
+/// What attention reads and writes.
+struct AttentionPass {
+  float* qkv = nullptr;         // the bias is added in place
+  const float* bias = nullptr;  // [3,H,D]; may be null
+  float* out = nullptr;
+  float* sums = nullptr;  // [2,B,H,N], what the gradient needs to make scores again: the largest, and sums behind them
+};
+
+/// softmax(Q K^T / sqrt(D)) V. One tile of scores at a time, which stays in the cache (Dao et al. 2022). Only where
 /// has_attention().
-void attention(const float* qkv, float* out, float* sums, const AttentionShape& shape);
+void attention(const AttentionPass& pass, const AttentionShape& shape);
 
 /// What the gradient is made of, and where it goes.
 struct AttentionGradient {
@@ -27,6 +34,7 @@ struct AttentionGradient {
   const float* sums = nullptr;
   const float* of_out = nullptr;
   float* of_qkv = nullptr;
+  float* of_bias = nullptr;  // [B,3,H,D], to be summed over the samples; may be null
 };
 
 /// The gradient of queries, keys and values, side by side as they are.

@@ -1,14 +1,8 @@
 #pragma once
 
-#include <cstdint>
+#include "kernels/rows.h"
 
 namespace cairn::kernels {
-
-/// float32 rows [rows,width] on the CPU, one after another.
-struct RowsShape {
-  std::int64_t rows = 0;
-  std::int64_t width = 0;
-};
 
 /// GELU (erf; Hendrycks & Gimpel 2016) of x + bias [width], in place.
 void gelu_rows(float* x, const float* bias, const RowsShape& shape);

@@ -1,5 +1,7 @@
 #include "kernels/softmax_rows.h"
 
+#include <algorithm>
+
 #include "kernels/vector_math.h"
 
 namespace cairn::kernels {
@@ -67,6 +69,27 @@ void scale_rows(float* x, const float* factors, const StridedRows& shape) {
     const float factor = factors[row];
 #pragma omp simd
     for (std::int64_t i = 0; i < width; ++i) x[i] *= factor;
+  }
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void shift_rows(float* x, const float* shift, const StridedRows& shape) {
+  for (std::int64_t row = 0; row < shape.rows; ++row, x += shape.stride) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < shape.width; ++i) x[i] += shift[i];
+  }
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void sum_rows(const float* x, float* sums, const StridedRows& shape) {
+  std::fill_n(sums, shape.width, 0.0F);
+  for (std::int64_t row = 0; row < shape.rows; ++row, x += shape.stride) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < shape.width; ++i) sums[i] += x[i];
   }
 }
 

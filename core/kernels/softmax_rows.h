@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/rows.h"
+
 namespace cairn::kernels {
 
 /// What attention does between its products, on a tile of scores [rows,columns] in float32, one row after another.
@@ -30,14 +32,13 @@ void softmax_rows(const Scores& scores, const RowSums<const float>& sums);
 /// from the output: where one token has all the weight, they cancel.
 void softmax_backward_rows(const Scores& gradients, const float* probabilities);
 
-/// Rows [rows,width] that lie `stride` apart.
-struct StridedRows {
-  std::int64_t rows = 0;
-  std::int64_t width = 0;
-  std::int64_t stride = 0;
-};
-
 /// Multiplies each row by its factor.
 void scale_rows(float* x, const float* factors, const StridedRows& shape);
+
+/// Adds `shift` [width] to each row.
+void shift_rows(float* x, const float* shift, const StridedRows& shape);
+
+/// The sum of the rows, to `sums` [width].
+void sum_rows(const float* x, float* sums, const StridedRows& shape);
 
 }  // namespace cairn::kernels

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -62,15 +63,14 @@ at::Tensor Attention::draw_pairs(const at::Tensor& x, std::int64_t from) const {
 }
 
 at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation) {
-  return forward(x, from, rotation, draw_pairs(x, from));
+  return linear(mix(x, from, rotation, draw_pairs(x, from)), projection);
 }
 
-at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation,
-                              const at::Tensor& pairs) {
+at::Tensor Attention::mix(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const at::Tensor& pairs) {
   const std::int64_t batch = x.size(0), count = x.size(1), width = x.size(2);
   const at::Tensor shift = bias();
   if (from == 0 && !rotation.defined() && !pairs.defined() && has_cpu_attention(x))
-    return linear(cpu_attention(linear(x, qkv->weight, shift), heads_), projection);
+    return cpu_attention(x, qkv->weight, shift, heads_);
   at::Tensor q, k, v;
   if (from == 0) {
     const auto parts = linear_qkv(x, qkv->weight, shift, heads_);
@@ -86,7 +86,7 @@ at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rota
   if (rotation.defined()) q = rotate(q, rotation), k = rotate(k, rotation);
   const at::Tensor mixed =
       at::scaled_dot_product_attention(q, k, v, pairs.defined() ? std::optional(pairs) : std::nullopt);
-  return linear(mixed.transpose(1, 2).reshape({batch, count - from, width}), projection);
+  return mixed.transpose(1, 2).reshape({batch, count - from, width});
 }
 
 Mlp::Mlp(std::int64_t width, std::int64_t hidden, bool gated, Activation activation) : activation_(activation) {
@@ -97,9 +97,11 @@ Mlp::Mlp(std::int64_t width, std::int64_t hidden, bool gated, Activation activat
 
 Mlp::~Mlp() = default;
 
-at::Tensor Mlp::forward(const at::Tensor& x) {
-  if (gate) return linear(at::silu(linear(x, fc1)) * linear(x, gate), fc2);
-  return linear(activation_ == Activation::gelu ? linear_gelu(x, fc1) : activate(linear(x, fc1), activation_), fc2);
+at::Tensor Mlp::forward(const at::Tensor& x) { return linear(widen(x), fc2); }
+
+at::Tensor Mlp::widen(const at::Tensor& x) {
+  if (gate) return at::silu(linear(x, fc1)) * linear(x, gate);
+  return activation_ == Activation::gelu ? linear_gelu(x, fc1) : activate(linear(x, fc1), activation_);
 }
 
 Block::Block(const BlockOptions& options) : drop_path_(options.drop_path) {
@@ -126,37 +128,43 @@ at::Tensor Block::draw_keep(const at::Tensor& x) const {
 }
 
 at::Tensor Block::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation) {
-  return forward(x, from, rotation, draw(x, from));
+  return forward(Stream{x, {}, {}}, from, rotation, draw(x, from)).whole();
 }
 
-at::Tensor Block::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const Draws& draws) {
+at::Tensor Block::plain(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const Draws& draws) {
   const auto branch = [](at::Tensor out, const at::Tensor& scale, const at::Tensor& keep) {
     if (scale.defined()) out = out * scale;
     return keep.defined() ? out * keep.to(out.scalar_type()) : out;
   };
   const at::Tensor kept = from == 0 ? x : x.narrow(1, from, x.size(1) - from);
   const at::Tensor attended =
-      kept + branch(attention->forward(norm1_(x), from, rotation, draws.pairs), scale1_, draws.attention_keep);
+      kept + branch(linear(attention->mix(norm1_(x), from, rotation, draws.pairs), attention->projection), scale1_,
+                    draws.attention_keep);
   return attended + branch(mlp->forward(norm2_(attended)), scale2_, draws.mlp_keep);
 }
 
 Block::Stream Block::forward(const Stream& x, std::int64_t from, const Rotation& rotation, const Draws& draws) {
   const bool is_plain = !scale1_.defined() && !draws.attention_keep.defined();
-  if (!is_plain || !is_fused(x.sum)) return {forward(x.whole(), from, rotation, draws), {}};
-  const Normed first = add_norm(x.sum, x.branch, norm1_);
+  if (!is_plain || !is_fused(x.sum)) return {plain(x.whole(), from, rotation, draws), {}, {}};
+  const Normed first = add_norm(x.sum, {x.branch, x.shift}, norm1_);
   const at::Tensor kept = from == 0 ? first.sum : first.sum.narrow(1, from, first.sum.size(1) - from);
-  const Normed second = add_norm(kept, attention->forward(first.normed, from, rotation, draws.pairs), norm2_);
-  return {second.sum, mlp->forward(second.normed)};
+  const Branch attended = branch_of(attention->mix(first.normed, from, rotation, draws.pairs), attention->projection);
+  const Normed second = add_norm(kept, attended, norm2_);
+  const Branch out = branch_of(mlp->widen(second.normed), mlp->fc2);
+  return {second.sum, out.rows, out.shift};
 }
 
 Block::Stream Block::forward(const Stream& x, std::int64_t from, const Rotation& rotation) {
   const Draws draws = draw(x.sum, from);
   if (!recomputes_blocks()) return forward(x, from, rotation, draws);
-  const Residual out = recomputed({x.sum, x.branch}, norm1_->weight, [this, from, rotation, draws](const Residual& in) {
-    const Stream stream = forward(Stream{in[0], in[1]}, from, rotation, draws);
+  const auto shift = std::make_shared<at::Tensor>();  // a parameter, not to be computed again
+  const auto work = [=, this, before = x.shift](const Residual& in) {
+    const Stream stream = forward(Stream{in[0], in[1], before}, from, rotation, draws);
+    *shift = stream.shift;
     return Residual{stream.sum, stream.branch};
-  });
-  return {out[0], out[1]};
+  };
+  const Residual out = recomputed({x.sum, x.branch}, norm1_->weight, work);
+  return {out[0], out[1], *shift};
 }
 
 Blocks::Blocks(const BlockOptions& options, std::int64_t depth) {
@@ -171,7 +179,7 @@ Blocks::~Blocks() = default;
 
 at::Tensor Blocks::forward(at::Tensor x, std::int64_t from, const Rotation& rotation) {
   if (blocks_.empty()) return x.narrow(1, from, x.size(1) - from);
-  Block::Stream stream = {std::move(x), {}};
+  Block::Stream stream = {std::move(x), {}, {}};
   for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) stream = blocks_[i]->forward(stream, 0, rotation);
   return blocks_.back()->forward(stream, from, rotation).whole();
 }
@@ -179,11 +187,11 @@ at::Tensor Blocks::forward(at::Tensor x, std::int64_t from, const Rotation& rota
 at::Tensor Blocks::forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped,
                            const Rotation& rotation) {
   std::size_t next = 0;
-  Block::Stream stream = {std::move(x), {}};
+  Block::Stream stream = {std::move(x), {}, {}};
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     stream = blocks_[i]->forward(stream, 0, rotation);
     if (next == taps.size() || taps[next] != static_cast<std::int64_t>(i)) continue;
-    stream = {stream.whole(), {}};
+    stream = {stream.whole(), {}, {}};
     tapped.push_back(stream.sum);
     ++next;
   }

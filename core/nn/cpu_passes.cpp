@@ -5,11 +5,14 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/attention.h"
 #include "kernels/gelu_rows.h"
+#include "kernels/norm_rows.h"
 #include "kernels/split_work.h"
 #include "nn/autocast.h"
+#include "nn/cpu_product.h"
 
 namespace cairn::nn {
 namespace {
@@ -18,6 +21,12 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
+using MaybeTensor = std::optional<at::Tensor>;
+
+MaybeTensor present(const at::Tensor& x) { return x.defined() ? MaybeTensor(x) : std::nullopt; }
+
+float* data(const at::Tensor& x) { return x.defined() ? static_cast<float*>(x.data_ptr()) : nullptr; }
+
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}).contiguous(); }
 
 /// `rows` [M,N] in the shape of `x` but for the last axis.
@@ -25,6 +34,13 @@ at::Tensor shaped_like(const at::Tensor& x, const at::Tensor& rows) {
   at::DimVector sizes(x.sizes());
   sizes.back() = rows.size(1);
   return rows.view(sizes);
+}
+
+/// Whether nobody but the backward pass holds `gradient`, so that it may be written over.
+bool is_spare(const at::Tensor& gradient) {
+  const bool is_view = gradient.is_view();
+  const bool is_held = gradient.use_count() > 1 || (is_view && gradient._base().use_count() > 1);
+  return !is_held && gradient.storage().use_count() == (is_view ? 2 : 1) && gradient.is_contiguous();
 }
 
 /// Calls work(part, first, shape) on several threads for parts of rows [M,N], as many whatever the number of threads,
@@ -45,7 +61,7 @@ kernels::RowsShape shape_of(const at::Tensor& rows) { return {rows.size(0), rows
 
 /// GELU of x by `weight` plus `bias` without a gradient to come.
 at::Tensor plain_linear_gelu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const at::Tensor rows = at::mm(rows_of(x), weight.t());
+  const at::Tensor rows = cpu_product(rows_of(x), weight);
   auto* values = rows.mutable_data_ptr<float>();
   const auto* added = bias.const_data_ptr<float>();
   split_rows(shape_of(rows), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
@@ -54,11 +70,39 @@ at::Tensor plain_linear_gelu(const at::Tensor& x, const at::Tensor& weight, cons
   return shaped_like(x, rows);
 }
 
+/// rows^T inputs, [out,in]; the longer axis first, which the product is faster for.
+at::Tensor of_weight(const at::Tensor& rows, const at::Tensor& inputs) {
+  return rows.size(1) < inputs.size(1) ? at::mm(inputs.t(), rows).t() : at::mm(rows.t(), inputs);
+}
+
+/// Those of the x [..,in] and the weight of a map, its two first arguments, from its output's `rows` [M,out].
+variable_list gradients_of(AutogradContext* context, const at::Tensor& rows, const at::Tensor& inputs,
+                           const at::Tensor& weight) {
+  const auto sizes = context->saved_data["sizes"].toIntVector();
+  return {context->needs_input_grad(0) ? at::mm(rows, weight).view(sizes) : at::Tensor(),
+          context->needs_input_grad(1) ? of_weight(rows, inputs) : at::Tensor()};
+}
+
+class Linear : public Function<Linear> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight) {
+    const at::Tensor inputs = rows_of(x);
+    context->save_for_backward({inputs, weight});
+    context->saved_data["sizes"] = x.sizes();
+    return shaped_like(x, cpu_product(inputs, weight));
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list kept = context->get_saved_variables();
+    return gradients_of(context, rows_of(gradients[0]), kept[0], kept[1]);
+  }
+};
+
 class LinearGelu : public Function<LinearGelu> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias) {
-    const at::Tensor inputs = rows_of(x), slope = at::mm(inputs, weight.t()), out = at::empty_like(slope);
+    const at::Tensor inputs = rows_of(x), slope = cpu_product(inputs, weight), out = at::empty_like(slope);
     auto *slopes = slope.mutable_data_ptr<float>(), *values = out.mutable_data_ptr<float>();
     const auto* added = bias.const_data_ptr<float>();
     split_rows(shape_of(slope), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
@@ -73,7 +117,8 @@ class LinearGelu : public Function<LinearGelu> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list kept = context->get_saved_variables();
     const at::Tensor &inputs = kept[0], &weight = kept[1], &slope = kept[2];
-    const at::Tensor of_out = rows_of(gradients[0]), of_inner = at::empty_like(slope);
+    const bool is_in_place = is_spare(gradients[0]);
+    const at::Tensor of_out = rows_of(gradients[0]), of_inner = is_in_place ? of_out : at::empty_like(slope);
     const at::Tensor sums = at::zeros({parts_of(slope.size(0)), slope.size(1)}, slope.options());
     auto *to = of_inner.mutable_data_ptr<float>(), *sum = sums.mutable_data_ptr<float>();
     const auto *from = of_out.const_data_ptr<float>(), *slopes = slope.const_data_ptr<float>();
@@ -81,9 +126,9 @@ class LinearGelu : public Function<LinearGelu> {
       const std::int64_t start = first * part.width;
       kernels::gelu_backward_rows({from + start, slopes + start, to + start, sum + number * part.width}, part);
     });
-    const auto sizes = context->saved_data["sizes"].toIntVector();
-    return {context->needs_input_grad(0) ? at::mm(of_inner, weight).view(sizes) : at::Tensor(),
-            context->needs_input_grad(1) ? at::mm(of_inner.t(), inputs) : at::Tensor(), sums.sum(0)};
+    variable_list all = gradients_of(context, of_inner, inputs, weight);
+    all.push_back(sums.sum(0));
+    return all;
   }
 };
 
@@ -93,28 +138,109 @@ kernels::AttentionShape attention_shape(const at::Tensor& packed, std::int64_t h
 
 class SelfAttention : public Function<SelfAttention> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv, std::int64_t heads) {
-    RECORD_FUNCTION("cairn::self_attention", std::vector<c10::IValue>({qkv}));
-    const at::Tensor packed = qkv.contiguous();
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const MaybeTensor& bias, std::int64_t heads) {
+    const at::Tensor inputs = rows_of(x), packed = shaped_like(x, cpu_product(inputs, weight));
     const kernels::AttentionShape shape = attention_shape(packed, heads);
     at::Tensor out = at::empty({shape.batch, shape.tokens, packed.size(2) / 3}, packed.options());
     at::Tensor sums = at::empty({2, shape.batch, heads, shape.tokens}, packed.options());
-    kernels::attention(packed.const_data_ptr<float>(), out.mutable_data_ptr<float>(), sums.mutable_data_ptr<float>(),
-                       shape);
-    context->save_for_backward({packed, sums});
+    attend({data(packed), bias ? data(bias->contiguous()) : nullptr, data(out), data(sums)}, packed, shape);
+    context->save_for_backward({inputs, weight, packed, sums});
+    context->saved_data["sizes"] = x.sizes();
+    context->saved_data["has_bias"] = bias.has_value();
     context->saved_data["heads"] = heads;
     return out;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list kept = context->get_saved_variables();
-    RECORD_FUNCTION("cairn::self_attention_backward", std::vector<c10::IValue>({kept[0]}));
-    const at::Tensor of_out = gradients[0].contiguous();
-    at::Tensor of_packed = at::empty_like(kept[0]);
-    kernels::attention_backward({kept[0].const_data_ptr<float>(), kept[1].const_data_ptr<float>(),
-                                 of_out.const_data_ptr<float>(), of_packed.mutable_data_ptr<float>()},
-                                attention_shape(kept[0], context->saved_data["heads"].toInt()));
-    return {of_packed, at::Tensor()};
+    const at::Tensor &inputs = kept[0], &weight = kept[1], &packed = kept[2], &sums = kept[3];
+    const at::Tensor of_out = gradients[0].contiguous(), of_packed = at::empty_like(packed);
+    const at::Tensor of_bias = context->saved_data["has_bias"].toBool()
+                                   ? at::empty({packed.size(0), packed.size(2)}, packed.options())
+                                   : at::Tensor();
+    attend_backward({data(packed), data(sums), data(of_out), data(of_packed), data(of_bias)}, packed,
+                    attention_shape(packed, context->saved_data["heads"].toInt()));
+    variable_list all = gradients_of(context, of_packed.view({-1, of_packed.size(2)}), inputs, weight);
+    all.push_back(of_bias.defined() ? of_bias.sum(0) : at::Tensor());
+    all.emplace_back();  // of the number of heads
+    return all;
+  }
+
+ private:
+  static void attend(const kernels::AttentionPass& pass, const at::Tensor& packed,
+                     const kernels::AttentionShape& shape) {
+    RECORD_FUNCTION("cairn::self_attention", std::vector<c10::IValue>({packed}));
+    kernels::attention(pass, shape);
+  }
+  static void attend_backward(const kernels::AttentionGradient& pass, const at::Tensor& packed,
+                              const kernels::AttentionShape& shape) {
+    RECORD_FUNCTION("cairn::self_attention_backward", std::vector<c10::IValue>({packed}));
+    kernels::attention_backward(pass, shape);
+  }
+};
+
+class AddNorm : public Function<AddNorm> {
+ public:
+  static variable_list forward(AutogradContext* context, const at::Tensor& stream, const MaybeTensor& branch,
+                               const MaybeTensor& shift, const at::Tensor& gamma, const at::Tensor& beta,
+                               double epsilon) {
+    const at::Tensor x = stream.contiguous(), added = branch ? branch->contiguous() : at::Tensor();
+    const at::Tensor moved = branch && shift ? shift->contiguous() : at::Tensor();
+    const at::Tensor sum = branch ? at::empty_like(x) : at::Tensor(), normed = at::empty_like(x);
+    const kernels::RowsShape shape = {x.numel() / x.size(-1), x.size(-1)};
+    const at::Tensor mean = at::empty({shape.rows}, x.options()), inverse = at::empty_like(mean);
+    const kernels::NormRows all = {data(x),   data(added),  data(moved), data(gamma),  data(beta),
+                                   data(sum), data(normed), data(mean),  data(inverse)};
+    split_rows(shape, [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
+      kernels::norm_rows(from_row(all, first, part.width), part, static_cast<float>(epsilon));
+    });
+    context->set_materialize_grads(false);
+    context->save_for_backward({branch ? sum : x, mean, inverse, gamma});
+    context->saved_data["has_branch"] = branch.has_value();
+    context->saved_data["has_shift"] = moved.defined();
+    if (!branch) return {normed};
+    return {normed, sum};
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list kept = context->get_saved_variables();
+    const at::Tensor& sum = kept[0];
+    const bool has_branch = context->saved_data["has_branch"].toBool();
+    const at::Tensor of_normed = gradients[0].defined() ? gradients[0].contiguous() : at::zeros_like(sum);
+    const at::Tensor of_sum = has_branch && gradients[1].defined() ? gradients[1].contiguous() : at::Tensor();
+    const at::Tensor of_stream = at::empty_like(sum);
+    const kernels::RowsShape shape = {sum.numel() / sum.size(-1), sum.size(-1)};
+    const at::Tensor sums = at::zeros({parts_of(shape.rows), 3, shape.width}, sum.options());
+    const kernels::NormRowsGradient all = {data(sum),       data(kept[1]), data(kept[2]),   data(kept[3]),
+                                           data(of_normed), data(of_sum),  data(of_stream), data(sums)};
+    split_rows(shape, [&](std::int64_t number, std::int64_t first, const kernels::RowsShape& part) {
+      kernels::norm_backward_rows(from_row(all, number, first, part.width), part);
+    });
+    const variable_list of_norm = sums.sum(0).unbind(0);
+    const bool has_shift = context->saved_data["has_shift"].toBool();
+    return {of_stream,
+            has_branch ? of_stream : at::Tensor(),
+            has_shift ? of_norm[2] : at::Tensor(),
+            of_norm[0],
+            of_norm[1],
+            at::Tensor()};
+  }
+
+ private:
+  static kernels::NormRows from_row(kernels::NormRows pass, std::int64_t row, std::int64_t width) {
+    const std::int64_t start = row * width;
+    pass.stream += start, pass.normed += start, pass.mean += row, pass.inverse += row;
+    if (pass.branch) pass.branch += start, pass.sum += start;
+    return pass;
+  }
+  static kernels::NormRowsGradient from_row(kernels::NormRowsGradient pass, std::int64_t part, std::int64_t row,
+                                            std::int64_t width) {
+    const std::int64_t start = row * width;
+    pass.sum += start, pass.of_normed += start, pass.of_stream += start;
+    pass.mean += row, pass.inverse += row, pass.sums += part * 3 * width;
+    if (pass.of_sum) pass.of_sum += start;
+    return pass;
   }
 };
 
@@ -131,8 +257,18 @@ at::Tensor cpu_linear_gelu(const at::Tensor& x, const torch::nn::Linear& map) {
   return LinearGelu::apply(x, weight, bias);
 }
 
-bool has_cpu_attention(const at::Tensor& packed) { return has_cpu_passes(packed) && kernels::has_attention(); }
+bool has_cpu_attention(const at::Tensor& x) { return has_cpu_passes(x) && kernels::has_attention(); }
 
-at::Tensor cpu_attention(const at::Tensor& packed, std::int64_t heads) { return SelfAttention::apply(packed, heads); }
+at::Tensor cpu_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t heads) {
+  return SelfAttention::apply(x, weight, present(bias), heads);
+}
+
+at::Tensor cpu_linear(const at::Tensor& x, const at::Tensor& weight) { return Linear::apply(x, weight); }
+
+Normed cpu_add_norm(const at::Tensor& stream, const Branch& branch, const torch::nn::LayerNorm& norm) {
+  const variable_list out = AddNorm::apply(stream, present(branch.rows), present(branch.shift), norm->weight,
+                                           norm->bias, norm->options.eps());
+  return {out.size() > 1 ? out[1] : stream, out[0]};
+}
 
 }  // namespace cairn::nn

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "cairn/export.h"
+#include "nn/residual_norm.h"
 
 namespace cairn::nn {
 
@@ -16,11 +17,18 @@ CAIRN_API bool has_cpu_passes(const at::Tensor& x);
 /// kept in place of what it is taken at, are one pass; the gradient and the bias's another.
 CAIRN_API at::Tensor cpu_linear_gelu(const at::Tensor& x, const torch::nn::Linear& map);
 
-/// Whether cpu_attention() is for `packed`.
-CAIRN_API bool has_cpu_attention(const at::Tensor& packed);
+/// Whether cpu_attention() is for `x`.
+CAIRN_API bool has_cpu_attention(const at::Tensor& x);
 
-/// Self-attention of all tokens to all, from [q|k|v] side by side, [B,N,3*D] to [B,N,D]. The gradient comes side by
-/// side too.
-CAIRN_API at::Tensor cpu_attention(const at::Tensor& packed, std::int64_t heads);
+/// Self-attention of all tokens to all, [B,N,D] to [B,N,D]: queries, keys and values are x by `weight` [3*D,D] plus
+/// `bias` [3*D], which may be undefined. The bias and its gradient are part of the passes over the heads.
+CAIRN_API at::Tensor cpu_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                                   std::int64_t heads);
+
+/// x [..,in] by `weight` [out,in].
+CAIRN_API at::Tensor cpu_linear(const at::Tensor& x, const at::Tensor& weight);
+
+/// stream + branch and the layer norm of that.
+CAIRN_API Normed cpu_add_norm(const at::Tensor& stream, const Branch& branch, const torch::nn::LayerNorm& norm);
 
 }  // namespace cairn::nn

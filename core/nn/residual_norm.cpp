@@ -10,6 +10,8 @@
 #include "kernels/columns_device.h"
 #include "kernels/residual_norm_device.h"
 #include "nn/autocast.h"
+#include "nn/cpu_passes.h"
+#include "nn/mixed.h"
 #include "nn/mixed_weights.h"
 
 namespace cairn::nn {
@@ -86,12 +88,19 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
 }  // namespace
 
 bool is_fused(const at::Tensor& stream) {
+  if (has_cpu_passes(stream)) return true;
   return stream.is_cuda() && is_mixed(stream.device()) && stream.scalar_type() == at::kFloat && stream.numel() > 0 &&
          stream.size(-1) % 4 == 0 && stream.size(-1) <= kernels::kWidestNorm;
 }
 
-Normed add_norm(const at::Tensor& stream, const at::Tensor& branch, const torch::nn::LayerNorm& norm) {
-  const variable_list out = AddNorm::apply(stream, branch.defined() ? std::optional(branch) : std::nullopt,
+Branch branch_of(const at::Tensor& x, const torch::nn::Linear& map) {
+  if (has_cpu_passes(x)) return {cpu_linear(x, map->weight), map->bias};
+  return {linear(x, map), {}};
+}
+
+Normed add_norm(const at::Tensor& stream, const Branch& branch, const torch::nn::LayerNorm& norm) {
+  if (stream.is_cpu()) return cpu_add_norm(stream, branch, norm);
+  const variable_list out = AddNorm::apply(stream, branch.rows.defined() ? std::optional(branch.rows) : std::nullopt,
                                            norm->weight, norm->bias, norm->options.eps());
   return {out.size() > 1 ? out[1] : stream, out[0]};
 }

@@ -7,6 +7,7 @@
 
 #include "cairn/nn/block.h"
 #include "nn/cpu_passes.h"
+#include "nn/cpu_product.h"
 #include "support/gradients.h"
 
 using namespace cairn;
@@ -15,12 +16,13 @@ using namespace cairn::test;
 namespace {
 
 /// Attention of `samples` of `count` tokens in float32 beside the plain operators in float64.
-void compare_attention(std::int64_t samples, std::int64_t count, double sharpness = 1, double tolerance = 5e-6) {
-  CAPTURE(samples, count, sharpness);
+void compare_attention(std::int64_t samples, std::int64_t count, double sharpness = 1, double tolerance = 5e-6,
+                       bool has_bias = true) {
+  CAPTURE(samples, count, sharpness, has_bias);
   constexpr std::int64_t kWidth = 24;
   at::manual_seed(count);
   nn::BlockOptions options;
-  options.width = kWidth, options.heads = 3;
+  options.width = kWidth, options.heads = 3, options.qkv_bias = has_bias;
   nn::Attention attention(options);
   const at::Tensor x = sharpness * at::randn({samples, count, kWidth}), weight = at::randn({samples, count, kWidth});
   REQUIRE(nn::has_cpu_attention(x));
@@ -41,6 +43,7 @@ void compare_attention(std::int64_t samples, std::int64_t count, double sharpnes
 
 TEST_CASE("attention on the CPU gives float64's outputs and gradients, tile by tile too") {
   compare_attention(3, 17);
+  compare_attention(3, 17, 1, 5e-6, /*has_bias=*/false);
   compare_attention(1, 1);
   compare_attention(2, 300);   // two tiles, the last one smaller
   compare_attention(1, 1100);  // many
@@ -123,4 +126,69 @@ TEST_CASE("GELU on the CPU: only what learns has a gradient") {
   CHECK(map->bias.grad().abs().sum().item<float>() > 0);
   map->bias.set_requires_grad(false);
   CHECK_FALSE(nn::cpu_linear_gelu(x, map).requires_grad());
+}
+
+TEST_CASE("GELU on the CPU writes over no gradient that somebody holds") {
+  torch::nn::Linear map(4, 8);
+  const at::Tensor x = at::randn({5, 4}), weight = at::randn({5, 8});
+  const at::Tensor out = nn::cpu_linear_gelu(x, map);
+  out.retain_grad();
+  (2 * (out * weight)).sum().backward();
+  CHECK(at::equal(out.grad(), 2 * weight));
+  const at::Tensor given = weight.clone();
+  nn::cpu_linear_gelu(x, map).backward(given);
+  CHECK(at::equal(given, weight));
+}
+
+TEST_CASE("residual sum and norm on the CPU give float64's values and gradients") {
+  for (const auto& [rows, width] : std::vector<std::array<std::int64_t, 2>>{{1, 2}, {3, 7}, {300, 192}})
+    for (const bool has_branch : {true, false}) {
+      CAPTURE(rows, width, has_branch);
+      at::manual_seed(rows);
+      torch::nn::LayerNorm norm(torch::nn::LayerNormOptions({width}).eps(1e-6));
+      {
+        const at::NoGradGuard no_grad;
+        norm->weight.normal_(1, 0.3), norm->bias.normal_();
+      }
+      const at::Tensor x = 3 * at::randn({2, rows, width}) + 10, branch = at::randn_like(x),
+                       shift = norm->bias.detach().clone();
+      const at::Tensor weight = at::randn({2, 2, rows, width});
+      const auto found = gradients(*norm, x, weight, [&](const at::Tensor& input) {
+        const nn::Branch added = has_branch ? nn::Branch{branch * input, shift} : nn::Branch{};
+        const auto [sum, normed] = nn::cpu_add_norm(input, added, norm);
+        return at::stack({sum, normed});
+      });
+      norm->to(at::kDouble);
+      for (const auto& [name, value] : gradients(*norm, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
+             const at::Tensor sum = has_branch ? input + branch * input + shift : input;
+             return at::stack({sum, norm(sum)});
+           })) {
+        CAPTURE(name);
+        CHECK(relative_error(found.at(name), value) < 1e-5);
+      }
+    }
+}
+
+TEST_CASE("a norm on the CPU of which only one output is used") {
+  torch::nn::LayerNorm norm(torch::nn::LayerNormOptions({6}));
+  const at::Tensor branch = at::randn({2, 3, 6});
+  const at::Tensor x = at::randn({2, 3, 6}).requires_grad_(true);
+  nn::cpu_add_norm(x, {branch, {}}, norm).sum.sum().backward();
+  CHECK(at::allclose(x.grad(), at::ones_like(x)));
+  CHECK(norm->weight.grad().abs().sum().item<float>() == 0);
+  x.mutable_grad().zero_();
+  (nn::cpu_add_norm(x, {branch, {}}, norm).normed * branch).sum().backward();
+  CHECK(x.grad().abs().sum().item<float>() > 0);
+  CHECK(norm->weight.grad().abs().sum().item<float>() > 0);
+}
+
+TEST_CASE("products on the CPU are float64's, small and large") {
+  at::manual_seed(0);
+  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {5, 7, 3}, {2000, 192, 576}}) {
+    CAPTURE(rows, in, out);
+    const at::Tensor x = at::randn({rows, in}), weight = at::randn({out, in});
+    const at::Tensor exact = at::mm(x.to(at::kDouble), weight.to(at::kDouble).t());
+    CHECK(relative_error(nn::cpu_product(x, weight), exact) < 1e-6);
+    CHECK(relative_error(nn::cpu_product(x, at::randn({in, out}).copy_(weight.t()).t()), exact) < 1e-6);
+  }
 }

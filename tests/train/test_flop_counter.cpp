@@ -2,9 +2,11 @@
 
 #include <catch2/catch.hpp>
 
+#include "nn/cpu_product.h"
 #include "train/flop_counter.h"
 
 using cairn::FlopCounter;
+namespace nn = cairn::nn;
 
 TEST_CASE("products, attention and convolutions are counted, forward and backward") {
   const at::Tensor a = at::randn({3, 5}).requires_grad_(), b = at::randn({5, 7}).requires_grad_();
@@ -30,6 +32,13 @@ TEST_CASE("products, attention and convolutions are counted, forward and backwar
     const FlopCounter counter;
     at::conv2d(at::randn({2, 3, 8, 8}), at::randn({4, 3, 3, 3}), {}, 2, 1);
     CHECK(counter.total() == 2.0 * 2 * 4 * 4 * 4 * 3 * 3 * 3);
+  }
+  {
+    const at::NoGradGuard no_grad;
+    const at::Tensor x = at::randn({600, 384}), weight = at::randn({512, 384});
+    const FlopCounter counter;
+    nn::cpu_product(x, weight);
+    CHECK(counter.total() == 2.0 * 600 * 384 * 512);
   }
   at::mm(a, b);
   const FlopCounter idle;

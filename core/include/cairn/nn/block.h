@@ -48,7 +48,8 @@ class CAIRN_API Attention : public torch::nn::Module {
  private:
   friend class Block;
 
-  at::Tensor forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const at::Tensor& pairs);
+  /// What the projection takes.
+  at::Tensor mix(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const at::Tensor& pairs);
   at::Tensor bias() const;
   at::Tensor heads_first(const at::Tensor& x) const;
   at::Tensor draw_pairs(const at::Tensor& x, std::int64_t from) const;
@@ -68,6 +69,11 @@ class CAIRN_API Mlp : public torch::nn::Module {
   torch::nn::Linear fc1{nullptr}, fc2{nullptr}, gate{nullptr};
 
  private:
+  friend class Block;
+
+  /// What fc2 takes.
+  at::Tensor widen(const at::Tensor& x);
+
   Activation activation_;
 };
 
@@ -88,9 +94,10 @@ class CAIRN_API Block : public torch::nn::Module {
 
   /// A residual stream [B,N,D] whose last branch the next norm adds on its way.
   struct Stream {
-    at::Tensor sum, branch;  // branch may be undefined
+    at::Tensor sum, branch, shift;  // may be undefined: branch; shift [D], which is still to be added to the branch
 
-    at::Tensor whole() const { return branch.defined() ? sum + branch : sum; }
+    at::Tensor whole_branch() const { return shift.defined() ? branch + shift : branch; }
+    at::Tensor whole() const { return branch.defined() ? sum + whole_branch() : sum; }
   };
 
   /// What one pass draws at random in training; undefined where nothing is.
@@ -103,7 +110,7 @@ class CAIRN_API Block : public torch::nn::Module {
   at::Tensor draw_keep(const at::Tensor& x) const;
   Stream forward(const Stream& x, std::int64_t from, const Rotation& rotation);
   Stream forward(const Stream& x, std::int64_t from, const Rotation& rotation, const Draws& draws);
-  at::Tensor forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const Draws& draws);
+  at::Tensor plain(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const Draws& draws);
 
   torch::nn::LayerNorm norm1_{nullptr}, norm2_{nullptr};
   at::Tensor scale1_, scale2_;

@@ -1,0 +1,69 @@
+#include "kernels/norm_rows.h"
+
+#include <cmath>
+
+namespace cairn::kernels {
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void norm_rows(const NormRows& pass, const RowsShape& shape, float epsilon) {
+  const std::int64_t width = shape.width;
+  const float *shift = pass.shift, *gamma = pass.gamma, *beta = pass.beta, share = 1.0F / static_cast<float>(width);
+  for (std::int64_t row = 0; row < shape.rows; ++row) {
+    const float* x = pass.stream + row * width;
+    if (pass.branch) {
+      const float* branch = pass.branch + row * width;
+      float* sum = pass.sum + row * width;
+#pragma GCC ivdep
+      for (std::int64_t i = 0; i < width; ++i) sum[i] = x[i] + (branch[i] + (shift ? shift[i] : 0.0F));
+      x = sum;
+    }
+    float total = 0, squares = 0;
+#pragma omp simd reduction(+ : total)
+    for (std::int64_t i = 0; i < width; ++i) total += x[i];
+    const float mean = total * share;
+#pragma omp simd reduction(+ : squares)
+    for (std::int64_t i = 0; i < width; ++i) squares += (x[i] - mean) * (x[i] - mean);
+    const float inverse = 1.0F / std::sqrt(squares * share + epsilon);
+    float* normed = pass.normed + row * width;
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < width; ++i) normed[i] = (x[i] - mean) * inverse * gamma[i] + beta[i];
+    pass.mean[row] = mean;
+    pass.inverse[row] = inverse;
+  }
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void norm_backward_rows(const NormRowsGradient& pass, const RowsShape& shape) {
+  const std::int64_t width = shape.width;
+  const float *gamma = pass.gamma, share = 1.0F / static_cast<float>(width);
+  float *of_gamma = pass.sums, *of_beta = of_gamma + width, *of_shift = of_beta + width;
+  for (std::int64_t row = 0; row < shape.rows; ++row) {
+    const float *x = pass.sum + row * width, *of_normed = pass.of_normed + row * width;
+    const float mean = pass.mean[row], inverse = pass.inverse[row];
+    float total = 0, along = 0;
+#pragma omp simd reduction(+ : total, along)
+    for (std::int64_t i = 0; i < width; ++i) {
+      const float unit = (x[i] - mean) * inverse, of_unit = of_normed[i] * gamma[i];
+      total += of_unit;
+      along += of_unit * unit;
+      of_gamma[i] += of_normed[i] * unit;
+      of_beta[i] += of_normed[i];
+    }
+    const float level = total * share, slope = along * share;
+    const float* of_sum = pass.of_sum ? pass.of_sum + row * width : nullptr;
+    float* of_stream = pass.of_stream + row * width;
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < width; ++i) {
+      const float unit = (x[i] - mean) * inverse;
+      const float own = (of_normed[i] * gamma[i] - level - unit * slope) * inverse;
+      of_stream[i] = of_sum ? of_sum[i] + own : own;
+      of_shift[i] += of_stream[i];
+    }
+  }
+}
+
+}  // namespace cairn::kernels
