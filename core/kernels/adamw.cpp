@@ -2,7 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "kernels/adamw_device.h"
 #include "kernels/adamw_range.h"
@@ -54,6 +57,19 @@ void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& s
   }
   split_work(range.size, kGrain,
              [&](std::int64_t begin, std::int64_t end) { adamw_range(range.part(begin, end), factors); });
+}
+
+at::Tensor flat_norm(const at::Tensor& x) {
+  if (!x.is_cpu()) return x.norm();
+  const std::int64_t size = x.numel(), parts = (size + kGrain - 1) / kGrain;
+  const auto* values = x.const_data_ptr<float>();
+  std::vector<double> sums(static_cast<std::size_t>(parts));
+  split_work(parts, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part)
+      sums[static_cast<std::size_t>(part)] = square_sum(values + part * kGrain, std::min(kGrain, size - part * kGrain));
+  });
+  const double norm = std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
+  return at::scalar_tensor(norm, x.options());
 }
 
 }  // namespace cairn::kernels

@@ -33,4 +33,8 @@ struct AdamwRates {
 /// finite nothing changes but the gradient, which is zeroed.
 CAIRN_API void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& scale);
 
+/// The norm of `x`, float32 [S] and contiguous, a scalar on its device. On the CPU the same for any number of threads,
+/// summed in float64.
+CAIRN_API at::Tensor flat_norm(const at::Tensor& x);
+
 }  // namespace cairn::kernels

@@ -1,6 +1,8 @@
 #include "kernels/adamw_range.h"
 
+#include <array>
 #include <cmath>
+#include <numeric>
 
 namespace cairn::kernels {
 namespace {
@@ -45,6 +47,24 @@ void update_alone(const AdamwRange& range, const AdamwFactors& factors) {
 }
 
 }  // namespace
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+double
+square_sum(const float* values, std::int64_t size) {
+  constexpr std::int64_t kLanes = 16;  // summed apart, so that the widest vectors round as the narrowest do
+  std::array<double, kLanes> sums = {};
+  double* sum = sums.data();
+  const std::int64_t whole = size / kLanes * kLanes;
+  for (std::int64_t i = 0; i < whole; i += kLanes)
+#pragma omp simd
+    for (std::int64_t lane = 0; lane < kLanes; ++lane)
+      sum[lane] += static_cast<double>(values[i + lane]) * static_cast<double>(values[i + lane]);
+  for (std::int64_t i = whole; i < size; ++i)
+    sum[i - whole] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
 
 void adamw_range(const AdamwRange& range, const AdamwFactors& factors) {
   if (range.teacher) {

@@ -35,4 +35,7 @@ struct AdamwFactors {
 /// One pass on this thread. Every processor gives the same values: those of PyTorch's fused AdamW and lerp.
 void adamw_range(const AdamwRange& range, const AdamwFactors& factors);
 
+/// The sum of the squares of `size` values. Every processor gives the same.
+double square_sum(const float* values, std::int64_t size);
+
 }  // namespace cairn::kernels

@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "cairn/error.h"
 #include "nn/cpu_passes.h"
+#include "nn/maybe_tensor.h"
 #include "nn/mixed.h"
 #include "nn/recompute.h"
 #include "nn/residual_norm.h"
@@ -84,8 +84,7 @@ at::Tensor Attention::mix(const at::Tensor& x, std::int64_t from, const Rotation
     k = heads_first(kv[0]), v = heads_first(kv[1]);
   }
   if (rotation.defined()) q = rotate(q, rotation), k = rotate(k, rotation);
-  const at::Tensor mixed =
-      at::scaled_dot_product_attention(q, k, v, pairs.defined() ? std::optional(pairs) : std::nullopt);
+  const at::Tensor mixed = at::scaled_dot_product_attention(q, k, v, present(pairs));
   return mixed.transpose(1, 2).reshape({batch, count - from, width});
 }
 

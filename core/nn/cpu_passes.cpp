@@ -5,7 +5,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "kernels/attention.h"
 #include "kernels/gelu_rows.h"
@@ -13,6 +12,8 @@
 #include "kernels/split_work.h"
 #include "nn/autocast.h"
 #include "nn/cpu_product.h"
+#include "nn/maybe_tensor.h"
+#include "nn/training_pass.h"
 
 namespace cairn::nn {
 namespace {
@@ -20,10 +21,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-
-using MaybeTensor = std::optional<at::Tensor>;
-
-MaybeTensor present(const at::Tensor& x) { return x.defined() ? MaybeTensor(x) : std::nullopt; }
 
 float* data(const at::Tensor& x) { return x.defined() ? static_cast<float*>(x.data_ptr()) : nullptr; }
 
@@ -70,9 +67,15 @@ at::Tensor plain_linear_gelu(const at::Tensor& x, const at::Tensor& weight, cons
   return shaped_like(x, rows);
 }
 
-/// rows^T inputs, [out,in]; the longer axis first, which the product is faster for.
-at::Tensor of_weight(const at::Tensor& rows, const at::Tensor& inputs) {
-  return rows.size(1) < inputs.size(1) ? at::mm(inputs.t(), rows).t() : at::mm(rows.t(), inputs);
+/// rows^T inputs, [out,in], added to `into` or returned; the longer axis first, which the product is faster for.
+at::Tensor of_weight(const at::Tensor& into, const at::Tensor& rows, const at::Tensor& inputs) {
+  const bool is_turned = rows.size(1) < inputs.size(1);
+  const at::Tensor a = is_turned ? inputs.t() : rows.t(), &b = is_turned ? rows : inputs;
+  if (into.defined()) {
+    (is_turned ? into.t() : into).addmm_(a, b);
+    return {};
+  }
+  return is_turned ? at::mm(a, b).t() : at::mm(a, b);
 }
 
 /// Those of the x [..,in] and the weight of a map, its two first arguments, from its output's `rows` [M,out].
@@ -80,7 +83,7 @@ variable_list gradients_of(AutogradContext* context, const at::Tensor& rows, con
                            const at::Tensor& weight) {
   const auto sizes = context->saved_data["sizes"].toIntVector();
   return {context->needs_input_grad(0) ? at::mm(rows, weight).view(sizes) : at::Tensor(),
-          context->needs_input_grad(1) ? of_weight(rows, inputs) : at::Tensor()};
+          context->needs_input_grad(1) ? of_weight(own_gradient(context, "of_weight"), rows, inputs) : at::Tensor()};
 }
 
 class Linear : public Function<Linear> {
@@ -88,6 +91,7 @@ class Linear : public Function<Linear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight) {
     const at::Tensor inputs = rows_of(x);
     context->save_for_backward({inputs, weight});
+    keep_own_gradient(context, "of_weight", weight);
     context->saved_data["sizes"] = x.sizes();
     return shaped_like(x, cpu_product(inputs, weight));
   }
@@ -110,6 +114,8 @@ class LinearGelu : public Function<LinearGelu> {
       kernels::gelu_rows(slopes + start, values + start, added, part);
     });
     context->save_for_backward({inputs, weight, slope});
+    keep_own_gradient(context, "of_weight", weight);
+    keep_own_gradient(context, "of_bias", bias);
     context->saved_data["sizes"] = x.sizes();
     return shaped_like(x, out);
   }
@@ -127,7 +133,7 @@ class LinearGelu : public Function<LinearGelu> {
       kernels::gelu_backward_rows({from + start, slopes + start, to + start, sum + number * part.width}, part);
     });
     variable_list all = gradients_of(context, of_inner, inputs, weight);
-    all.push_back(sums.sum(0));
+    all.push_back(added(own_gradient(context, "of_bias"), sums.sum(0)));
     return all;
   }
 };
@@ -146,6 +152,8 @@ class SelfAttention : public Function<SelfAttention> {
     at::Tensor sums = at::empty({2, shape.batch, heads, shape.tokens}, packed.options());
     attend({data(packed), bias ? data(bias->contiguous()) : nullptr, data(out), data(sums)}, packed, shape);
     context->save_for_backward({inputs, weight, packed, sums});
+    keep_own_gradient(context, "of_weight", weight);
+    keep_own_gradient(context, "of_bias", bias.value_or(at::Tensor()));
     context->saved_data["sizes"] = x.sizes();
     context->saved_data["has_bias"] = bias.has_value();
     context->saved_data["heads"] = heads;
@@ -162,7 +170,7 @@ class SelfAttention : public Function<SelfAttention> {
     attend_backward({data(packed), data(sums), data(of_out), data(of_packed), data(of_bias)}, packed,
                     attention_shape(packed, context->saved_data["heads"].toInt()));
     variable_list all = gradients_of(context, of_packed.view({-1, of_packed.size(2)}), inputs, weight);
-    all.push_back(of_bias.defined() ? of_bias.sum(0) : at::Tensor());
+    all.push_back(of_bias.defined() ? added(own_gradient(context, "of_bias"), of_bias.sum(0)) : at::Tensor());
     all.emplace_back();  // of the number of heads
     return all;
   }
@@ -197,6 +205,9 @@ class AddNorm : public Function<AddNorm> {
     });
     context->set_materialize_grads(false);
     context->save_for_backward({branch ? sum : x, mean, inverse, gamma});
+    keep_own_gradient(context, "of_shift", shift.value_or(at::Tensor()));
+    keep_own_gradient(context, "of_gamma", gamma);
+    keep_own_gradient(context, "of_beta", beta);
     context->saved_data["has_branch"] = branch.has_value();
     context->saved_data["has_shift"] = moved.defined();
     if (!branch) return {normed};
@@ -221,9 +232,9 @@ class AddNorm : public Function<AddNorm> {
     const bool has_shift = context->saved_data["has_shift"].toBool();
     return {of_stream,
             has_branch ? of_stream : at::Tensor(),
-            has_shift ? of_norm[2] : at::Tensor(),
-            of_norm[0],
-            of_norm[1],
+            has_shift ? added(own_gradient(context, "of_shift"), of_norm[2]) : at::Tensor(),
+            added(own_gradient(context, "of_gamma"), of_norm[0]),
+            added(own_gradient(context, "of_beta"), of_norm[1]),
             at::Tensor()};
   }
 

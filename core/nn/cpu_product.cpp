@@ -15,7 +15,7 @@ using Scalars = c10::List<std::optional<at::Scalar>>;
 using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
                           Scalars, std::optional<std::string_view>);
 
-bool is_not_intels() {
+bool is_amds() {
 #if defined(__x86_64__)
   return __builtin_cpu_is("amd") != 0 && __builtin_cpu_supports("avx2") != 0;
 #else
@@ -25,7 +25,7 @@ bool is_not_intels() {
 
 /// oneDNN's linear map by ATen, where there is one to take.
 std::optional<c10::TypedOperatorHandle<Linear>> find_linear() {
-  if (!is_not_intels() || !at::globalContext().userEnabledMkldnn()) return {};
+  if (!is_amds() || !at::globalContext().userEnabledMkldnn()) return {};
   const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
   return found ? std::optional(found->typed<Linear>()) : std::nullopt;
 }

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <initializer_list>
-#include <optional>
 
 #include "kernels/columns_device.h"
 #include "nn/autocast.h"
 #include "nn/cpu_passes.h"
-#include "nn/mixed_weights.h"
+#include "nn/maybe_tensor.h"
+#include "nn/training_pass.h"
 
 namespace cairn::nn {
 namespace {
@@ -19,11 +19,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-using MaybeTensor = std::optional<at::Tensor>;
 
 bool is_learnt(const at::Tensor& parameter) { return at::GradMode::is_enabled() && parameter.requires_grad(); }
-
-MaybeTensor present(const at::Tensor& x) { return x.defined() ? MaybeTensor(x) : std::nullopt; }
 
 /// Whether kernels::columns takes these contiguous matrices, all [..,N].
 bool has_kernel(std::initializer_list<at::Tensor> all) {
@@ -54,10 +51,7 @@ at::Tensor column_sums(const at::Tensor& into, const at::Tensor& rows) {
     return sum_of_parts(into, rows, shape,
                         [&](float* parts) { kernels::sum_columns(rows.const_data_ptr(), parts, shape); });
   }
-  const at::Tensor sums = rows.sum(0, /*keepdim=*/false, at::kFloat);
-  if (!into.defined()) return sums;
-  into.add_(sums);
-  return {};
+  return added(into, rows.sum(0, /*keepdim=*/false, at::kFloat));
 }
 
 /// GELU of what needs no gradient.
@@ -69,11 +63,6 @@ at::Tensor plain_gelu(const at::Tensor& x) {
   return out;
 }
 
-at::Tensor saved(AutogradContext* context, const char* name) {
-  const c10::IValue value = context->saved_data[name];
-  return value.isTensor() ? value.toTensor() : at::Tensor();
-}
-
 /// The product, with its 16-bit operands and where its gradients go kept for the backward pass.
 at::Tensor map(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias,
                bool is_kept_whole = false) {
@@ -81,15 +70,14 @@ at::Tensor map(AutogradContext* context, const at::Tensor& x, const at::Tensor& 
   const at::Tensor out = at::linear(x16, weight16, bias ? MaybeTensor(half(*bias)) : std::nullopt);
   context->save_for_backward(is_kept_whole ? variable_list{x16, weight16, out} : variable_list{x16, weight16});
   context->saved_data["has_bias"] = bias.has_value();
-  if (const at::Tensor own = own_gradient(weight); own.defined()) context->saved_data["of_weight"] = own;
-  if (const at::Tensor own = bias ? own_gradient(*bias) : at::Tensor(); own.defined())
-    context->saved_data["of_bias"] = own;
+  keep_own_gradient(context, "of_weight", weight);
+  keep_own_gradient(context, "of_bias", bias.value_or(at::Tensor()));
   return out;
 }
 
 /// rows^T x, float32 [out,in]; added to `into` where that is defined.
 at::Tensor of_weight(const at::Tensor& into, const at::Tensor& rows, const at::Tensor& x) {
-  if (!rows.is_cuda()) return at::mm(rows.t(), x).to(at::kFloat);
+  if (!rows.is_cuda()) return added(into, at::mm(rows.t(), x).to(at::kFloat));
   if (!into.defined()) return at::mm(rows.t(), x, at::kFloat);
   at::Tensor sum = into;
   at::addmm_out(sum, sum, rows.t(), x, at::kFloat);
@@ -102,9 +90,9 @@ template <class Sums>
 variable_list gradients_of(AutogradContext* context, const at::Tensor& rows, Sums&& sums) {
   const variable_list kept = context->get_saved_variables();
   const at::Tensor x = kept[0].reshape({-1, kept[0].size(-1)}), &weight = kept[1];
-  const at::Tensor of_bias = sums(saved(context, "of_bias"));
+  const at::Tensor of_bias = sums(own_gradient(context, "of_bias"));
   return {context->needs_input_grad(0) ? at::mm(rows, weight).view(kept[0].sizes()) : at::Tensor(),
-          of_weight(saved(context, "of_weight"), rows, x),
+          of_weight(own_gradient(context, "of_weight"), rows, x),
           context->saved_data["has_bias"].toBool() ? of_bias : at::Tensor()};
 }
 

@@ -6,11 +6,11 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "nn/autocast.h"
-#include "nn/mixed_weights.h"
+#include "nn/maybe_tensor.h"
+#include "nn/training_pass.h"
 
 namespace cairn::nn {
 namespace {
@@ -23,13 +23,13 @@ thread_local bool enabled_here = false;
 /// What a block's pass depends on beside its inputs.
 struct Setting : torch::CustomClassHolder {
   std::function<Residual(const Residual&)> work;
-  std::shared_ptr<const MixedWeights::Copies> weights;
+  std::shared_ptr<const TrainingPass::Copies> training;
   bool is_mixed = false;
 };
 
 class Recompute : public torch::autograd::Function<Recompute> {
  public:
-  static variable_list forward(AutogradContext* context, const at::Tensor& sum, const std::optional<at::Tensor>& branch,
+  static variable_list forward(AutogradContext* context, const at::Tensor& sum, const MaybeTensor& branch,
                                const at::Tensor& /*learnt*/, const c10::intrusive_ptr<Setting>& setting) {
     context->set_materialize_grads(false);
     context->save_for_backward({sum, branch.value_or(at::Tensor())});
@@ -48,7 +48,7 @@ class Recompute : public torch::autograd::Function<Recompute> {
     {
       const at::AutoGradMode with_grad(true);
       const Autocast cast(inputs[0].device().type(), setting->is_mixed);
-      const MixedWeights weights(setting->weights);
+      const TrainingPass training(setting->training);
       const Residual out = setting->work(inputs);
       for (std::size_t i = 0; i < gradients.size(); ++i)
         if (gradients[i].defined()) roots.push_back(out[i]), of_roots.push_back(gradients[i]);
@@ -69,10 +69,9 @@ bool recomputes_blocks() { return enabled_here && at::GradMode::is_enabled(); }
 Residual recomputed(const Residual& inputs, const at::Tensor& learnt, std::function<Residual(const Residual&)> work) {
   const auto setting = c10::make_intrusive<Setting>();
   setting->work = std::move(work);
-  setting->weights = MixedWeights::now();
+  setting->training = TrainingPass::now();
   setting->is_mixed = is_mixed(inputs[0].device());
-  const variable_list out =
-      Recompute::apply(inputs[0], inputs[1].defined() ? std::optional(inputs[1]) : std::nullopt, learnt, setting);
+  const variable_list out = Recompute::apply(inputs[0], present(inputs[1]), learnt, setting);
   return {out[0], out.size() > 1 ? out[1] : at::Tensor()};
 }
 

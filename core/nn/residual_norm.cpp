@@ -4,15 +4,13 @@
 #include <c10/core/DeviceGuard.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <optional>
-#include <vector>
-
 #include "kernels/columns_device.h"
 #include "kernels/residual_norm_device.h"
 #include "nn/autocast.h"
 #include "nn/cpu_passes.h"
+#include "nn/maybe_tensor.h"
 #include "nn/mixed.h"
-#include "nn/mixed_weights.h"
+#include "nn/training_pass.h"
 
 namespace cairn::nn {
 namespace {
@@ -29,9 +27,8 @@ void* data16(const at::Tensor& x) { return x.defined() ? x.mutable_data_ptr() : 
 
 class AddNorm : public torch::autograd::Function<AddNorm> {
  public:
-  static variable_list forward(AutogradContext* context, const at::Tensor& stream,
-                               const std::optional<at::Tensor>& branch, const at::Tensor& gamma, const at::Tensor& beta,
-                               double epsilon) {
+  static variable_list forward(AutogradContext* context, const at::Tensor& stream, const MaybeTensor& branch,
+                               const at::Tensor& gamma, const at::Tensor& beta, double epsilon) {
     const c10::DeviceGuard guard(stream.device());
     const at::Tensor x = stream.contiguous();
     const at::Tensor added = branch ? branch->to(at::kBFloat16).contiguous() : at::Tensor();
@@ -44,9 +41,8 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
     context->set_materialize_grads(false);
     context->save_for_backward({branch ? sum : x, mean, inverse, gamma});
     context->saved_data["epsilon"] = epsilon;
-    const at::Tensor of_gamma = own_gradient(gamma), of_beta = own_gradient(beta);
-    context->saved_data["own"] = of_gamma.defined() && of_beta.defined() ? std::vector<at::Tensor>{of_gamma, of_beta}
-                                                                         : std::vector<at::Tensor>();
+    keep_own_gradient(context, "of_gamma", gamma);
+    keep_own_gradient(context, "of_beta", beta);
     context->saved_data["has_branch"] = branch.has_value();
     if (!branch) return {normed};
     return {normed, sum};
@@ -69,19 +65,20 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
                                      data(of_sum), data(of_stream), data16(of_branch), data(parts)},
                                     shape);
     variable_list out = {of_stream, of_branch};
-    const variable_list of_norm = sum_of(parts, context->saved_data["own"].toTensorVector());
+    const variable_list of_norm = sum_of(parts, own_gradient(context, "of_gamma"), own_gradient(context, "of_beta"));
     out.insert(out.end(), of_norm.begin(), of_norm.end());
     out.emplace_back();  // of epsilon
     return out;
   }
 
  private:
-  /// The gradients of gamma and beta: added to their `own`, or returned where there are none.
-  static variable_list sum_of(const at::Tensor& parts, const std::vector<at::Tensor>& own) {
-    const at::Tensor both = own.empty() ? at::empty({2, parts.size(1) / 2}, parts.options()) : at::Tensor();
-    const at::Tensor first = own.empty() ? both[0] : own[0], second = own.empty() ? both[1] : own[1];
-    kernels::sum_parts(data(parts), {data(first), data(second)}, {parts.size(0), parts.size(1), !own.empty()});
-    return own.empty() ? variable_list{first, second} : variable_list{{}, {}};
+  /// The gradients of gamma and beta: added to theirs, or returned where one is undefined.
+  static variable_list sum_of(const at::Tensor& parts, const at::Tensor& of_gamma, const at::Tensor& of_beta) {
+    const bool adds = of_gamma.defined() && of_beta.defined();
+    const at::Tensor both = adds ? at::Tensor() : at::empty({2, parts.size(1) / 2}, parts.options());
+    const at::Tensor first = adds ? of_gamma : both[0], second = adds ? of_beta : both[1];
+    kernels::sum_parts(data(parts), {data(first), data(second)}, {parts.size(0), parts.size(1), adds});
+    return adds ? variable_list{{}, {}} : variable_list{first, second};
   }
 };
 
@@ -100,8 +97,7 @@ Branch branch_of(const at::Tensor& x, const torch::nn::Linear& map) {
 
 Normed add_norm(const at::Tensor& stream, const Branch& branch, const torch::nn::LayerNorm& norm) {
   if (stream.is_cpu()) return cpu_add_norm(stream, branch, norm);
-  const variable_list out = AddNorm::apply(stream, branch.rows.defined() ? std::optional(branch.rows) : std::nullopt,
-                                           norm->weight, norm->bias, norm->options.eps());
+  const variable_list out = AddNorm::apply(stream, present(branch.rows), norm->weight, norm->bias, norm->options.eps());
   return {out.size() > 1 ? out[1] : stream, out[0]};
 }
 

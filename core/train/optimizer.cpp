@@ -25,7 +25,7 @@ at::Tensor Optimizer::gradient_norm() {
   const at::NoGradGuard no_grad;
   for (const SegmentGroup& group : student_.groups())
     if (done_ < freeze_steps(group)) student_.gradients().narrow(0, group.begin, group.end - group.begin).zero_();
-  return student_.gradients().norm();
+  return kernels::flat_norm(student_.gradients());
 }
 
 at::Tensor Optimizer::step(const StepRates& rates, const at::Tensor& gradient_norm) {

@@ -11,8 +11,8 @@
 #include "kernels/compute_stream.h"
 #include "model/parameter_rules.h"
 #include "nn/autocast.h"
-#include "nn/mixed_weights.h"
 #include "nn/recompute.h"
+#include "nn/training_pass.h"
 #include "plugin/guard.h"
 #include "train/divergence.h"
 #include "train/flop_counter.h"
@@ -202,8 +202,7 @@ Pass Trainer::pass_of(const Batch& batch, const Plan& plan, const Progress& prog
   {
     const bool is_mixed = experiment_.train.precision == "bfloat16";
     const Autocast cast(device_.type(), is_mixed);
-    std::optional<nn::MixedWeights> weights;
-    if (is_mixed) weights.emplace(flat_values());
+    const nn::TrainingPass training(is_mixed ? flat_values() : std::vector<at::Tensor>());
     const nn::RecomputeBlocks recompute(experiment_.train.recompute == "blocks");
     pass = engine_.run(batch, plan, progress);
   }

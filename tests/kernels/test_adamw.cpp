@@ -11,6 +11,7 @@
 using cairn::kernels::adamw;
 using cairn::kernels::AdamwRates;
 using cairn::kernels::AdamwState;
+using cairn::kernels::flat_norm;
 
 namespace {
 
@@ -165,4 +166,34 @@ TEST_CASE("AdamW leaves everything but the gradient alone when the scale is not 
       CHECK(at::equal(state.teacher, before.teacher));
       CHECK(state.gradients.abs().max().item<double>() == 0);
     }
+}
+
+TEST_CASE("the norm of flat memory is float64's on every device, and the same on any number of threads", "[kernels]") {
+  const int threads = at::get_num_threads();
+  for (const at::Device device : devices())
+    for (const std::int64_t size : {1, 15, 17, 16'384, 40'003, 1'000'000}) {
+      CAPTURE(device, size);
+      at::manual_seed(size);
+      const at::Tensor x = 1e-3 * at::randn({size}, device) + 1e-4;
+      at::set_num_threads(1);
+      const at::Tensor one = flat_norm(x);
+      at::set_num_threads(2);
+      const at::Tensor two = flat_norm(x);
+      at::set_num_threads(threads);
+      CHECK(at::equal(one, two));
+      CHECK(one.dim() == 0);
+      CHECK(one.scalar_type() == at::kFloat);
+      check_close(one, x.to(at::kDouble).norm(), 1e-6);
+    }
+}
+
+TEST_CASE("the norm of flat memory is not finite where a value is not", "[kernels]") {
+  for (const std::int64_t place : {0, 17, 39'999}) {
+    const at::Tensor x = at::ones({kSize});
+    x[place] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(std::isnan(flat_norm(x).item<float>()));
+    x[place] = -std::numeric_limits<float>::infinity();
+    CHECK(std::isinf(flat_norm(x).item<float>()));
+  }
+  CHECK(flat_norm(at::empty({0})).item<float>() == 0);
 }

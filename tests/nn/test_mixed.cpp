@@ -6,8 +6,8 @@
 #include "cairn/nn/block.h"
 #include "model/flat_parameters.h"
 #include "nn/autocast.h"
-#include "nn/mixed_weights.h"
 #include "nn/recompute.h"
+#include "nn/training_pass.h"
 #include "support/gradients.h"
 
 using namespace cairn;
@@ -64,7 +64,7 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
     items.push_back({parameter.key(), parameter.value(), false, true, -1});
   const FlatParameters flat(std::move(items), device, /*with_gradients=*/true);
   for (const double times : {1.0, 2.0}) {
-    const nn::MixedWeights weights({flat.values()});
+    const nn::TrainingPass training({flat.values()});
     const nn::RecomputeBlocks recompute(times > 1);
     (blocks.forward(here, from) * weight.to(device)).sum().backward();
     for (const auto& parameter : blocks.named_parameters()) {
