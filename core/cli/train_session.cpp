@@ -17,6 +17,7 @@
 #include "cli/run_watcher.h"
 #include "config/document.h"
 #include "evaluate/embedding.h"
+#include "nn/cpu_product.h"
 #include "report/terminal.h"
 #include "train/trainer.h"
 
@@ -175,6 +176,8 @@ int run_training(const TrainRequest& request, Composition& parts, PluginLoader& 
   log.info(fmt::format("run folder {}", folder.path().string()));
   log.info(describe(parts));
   for (const std::string& line : initial) log.info("initial weights: " + line);
+  if (device.is_cpu() && request.experiment.train.precision == "bfloat16" && !nn::has_fast_bfloat16())
+    log.note("this processor multiplies bfloat16 no faster than float32: train.precision = \"float32\" is the faster");
   if (request.resume)
     log.info(trainer->first_step() > 0 ? fmt::format("going on at step {}", trainer->first_step())
                                        : std::string("no checkpoint yet: starting from the beginning"));

@@ -1,7 +1,6 @@
 #include "evaluate/coarse_search.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/cpu/Utils.h>
 
 #include <bit>
 
@@ -85,18 +84,6 @@ at::Tensor errors(const at::Tensor& queries, const at::Tensor& rounded, double l
 }
 
 }  // namespace
-
-bool has_fast_bfloat16() {
-  static const bool found = [] {
-    const auto able = at::cpu::get_cpu_capabilities();
-    const auto has = [&able](const char* name) {
-      const auto one = able.find(name);
-      return one != able.end() && one->second.isBool() && one->second.toBool();
-    };
-    return has("avx512_bf16") || has("amx_bf16");
-  }();
-  return found;
-}
 
 CoarseBank::CoarseBank(const at::Tensor& bank) {
   const at::NoGradGuard no_grad;

@@ -10,9 +10,6 @@
 
 namespace cairn {
 
-/// Whether this CPU multiplies matrices of bfloat16 in fewer instructions than those of float32.
-bool has_fast_bfloat16();
-
 /// A bank of rows rounded to bfloat16. Products with it are off by no more than rounding can be, so it tells which rows
 /// may be the nearest; float32 has to look at those alone.
 class CAIRN_API CoarseBank {

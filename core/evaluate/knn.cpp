@@ -10,6 +10,7 @@
 #include "evaluate/metrics.h"
 #include "evaluate/product_blocks.h"
 #include "kernels/split_work.h"
+#include "nn/cpu_product.h"
 
 namespace cairn {
 namespace {
@@ -140,7 +141,7 @@ Neighbours nearest_rows(const at::Tensor& bank, const at::Tensor& x, std::int64_
   auto* cosine = out.cosine.mutable_data_ptr<float>();
   auto* row = out.row.mutable_data_ptr<std::int64_t>();
   std::optional<CoarseBank> coarse;
-  if (has_fast_bfloat16() && bank.size(0) * x.size(0) >= kWorthRounding) coarse.emplace(all);
+  if (nn::has_fast_bfloat16() && bank.size(0) * x.size(0) >= kWorthRounding) coarse.emplace(all);
   for (std::int64_t begin = 0; begin < x.size(0); begin += kQueryBlock) {
     const at::Tensor block = queries.narrow(0, begin, std::min(kQueryBlock, x.size(0) - begin));
     for (const Nearest& near : search(all, coarse, block, static_cast<std::size_t>(width)))
