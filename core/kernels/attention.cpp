@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/bfloat16_rows.h"
 #include "kernels/softmax_rows.h"
 #include "kernels/split_work.h"
 
@@ -42,10 +43,18 @@ void multiply(Matrix a, Matrix b, float* c, std::int64_t stride, const Product& 
         c, &ldc);
 }
 
-/// Where the parts of one head of one sample lie.
+/// Queries, keys and values of one head of one sample, or their gradients: [N,D] each, with rows `stride` apart.
+template <class T>
+struct Parts {
+  T* queries = nullptr;
+  T* keys = nullptr;
+  T* values = nullptr;
+  std::int64_t stride = 0;
+};
+
+/// Where one head of one sample begins in what all share.
 struct Head {
-  std::int64_t packed, out, sums;
-  std::int64_t sample, inside;  // inside: where a token's own part begins
+  std::int64_t packed, out, sums, of_bias, bias;
 };
 
 struct Layout {
@@ -57,15 +66,19 @@ struct Layout {
         scale(1.0F / std::sqrt(static_cast<float>(s.head_width))) {}
 
   Head head(std::int64_t number) const {
-    const std::int64_t sample = number / shape.heads, head = number % shape.heads;
-    const std::int64_t inside = head * shape.head_width;
+    const std::int64_t sample = number / shape.heads, inside = number % shape.heads * shape.head_width;
     return {sample * shape.tokens * packed_stride + inside, sample * shape.tokens * width + inside,
-            number * shape.tokens, sample, inside};
+            number * shape.tokens, sample * packed_stride + inside, inside};
   }
 
   template <class T>
-  RowSums<T> sums(T* all, std::int64_t first) const {
-    return {all + first, all + shape.batch * shape.heads * shape.tokens + first};
+  Parts<T> parts(T* packed, const Head& head) const {
+    return {packed + head.packed, packed + head.packed + width, packed + head.packed + 2 * width, packed_stride};
+  }
+
+  template <class T>
+  RowSums<T> sums(T* all, const Head& head) const {
+    return {all + head.sums, all + shape.batch * shape.heads * shape.tokens + head.sums};
   }
 
   AttentionShape shape;
@@ -74,11 +87,103 @@ struct Layout {
   float scale;
 };
 
+/// work(head, scratch) for every head of every sample, on several threads, each with `size` values of its own.
+template <class Work>
+void for_heads(const Layout& layout, std::int64_t size, Work&& work) {
+  split_work(layout.shape.batch * layout.shape.heads, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> scratch(static_cast<std::size_t>(size));
+    for (std::int64_t number = begin; number < end; ++number) work(layout.head(number), scratch.data());
+  });
+}
+
 /// work(first, rows) for every tile of queries.
 template <class Work>
 void for_tiles(const Layout& layout, Work&& work) {
   for (std::int64_t first = 0; first < layout.shape.tokens; first += layout.rows)
     work(first, std::min(layout.rows, layout.shape.tokens - first));
+}
+
+std::int64_t tile_size(const Layout& layout) { return layout.rows * layout.shape.tokens; }
+
+/// The outputs of one head to out [N,D], with rows `stride` apart, by way of one tile of scores.
+void attend(const Layout& layout, const Parts<const float>& head, float* out, std::int64_t stride,
+            const RowSums<float>& sums, float* tile) {
+  const std::int64_t tokens = layout.shape.tokens, depth = layout.shape.head_width;
+  const Matrix k{head.keys, head.stride}, v{head.values, head.stride};
+  for_tiles(layout, [&](std::int64_t first, std::int64_t rows) {
+    multiply({head.queries + first * head.stride, head.stride}, transposed(k), tile, tokens, {rows, tokens, depth});
+    const RowSums<float> own = {sums.largest + first, sums.inverse + first};
+    exp_rows({tile, rows, tokens, layout.scale}, own);
+    float* rows_out = out + first * stride;
+    multiply({tile, tokens}, v, rows_out, stride, {rows, depth, tokens});
+    scale_rows(rows_out, own.inverse, {rows, depth, stride});
+  });
+}
+
+/// The gradients of one head's queries, keys and values, by way of two tiles.
+void attend_backward(const Layout& layout, const Parts<const float>& head, const RowSums<const float>& sums,
+                     const Matrix& of_out, const Parts<float>& of_head, float* tiles) {
+  const std::int64_t tokens = layout.shape.tokens, depth = layout.shape.head_width;
+  const Matrix k{head.keys, head.stride}, v{head.values, head.stride};
+  float *probabilities = tiles, *scores = tiles + tile_size(layout);
+  const Matrix p{probabilities, tokens}, s{scores, tokens};
+  for_tiles(layout, [&](std::int64_t first, std::int64_t rows) {
+    const Matrix q{head.queries + first * head.stride, head.stride};
+    const Matrix of_rows{of_out.values + first * of_out.stride, of_out.stride};
+    const bool adds = first > 0;  // keys and values sum over the tiles
+
+    multiply(q, transposed(k), probabilities, tokens, {rows, tokens, depth});
+    softmax_rows({probabilities, rows, tokens, layout.scale}, {sums.largest + first, sums.inverse + first});
+    multiply(transposed(p), of_rows, of_head.values, of_head.stride, {tokens, depth, rows, adds});
+    multiply(of_rows, transposed(v), scores, tokens, {rows, tokens, depth});
+    softmax_backward_rows({scores, rows, tokens, layout.scale}, probabilities);
+    multiply(s, k, of_head.queries + first * of_head.stride, of_head.stride, {rows, depth, tokens});
+    multiply(transposed(s), q, of_head.keys, of_head.stride, {tokens, depth, rows, adds});
+  });
+}
+
+/// work(part, number) for queries, keys and values, which are numbered as they lie.
+template <class T, class Work>
+void for_parts(const Parts<T>& head, Work&& work) {
+  work(head.queries, 0), work(head.keys, 1), work(head.values, 2);
+}
+
+/// The rows of one head where they lie `stride` apart.
+StridedRows rows_of(const Layout& layout, std::int64_t stride) {
+  return {layout.shape.tokens, layout.shape.head_width, stride};
+}
+
+/// The bias's gradient from one head of one sample.
+void sum_parts(const Layout& layout, const Parts<float>& of_head, float* of_bias) {
+  for_parts(of_head, [&](const float* part, std::int64_t number) {
+    sum_rows(part, of_bias + number * layout.width, rows_of(layout, of_head.stride));
+  });
+}
+
+Parts<const float> constant(const Parts<float>& head) { return {head.queries, head.keys, head.values, head.stride}; }
+
+std::int64_t head_size(const Layout& layout) { return layout.shape.tokens * layout.shape.head_width; }
+
+/// Room for one head in float32, one part behind the other.
+Parts<float> parts_in(const Layout& layout, float* room) {
+  const std::int64_t size = head_size(layout);
+  return {room, room + size, room + 2 * size, layout.shape.head_width};
+}
+
+Parts<float> widened(const Layout& layout, const Parts<const std::uint16_t>& head, float* room) {
+  const Parts<float> wide = parts_in(layout, room);
+  const StridedRows rows = rows_of(layout, head.stride);
+  widen_rows(head.queries, wide.queries, rows);
+  widen_rows(head.keys, wide.keys, rows);
+  widen_rows(head.values, wide.values, rows);
+  return wide;
+}
+
+void narrow(const Layout& layout, const Parts<float>& wide, const Parts<std::uint16_t>& head) {
+  const StridedRows rows = rows_of(layout, head.stride);
+  narrow_rows(wide.queries, head.queries, rows);
+  narrow_rows(wide.keys, head.keys, rows);
+  narrow_rows(wide.values, head.values, rows);
 }
 
 }  // namespace
@@ -87,59 +192,49 @@ bool has_attention() { return sgemm != nullptr; }
 
 void attention(const AttentionPass& pass, const AttentionShape& shape) {
   const Layout layout(shape);
-  const std::int64_t tokens = shape.tokens, width = layout.width, depth = shape.head_width;
-  const std::int64_t stride = layout.packed_stride;
-  split_work(shape.batch * shape.heads, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> tile(static_cast<std::size_t>(layout.rows * tokens));
-    for (std::int64_t number = begin; number < end; ++number) {
-      const Head head = layout.head(number);
-      float* packed = pass.qkv + head.packed;
-      if (pass.bias)
-        for (std::int64_t part = 0; part < 3; ++part)
-          shift_rows(packed + part * width, pass.bias + part * width + head.inside, {tokens, depth, stride});
-      const Matrix k{packed + width, stride}, v{packed + 2 * width, stride};
-      for_tiles(layout, [&](std::int64_t first, std::int64_t rows) {
-        multiply({packed + first * stride, stride}, transposed(k), tile.data(), tokens, {rows, tokens, depth});
-        const RowSums<float> own = layout.sums(pass.sums, head.sums + first);
-        exp_rows({tile.data(), rows, tokens, layout.scale}, own);
-        float* rows_out = pass.out + head.out + first * width;
-        multiply({tile.data(), tokens}, v, rows_out, width, {rows, depth, tokens});
-        scale_rows(rows_out, own.inverse, {rows, depth, width});
+  for_heads(layout, tile_size(layout), [&](const Head& head, float* tile) {
+    const Parts<float> own = layout.parts(pass.qkv, head);
+    if (pass.bias)
+      for_parts(own, [&](float* part, std::int64_t number) {
+        shift_rows(part, pass.bias + number * layout.width + head.bias, rows_of(layout, own.stride));
       });
-    }
+    attend(layout, constant(own), pass.out + head.out, layout.width, layout.sums(pass.sums, head), tile);
   });
 }
 
 void attention_backward(const AttentionGradient& gradient, const AttentionShape& shape) {
   const Layout layout(shape);
-  const std::int64_t tokens = shape.tokens, width = layout.width, depth = shape.head_width;
-  const std::int64_t stride = layout.packed_stride;
-  split_work(shape.batch * shape.heads, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> probabilities(static_cast<std::size_t>(layout.rows * tokens)), scores(probabilities.size());
-    for (std::int64_t number = begin; number < end; ++number) {
-      const Head head = layout.head(number);
-      const float* packed = gradient.qkv + head.packed;
-      float* of_packed = gradient.of_qkv + head.packed;
-      const Matrix k{packed + width, stride}, v{packed + 2 * width, stride};
-      float *of_k = of_packed + width, *of_v = of_k + width;
-      for_tiles(layout, [&](std::int64_t first, std::int64_t rows) {
-        const Matrix q{packed + first * stride, stride}, of_out{gradient.of_out + head.out + first * width, width};
-        const bool adds = first > 0;  // keys and values sum over the tiles
+  for_heads(layout, 2 * tile_size(layout), [&](const Head& head, float* tiles) {
+    const Parts<float> of_head = layout.parts(gradient.of_qkv, head);
+    attend_backward(layout, layout.parts(gradient.qkv, head), layout.sums(gradient.sums, head),
+                    {gradient.of_out + head.out, layout.width}, of_head, tiles);
+    if (gradient.of_bias) sum_parts(layout, of_head, gradient.of_bias + head.of_bias);
+  });
+}
 
-        multiply(q, transposed(k), probabilities.data(), tokens, {rows, tokens, depth});
-        softmax_rows({probabilities.data(), rows, tokens, layout.scale}, layout.sums(gradient.sums, head.sums + first));
-        const Matrix p{probabilities.data(), tokens}, s{scores.data(), tokens};
-        multiply(transposed(p), of_out, of_v, stride, {tokens, depth, rows, adds});
-        multiply(of_out, transposed(v), scores.data(), tokens, {rows, tokens, depth});
-        softmax_backward_rows({scores.data(), rows, tokens, layout.scale}, p.values);
-        multiply(s, k, of_packed + first * stride, stride, {rows, depth, tokens});
-        multiply(transposed(s), q, of_k, stride, {tokens, depth, rows, adds});
-      });
-      if (!gradient.of_bias) continue;
-      float* of_bias = gradient.of_bias + head.sample * stride + head.inside;
-      for (std::int64_t part = 0; part < 3; ++part)
-        sum_rows(of_packed + part * width, of_bias + part * width, {tokens, depth, stride});
-    }
+void attention(const AttentionPass16& pass, const AttentionShape& shape) {
+  const Layout layout(shape);
+  const std::int64_t size = head_size(layout);
+  for_heads(layout, tile_size(layout) + 4 * size, [&](const Head& head, float* room) {
+    const Parts<float> wide = widened(layout, layout.parts(pass.qkv, head), room);
+    float *out = room + 3 * size, *tile = out + size;
+    attend(layout, constant(wide), out, shape.head_width, layout.sums(pass.sums, head), tile);
+    narrow_rows(out, pass.out + head.out, rows_of(layout, layout.width));
+  });
+}
+
+void attention_backward(const AttentionGradient16& gradient, const AttentionShape& shape) {
+  const Layout layout(shape);
+  const std::int64_t size = head_size(layout);
+  for_heads(layout, 2 * tile_size(layout) + 7 * size, [&](const Head& head, float* room) {
+    const Parts<float> wide = widened(layout, layout.parts(gradient.qkv, head), room);
+    const Parts<float> of_head = parts_in(layout, room + 3 * size);
+    float *of_out = room + 6 * size, *tiles = of_out + size;
+    widen_rows(gradient.of_out + head.out, of_out, rows_of(layout, layout.width));
+    attend_backward(layout, constant(wide), layout.sums(gradient.sums, head), {of_out, shape.head_width}, of_head,
+                    tiles);
+    if (gradient.of_bias) sum_parts(layout, of_head, gradient.of_bias + head.of_bias);
+    narrow(layout, of_head, layout.parts(gradient.of_qkv, head));
   });
 }
 

@@ -1,15 +1,14 @@
 #include "nn/cpu_passes.h"
 
 #include <ATen/ATen.h>
-#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
-#include "kernels/attention.h"
 #include "kernels/gelu_rows.h"
 #include "kernels/norm_rows.h"
 #include "kernels/split_work.h"
+#include "nn/attention_pass.h"
 #include "nn/autocast.h"
 #include "nn/cpu_product.h"
 #include "nn/maybe_tensor.h"
@@ -138,53 +137,29 @@ class LinearGelu : public Function<LinearGelu> {
   }
 };
 
-kernels::AttentionShape attention_shape(const at::Tensor& packed, std::int64_t heads) {
-  return {packed.size(0), packed.size(1), heads, packed.size(2) / 3 / heads};
-}
-
 class SelfAttention : public Function<SelfAttention> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const MaybeTensor& bias, std::int64_t heads) {
     const at::Tensor inputs = rows_of(x), packed = shaped_like(x, cpu_product(inputs, weight));
-    const kernels::AttentionShape shape = attention_shape(packed, heads);
-    at::Tensor out = at::empty({shape.batch, shape.tokens, packed.size(2) / 3}, packed.options());
-    at::Tensor sums = at::empty({2, shape.batch, heads, shape.tokens}, packed.options());
-    attend({data(packed), bias ? data(bias->contiguous()) : nullptr, data(out), data(sums)}, packed, shape);
-    context->save_for_backward({inputs, weight, packed, sums});
+    const AttentionOutput out = attention_pass(packed, heads, bias);
+    context->save_for_backward({inputs, weight, packed, out.sums});
     keep_own_gradient(context, "of_weight", weight);
     keep_own_gradient(context, "of_bias", bias.value_or(at::Tensor()));
     context->saved_data["sizes"] = x.sizes();
     context->saved_data["has_bias"] = bias.has_value();
-    context->saved_data["heads"] = heads;
-    return out;
+    return out.rows;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list kept = context->get_saved_variables();
     const at::Tensor &inputs = kept[0], &weight = kept[1], &packed = kept[2], &sums = kept[3];
-    const at::Tensor of_out = gradients[0].contiguous(), of_packed = at::empty_like(packed);
-    const at::Tensor of_bias = context->saved_data["has_bias"].toBool()
-                                   ? at::empty({packed.size(0), packed.size(2)}, packed.options())
-                                   : at::Tensor();
-    attend_backward({data(packed), data(sums), data(of_out), data(of_packed), data(of_bias)}, packed,
-                    attention_shape(packed, context->saved_data["heads"].toInt()));
-    variable_list all = gradients_of(context, of_packed.view({-1, of_packed.size(2)}), inputs, weight);
-    all.push_back(of_bias.defined() ? added(own_gradient(context, "of_bias"), of_bias.sum(0)) : at::Tensor());
+    const bool has_bias = context->saved_data["has_bias"].toBool();
+    const AttentionGradients of = attention_backward(packed, sums, gradients[0].contiguous(), has_bias);
+    variable_list all = gradients_of(context, of.packed.view({-1, of.packed.size(2)}), inputs, weight);
+    all.push_back(has_bias ? added(own_gradient(context, "of_bias"), of.bias) : at::Tensor());
     all.emplace_back();  // of the number of heads
     return all;
-  }
-
- private:
-  static void attend(const kernels::AttentionPass& pass, const at::Tensor& packed,
-                     const kernels::AttentionShape& shape) {
-    RECORD_FUNCTION("cairn::self_attention", std::vector<c10::IValue>({packed}));
-    kernels::attention(pass, shape);
-  }
-  static void attend_backward(const kernels::AttentionGradient& pass, const at::Tensor& packed,
-                              const kernels::AttentionShape& shape) {
-    RECORD_FUNCTION("cairn::self_attention_backward", std::vector<c10::IValue>({packed}));
-    kernels::attention_backward(pass, shape);
   }
 };
 
@@ -268,7 +243,7 @@ at::Tensor cpu_linear_gelu(const at::Tensor& x, const torch::nn::Linear& map) {
   return LinearGelu::apply(x, weight, bias);
 }
 
-bool has_cpu_attention(const at::Tensor& x) { return has_cpu_passes(x) && kernels::has_attention(); }
+bool has_cpu_attention(const at::Tensor& x) { return has_cpu_passes(x) && has_attention_pass(); }
 
 at::Tensor cpu_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t heads) {
   return SelfAttention::apply(x, weight, present(bias), heads);

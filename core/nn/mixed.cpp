@@ -8,6 +8,7 @@
 #include <initializer_list>
 
 #include "kernels/columns_device.h"
+#include "nn/attention_pass.h"
 #include "nn/autocast.h"
 #include "nn/cpu_passes.h"
 #include "nn/maybe_tensor.h"
@@ -102,7 +103,7 @@ variable_list gradients_of(AutogradContext* context, const at::Tensor& rows) {
   });
 }
 
-at::Tensor rows_of(const at::Tensor& gradient) {
+at::Tensor half_rows(const at::Tensor& gradient) {
   return gradient.reshape({-1, gradient.size(-1)}).to(at::kBFloat16).contiguous();
 }
 
@@ -113,7 +114,7 @@ class Linear : public Function<Linear> {
     return map(context, x, weight, bias);
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    return gradients_of(context, rows_of(gradients[0]));
+    return gradients_of(context, half_rows(gradients[0]));
   }
 };
 
@@ -124,7 +125,7 @@ class LinearGelu : public Function<LinearGelu> {
     return plain_gelu(map(context, x, weight, bias, /*is_kept_whole=*/true));
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const at::Tensor rows = rows_of(gradients[0]);
+    const at::Tensor rows = half_rows(gradients[0]);
     const at::Tensor inner = context->get_saved_variables()[2].view(rows.sizes());
     if (!has_kernel({rows, inner})) return gradients_of(context, at::gelu_backward(rows, inner));
     const at::Tensor of_inner = at::empty_like(rows);
@@ -171,6 +172,27 @@ class LinearQkv : public Function<LinearQkv> {
   }
 };
 
+class SelfAttention : public Function<SelfAttention> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const MaybeTensor& bias, std::int64_t heads) {
+    const at::Tensor packed = map(context, x, weight, bias, /*is_kept_whole=*/true);
+    const AttentionOutput out = attention_pass(packed, heads);
+    context->saved_data["sums"] = out.sums;
+    return out.rows;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const at::Tensor packed = context->get_saved_variables()[2];
+    const at::Tensor of_rows = gradients[0].to(at::kBFloat16).contiguous();
+    const AttentionGradients of = attention_backward(packed, context->saved_data["sums"].toTensor(), of_rows,
+                                                     context->saved_data["has_bias"].toBool());
+    const auto sums = [&](const at::Tensor& into) { return of.bias.defined() ? added(into, of.bias) : at::Tensor(); };
+    variable_list all = gradients_of(context, of.packed.view({-1, of.packed.size(2)}), sums);
+    all.emplace_back();  // of the number of heads
+    return all;
+  }
+};
+
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -198,6 +220,15 @@ std::array<at::Tensor, 3> linear_qkv(const at::Tensor& x, const at::Tensor& weig
   const at::Tensor packed = linear(x, weight, bias);
   const auto parts = packed.view({x.size(0), x.size(1), 3, heads, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
   return {parts[0], parts[1], parts[2]};
+}
+
+bool has_mixed_attention(const at::Tensor& x, const at::Tensor& weight) {
+  const bool is_learnt_whole = !at::GradMode::is_enabled() || weight.requires_grad();
+  return x.is_cpu() && x.numel() > 0 && is_mixed(x.device()) && is_learnt_whole && has_attention_pass();
+}
+
+at::Tensor mixed_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t heads) {
+  return SelfAttention::apply(x, weight, present(bias), heads);
 }
 
 }  // namespace cairn::nn

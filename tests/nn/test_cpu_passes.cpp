@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "cairn/nn/block.h"
+#include "model/flat_parameters.h"
 #include "nn/cpu_passes.h"
 #include "nn/cpu_product.h"
+#include "nn/training_pass.h"
 #include "support/gradients.h"
 
 using namespace cairn;
@@ -190,5 +192,44 @@ TEST_CASE("products on the CPU are float64's, small and large") {
     const at::Tensor exact = at::mm(x.to(at::kDouble), weight.to(at::kDouble).t());
     CHECK(relative_error(nn::cpu_product(x, weight), exact) < 1e-6);
     CHECK(relative_error(nn::cpu_product(x, at::randn({in, out}).copy_(weight.t()).t()), exact) < 1e-6);
+  }
+}
+
+TEST_CASE("layers of a training pass add their gradients where they lie") {
+  at::manual_seed(5);
+  nn::BlockOptions options;
+  options.width = 24, options.heads = 3, options.hidden = 72;
+  nn::Blocks blocks(options, 2);
+  const at::Tensor x = at::randn({2, 9, 24}), weight = at::randn({2, 9, 24});
+  const auto pass = [&](const at::Tensor& input) { return blocks.forward(input); };
+  const auto plain = gradients(blocks, x, weight, pass);
+  std::vector<FlatItem> items;
+  for (const auto& parameter : blocks.named_parameters())
+    items.push_back({parameter.key(), parameter.value(), false, true, -1});
+  const FlatParameters flat(std::move(items), at::kCPU, /*with_gradients=*/true);
+  for (const double times : {1.0, 2.0}) {
+    const nn::TrainingPass training(std::vector<at::Tensor>{});
+    (blocks.forward(x) * weight).sum().backward();
+    for (const auto& parameter : blocks.named_parameters()) {
+      CAPTURE(times, parameter.key());
+      CHECK(parameter.value().grad().is_alias_of(flat.gradients()));
+      CHECK(relative_error(parameter.value().grad(), times * plain.at(parameter.key())) < 1e-6);
+    }
+  }
+}
+
+TEST_CASE("layers of a training pass leave the gradients of what is frozen alone") {
+  nn::BlockOptions options;
+  options.width = 16, options.heads = 2, options.hidden = 32;
+  nn::Blocks blocks(options, 1);
+  for (auto& parameter : blocks.named_parameters()) {
+    parameter.value().mutable_grad() = at::zeros_like(parameter.value());
+    parameter.value().set_requires_grad(parameter.key().find("weight") == std::string::npos);
+  }
+  const nn::TrainingPass training(std::vector<at::Tensor>{});
+  blocks.forward(at::randn({2, 5, 16})).square().sum().backward();
+  for (const auto& parameter : blocks.named_parameters()) {
+    CAPTURE(parameter.key());
+    CHECK((parameter.value().grad().abs().sum().item<float>() > 0) == parameter.value().requires_grad());
   }
 }

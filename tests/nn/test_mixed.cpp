@@ -1,11 +1,14 @@
 #include <ATen/ATen.h>
 
+#include <array>
 #include <catch2/catch.hpp>
+#include <limits>
 #include <vector>
 
 #include "cairn/nn/block.h"
 #include "model/flat_parameters.h"
 #include "nn/autocast.h"
+#include "nn/mixed.h"
 #include "nn/recompute.h"
 #include "nn/training_pass.h"
 #include "support/gradients.h"
@@ -91,6 +94,64 @@ TEST_CASE("mixed precision: biases learn behind frozen weights") {
     REQUIRE(parameter.value().grad().defined());
     CHECK(parameter.value().grad().abs().sum().item<float>() > 0);
   }
+}
+
+TEST_CASE("mixed precision: attention on the CPU gives float64's outputs and gradients to bfloat16's rounding") {
+  constexpr std::int64_t kWidth = 48;
+  for (const bool has_bias : {true, false})
+    for (const auto& [samples, count] :
+         std::vector<std::array<std::int64_t, 2>>{{3, 17}, {1, 1}, {2, 300}, {1, 1100}}) {
+      CAPTURE(samples, count, has_bias);
+      at::manual_seed(count);
+      nn::BlockOptions options;
+      options.width = kWidth, options.heads = 3, options.qkv_bias = has_bias;
+      nn::Attention attention(options);
+      const at::Tensor x = at::randn({samples, count, kWidth}), weight = at::randn({samples, count, kWidth});
+      const auto pass = [&](const at::Tensor& input) { return attention.forward(input); };
+      attention.to(at::kDouble);
+      const auto expected = gradients(attention, x.to(at::kDouble), weight, pass);
+      attention.to(at::kFloat);
+      const Autocast mixed(at::kCPU, true);
+      REQUIRE(nn::has_mixed_attention(x, attention.qkv->weight));
+      const auto found = gradients(attention, x, weight, pass);
+      for (const auto& [name, value] : expected) {
+        CAPTURE(name);
+        if (value.norm().item<double>() > 1e-6) CHECK(relative_error(found.at(name), value) < 0.015);
+      }
+      const at::NoGradGuard no_grad;
+      CHECK(at::equal(attention.forward(x), found.at("output")));
+    }
+}
+
+TEST_CASE("mixed precision: attention of one token to itself gives its values' bits, whatever they are") {
+  const at::Tensor x = at::tensor({1.0F}).view({1, 1, 1}).expand({64, 1, 1}).contiguous();
+  const at::Tensor weight = at::ones({3, 1});
+  for (const float value : {1.0F, -0.0F, 1.00390625F, 3e38F, 1e-39F, -std::numeric_limits<float>::infinity()}) {
+    const at::Tensor bias = at::tensor({0.0F, 0.0F, value});
+    const Autocast mixed(at::kCPU, true);
+    const at::Tensor out = nn::mixed_attention(0 * x, weight, bias, 1);
+    CAPTURE(value);
+    CHECK(out.scalar_type() == at::kBFloat16);
+    CHECK(at::equal(out, at::full_like(out, value)));
+  }
+  const Autocast mixed(at::kCPU, true);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK(nn::mixed_attention(0 * x, weight, at::tensor({0.0F, 0.0F, nan}), 1).isnan().all().item<bool>());
+}
+
+TEST_CASE("mixed precision: what is frozen takes the plain operators, and has no gradient") {
+  nn::BlockOptions options;
+  options.width = 16, options.heads = 2;
+  nn::Attention attention(options);
+  attention.qkv->weight.set_requires_grad(false);
+  const Autocast mixed(at::kCPU, true);
+  const at::Tensor x = at::randn({2, 5, 16});
+  CHECK_FALSE(nn::has_mixed_attention(x, attention.qkv->weight));
+  attention.forward(x).square().sum().backward();
+  CHECK_FALSE(attention.qkv->weight.grad().defined());
+  CHECK(attention.qkv->bias.grad().abs().sum().item<float>() > 0);
+  const at::NoGradGuard no_grad;
+  CHECK(nn::has_mixed_attention(x, attention.qkv->weight));
 }
 
 TEST_CASE("mixed precision: blocks give float64's outputs and gradients to bfloat16's rounding") {
