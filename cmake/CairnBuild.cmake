@@ -21,7 +21,7 @@ add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fPIC>)
 # A clean build reads LibTorch's headers once for several sources instead of once for each.
 option(CAIRN_UNITY "Compile several sources at a time: a clean build in less time, a changed file in more" OFF)
 set(CMAKE_UNITY_BUILD ${CAIRN_UNITY})
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
 
 # Compilers cannot reuse a precompiled header through ccache without these.
 find_program(CCACHE ccache)

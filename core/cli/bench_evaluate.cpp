@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
+struct BenchEvaluateArguments {
   std::string experiment;
   std::vector<std::string> sets;
   std::string features;
@@ -69,7 +69,8 @@ std::string line(const std::string& name, const TimedProbe& probe) {
   return text + "\n";
 }
 
-FeatureSet choose_features(const Arguments& arguments, const Session& session, at::Device device, double& rate) {
+FeatureSet choose_features(const BenchEvaluateArguments& arguments, const Session& session, at::Device device,
+                           double& rate) {
   if (!arguments.experiment.empty()) {
     PluginLoader plugins = session.loader();
     return features_of(load_experiment(arguments.experiment, arguments.sets, plugins), plugins, device, rate);
@@ -79,7 +80,7 @@ FeatureSet choose_features(const Arguments& arguments, const Session& session, a
                           static_cast<std::uint64_t>(arguments.seed));
 }
 
-int bench_evaluate_command(const Arguments& arguments, const Session& session) {
+int bench_evaluate_command(const BenchEvaluateArguments& arguments, const Session& session) {
   use_threads(arguments.threads);
   EvaluateBenchOptions options = arguments.options;
   options.device = choose_device(arguments.device);
@@ -110,7 +111,7 @@ int bench_evaluate_command(const Arguments& arguments, const Session& session) {
 
 void add_bench_evaluate(CLI::App& bench, Session& session) {
   CLI::App* command = bench.add_subcommand("evaluate", "Times the probes and health figures on frozen features");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<BenchEvaluateArguments>();
   auto* experiment = command->add_option("experiment", arguments->experiment,
                                          "an experiment whose data, as its untrained encoder sees them, are probed");
   experiment->type_name("EXPERIMENT.toml");

@@ -10,7 +10,7 @@
 namespace cairn::cli {
 namespace {
 
-struct Arguments {
+struct CheckArguments {
   std::vector<std::string> files, sets;
   bool json = false;
 };
@@ -52,7 +52,7 @@ void print(const Checked& checked) {
 }
 
 /// One experiment: what it is made of.
-int check_one(const Arguments& arguments, PluginLoader& loader) {
+int check_one(const CheckArguments& arguments, PluginLoader& loader) {
   const std::string& file = arguments.files.front();
   const Checked checked = check(file, arguments.sets, loader);
   if (arguments.json) {
@@ -65,7 +65,7 @@ int check_one(const Arguments& arguments, PluginLoader& loader) {
 }
 
 /// Several: a line for each that is sound, and the problems of all others.
-int check_all(const Arguments& arguments, PluginLoader& loader) {
+int check_all(const CheckArguments& arguments, PluginLoader& loader) {
   int worst = kDone;
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string& file : arguments.files) {
@@ -86,7 +86,7 @@ int check_all(const Arguments& arguments, PluginLoader& loader) {
 
 void add_check(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("check", "Does everything but train, and reports every problem at once");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<CheckArguments>();
   command->add_option("experiment", arguments->files, "one experiment or several, TOML files")
       ->required()
       ->type_name("EXPERIMENT.toml");

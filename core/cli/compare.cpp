@@ -15,6 +15,7 @@
 #include "checkpoint/run_lock.h"
 #include "cli/child.h"
 #include "cli/commands.h"
+#include "cli/run_folder.h"
 #include "cli/run_views.h"
 #include "cli/suite.h"
 #include "report/comparison.h"
@@ -31,7 +32,7 @@ using Json = nlohmann::ordered_json;
 constexpr int kInterruptedCode = 130;
 constexpr std::int64_t kTrialSteps = 30;
 
-struct Arguments {
+struct CompareArguments {
   std::string suite;
   std::string out;
   std::string device = "auto";
@@ -56,7 +57,8 @@ void wait_until_free(const fs::path& folder, const InterruptGuard& interrupt) {
 /// Runs a suite in a folder: what it was asked to train is noted there, so that a second call goes on.
 class Comparing {
  public:
-  Comparing(Suite suite, std::vector<SuiteRun> runs, fs::path out, const Arguments& arguments, const Session& session)
+  Comparing(Suite suite, std::vector<SuiteRun> runs, fs::path out, const CompareArguments& arguments,
+            const Session& session)
       : suite_(std::move(suite)),
         runs_(std::move(runs)),
         out_(std::move(out)),
@@ -149,7 +151,7 @@ class Comparing {
     out.insert(out.end(),
                {"train", runs_[i].experiment.string(), "--run", folder(i).string(), "--device", arguments_.device});
     for (const std::string& set : runs_[i].set) out.insert(out.end(), {"--set", set});
-    if (fs::exists(folder(i) / "config.toml")) out.emplace_back("--resume");
+    if (fs::exists(folder(i) / kRunConfig)) out.emplace_back("--resume");
     return out;
   }
 
@@ -217,7 +219,7 @@ class Comparing {
   Suite suite_;
   std::vector<SuiteRun> runs_;
   fs::path out_;
-  const Arguments& arguments_;
+  const CompareArguments& arguments_;
   const Session& session_;
   std::optional<RunLock> lock_;
   std::map<std::string, std::int64_t> steps_;  // of a method on a data set
@@ -241,7 +243,7 @@ void write_results(const Comparison& comparison, const fs::path& out, const Sess
   write_report(out / "report.html", comparison.name, runs, &comparison);
 }
 
-int compare(const Arguments& arguments, const Session& session) {
+int compare(const CompareArguments& arguments, const Session& session) {
   const fs::path file = arguments.suite;
   const Suite suite = load_suite(file);
   const fs::path out =
@@ -271,7 +273,7 @@ int compare(const Arguments& arguments, const Session& session) {
 void add_compare(CLI::App& app, Session& session) {
   CLI::App* command =
       app.add_subcommand("compare", "Trains methods × data × seeds under one budget, ranks them and writes a report");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<CompareArguments>();
   command->add_option("suite", arguments->suite, "the suite, a TOML file")->required()->type_name("SUITE.toml");
   command
       ->add_option("--out", arguments->out,

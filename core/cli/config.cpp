@@ -8,7 +8,7 @@
 namespace cairn::cli {
 namespace {
 
-struct Arguments {
+struct ConfigArguments {
   ExperimentArguments experiment;
   std::string other;
   bool plain = false;
@@ -59,7 +59,7 @@ void print_json(const Experiment& experiment) {
   std::cout << out.dump(2) << '\n';
 }
 
-int config(const Arguments& arguments, const Session& session) {
+int config(const ConfigArguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, loader);
   if (!arguments.other.empty()) {
@@ -76,7 +76,7 @@ int config(const Arguments& arguments, const Session& session) {
 
 void add_config(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("config", "Prints the resolved experiment, each line with its origin");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ConfigArguments>();
   arguments->experiment.add_to(*command);
   command->add_option("--diff", arguments->other, "print only what differs in this experiment")
       ->type_name("OTHER.toml");

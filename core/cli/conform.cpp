@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using conformance::Finding;
 using conformance::Outcome;
 
-struct Arguments {
+struct ConformArguments {
   std::string plugin;
   std::vector<std::string> sets;
   bool json = false;
@@ -49,7 +49,7 @@ bool is_plugin_file(const std::string& argument) {
 }
 
 /// Looks for the plugin: a file's folder comes before --plugin-path.
-PluginLoader loader_for(const Arguments& arguments, const Session& session) {
+PluginLoader loader_for(const ConformArguments& arguments, const Session& session) {
   std::vector<fs::path> folders;
   if (is_plugin_file(arguments.plugin)) folders.push_back(fs::absolute(arguments.plugin).parent_path());
   folders.insert(folders.end(), session.plugin_path.begin(), session.plugin_path.end());
@@ -114,7 +114,7 @@ void print_json(const Plugin& plugin, const conformance::Findings& findings) {
   std::cout << out.dump(2) << '\n';
 }
 
-int conform(const Arguments& arguments, const Session& session) {
+int conform(const ConformArguments& arguments, const Session& session) {
   if (!is_plugin_file(arguments.plugin) && arguments.plugin.find_first_of("/.") != std::string::npos)
     throw ConfigError("", "'" + arguments.plugin + "' is not the name of a plugin's file",
                       "it is called cairn-NAME.so");
@@ -140,7 +140,7 @@ int conform(const Arguments& arguments, const Session& session) {
 void add_conform(CLI::App& app, Session& session) {
   CLI::App* command =
       app.add_subcommand("conform", "Holds a plugin against what Cairn relies on, and says where to look");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ConformArguments>();
   command->add_option("plugin", arguments->plugin, "the plugin's file, or its name where it is on the path")
       ->required()
       ->type_name("PLUGIN.so");

@@ -10,13 +10,13 @@
 namespace cairn::cli {
 namespace {
 
-struct Arguments {
+struct ConvertArguments {
   SourceArguments source;
   std::string to;
   std::string format;
 };
 
-int convert(const Arguments& arguments, const Session& session) {
+int convert(const ConvertArguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   const OpenedNetwork network = open_network(arguments.source.path, arguments.source.options(), loader);
   std::cout << network.report() << std::flush;
@@ -34,7 +34,7 @@ int convert(const Arguments& arguments, const Session& session) {
 
 void add_convert(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("convert", "Writes a network in Cairn's or in Hugging Face's format");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ConvertArguments>();
   arguments->source.add_to(*command, "SRC");
   command->add_option("DST", arguments->to, "the folder to write; replaced if it is there")->required();
   command->add_option("--to", arguments->format, "format to write")

@@ -18,7 +18,7 @@ namespace {
 
 constexpr double kDefaultBadShare = 0.05;
 
-struct Arguments {
+struct ExtractArguments {
   SourceArguments source;
   std::string input, data, out;
   std::string modality, split = "all", level = "tokens", precision = "float32", device = "auto";
@@ -37,7 +37,7 @@ std::vector<Split> parts(const std::string& name) {
   return {Split::train, Split::test};
 }
 
-ExtractOptions options(const Arguments& arguments, const OpenedNetwork& network) {
+ExtractOptions options(const ExtractArguments& arguments, const OpenedNetwork& network) {
   ExtractOptions options;
   options.level = arguments.level == "tokens" ? Level::tokens : Level::pooled;
   options.layers = arguments.layers;
@@ -60,7 +60,7 @@ std::map<std::string, std::string> metadata(const OpenedNetwork& network, const 
   return all;
 }
 
-void print(const Arguments& arguments, const OpenedNetwork& network, const RowFile& file,
+void print(const ExtractArguments& arguments, const OpenedNetwork& network, const RowFile& file,
            const std::vector<std::filesystem::path>& written, const ExtractSummary& summary) {
   if (arguments.json) {
     nlohmann::ordered_json out = {{"source", network.origin},
@@ -81,7 +81,7 @@ void print(const Arguments& arguments, const OpenedNetwork& network, const RowFi
   for (const auto& path : written) std::cout << "wrote     " << path.string() << '\n';
 }
 
-int energy(const Arguments& arguments, const Session& session) {
+int energy(const ExtractArguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   std::vector<std::string> sets;
   for (const std::string& set : arguments.sets) sets.push_back("modality." + set);
@@ -105,7 +105,7 @@ int energy(const Arguments& arguments, const Session& session) {
   return kDone;
 }
 
-int extract(const Arguments& arguments, const Session& session) {
+int extract(const ExtractArguments& arguments, const Session& session) {
   use_threads(arguments.threads);
   if (arguments.energy) return energy(arguments, session);
   PluginLoader loader = session.loader();
@@ -133,7 +133,7 @@ int extract(const Arguments& arguments, const Session& session) {
   return kDone;
 }
 
-void add_options(CLI::App& command, Arguments& arguments) {
+void add_options(CLI::App& command, ExtractArguments& arguments) {
   auto* input = command
                     .add_option("--input", arguments.input,
                                 "tensors: pixel_values [B,C,H,W], pixel_values_videos [B,T,C,H,W] or spectrogram "
@@ -186,7 +186,7 @@ void add_options(CLI::App& command, Arguments& arguments) {
 
 void add_extract(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("extract", "Writes features of a folder, a list or a tensor file");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ExtractArguments>();
   arguments->source.add_to(*command, "CHECKPOINT");
   add_options(*command, *arguments);
   command->callback([arguments, &session] { session.action = [=, &session] { return extract(*arguments, session); }; });

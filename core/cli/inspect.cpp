@@ -13,7 +13,7 @@ namespace {
 constexpr ComponentKind kKinds[] = {ComponentKind::modality, ComponentKind::encoder,   ComponentKind::projector,
                                     ComponentKind::masker,   ComponentKind::predictor, ComponentKind::objective};
 
-struct Arguments {
+struct InspectArguments {
   std::string kind, name;
   bool json = false;
   bool markdown = false;
@@ -64,7 +64,7 @@ std::vector<Subject> core_tables() {
                     near.empty() ? "there are: " + known : near);
 }
 
-std::vector<Subject> select(const Arguments& arguments, PluginLoader& loader) {
+std::vector<Subject> select(const InspectArguments& arguments, PluginLoader& loader) {
   if (arguments.kind.empty()) {
     std::vector<Subject> all = all_components(loader);
     for (Subject& table : core_tables()) all.push_back(std::move(table));
@@ -157,7 +157,7 @@ void print_markdown(const std::vector<Subject>& subjects) {
   }
 }
 
-int inspect(const Arguments& arguments, const Session& session) {
+int inspect(const InspectArguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   const std::vector<Subject> subjects = select(arguments, loader);
   const bool is_single = subjects.size() == 1 && (!arguments.name.empty() || subjects.front().kind == "table");
@@ -183,7 +183,7 @@ int inspect(const Arguments& arguments, const Session& session) {
 
 void add_inspect(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("inspect", "Shows components and tables with every option they take");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<InspectArguments>();
   command->add_option("kind", arguments->kind,
                       "modality, encoder, projector, masker, predictor, objective, or a table");
   command->add_option("name", arguments->name, "a type, such as image.folder");

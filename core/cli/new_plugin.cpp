@@ -15,17 +15,17 @@ namespace {
 namespace fs = std::filesystem;
 
 /// The kinds of component that there is a template for; the first is what a plugin gets that asks for none.
-constexpr std::array<const char*, 5> kKinds = {"modality", "encoder", "masker", "predictor", "objective"};
+constexpr std::array<const char*, 5> kPluginKinds = {"modality", "encoder", "masker", "predictor", "objective"};
 
-struct Arguments {
+struct NewPluginArguments {
   std::string name, folder;
-  std::array<bool, kKinds.size()> wanted{};
+  std::array<bool, kPluginKinds.size()> wanted{};
 
   std::set<std::string_view> kinds() const {
     std::set<std::string_view> kinds;
-    for (std::size_t i = 0; i < kKinds.size(); ++i)
-      if (wanted[i]) kinds.insert(kKinds[i]);
-    if (kinds.empty()) kinds.insert(kKinds.front());
+    for (std::size_t i = 0; i < kPluginKinds.size(); ++i)
+      if (wanted[i]) kinds.insert(kPluginKinds[i]);
+    if (kinds.empty()) kinds.insert(kPluginKinds.front());
     return kinds;
   }
 };
@@ -131,7 +131,7 @@ void print_next_steps(const std::string& folder, const std::string& found, const
   if (kinds.contains("modality")) std::cout << "  cairn compare " << folder << "/compare.toml\n";
 }
 
-int new_plugin(const Arguments& arguments, const Session& session) {
+int new_plugin(const NewPluginArguments& arguments, const Session& session) {
   const PluginLoader loader = session.loader();
   check_name(arguments.name, loader);
   fs::path target = arguments.folder.empty() ? arguments.name : arguments.folder;
@@ -158,11 +158,12 @@ int new_plugin(const Arguments& arguments, const Session& session) {
 
 void add_new_plugin(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("new-plugin", "Makes a plugin that builds, trains and passes cairn conform");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<NewPluginArguments>();
   command->add_option("name", arguments->name, "what the plugin is called: radar")->required()->type_name("NAME");
-  for (std::size_t i = 0; i < kKinds.size(); ++i)
-    command->add_flag(std::string("--") + kKinds[i], arguments->wanted[i],
-                      std::string("with ") + (kKinds[i][0] == 'e' || kKinds[i][0] == 'o' ? "an " : "a ") + kKinds[i]);
+  for (std::size_t i = 0; i < kPluginKinds.size(); ++i)
+    command->add_flag(std::string("--") + kPluginKinds[i], arguments->wanted[i],
+                      std::string("with ") + (kPluginKinds[i][0] == 'e' || kPluginKinds[i][0] == 'o' ? "an " : "a ") +
+                          kPluginKinds[i]);
   command->add_option("--folder", arguments->folder, "where to make it; default: a folder of that name here")
       ->type_name("FOLDER");
   command->footer("Without a kind the plugin gets a modality.");

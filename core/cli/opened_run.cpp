@@ -2,6 +2,7 @@
 
 #include "cairn/error.h"
 #include "cli/compose.h"
+#include "cli/run_folder.h"
 #include "config/load.h"
 #include "train/checkpoints.h"
 
@@ -10,18 +11,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfig = "config.toml";
-
 /// The run and the checkpoint that `source` names.
 std::pair<fs::path, fs::path> locate(const fs::path& source) {
-  if (fs::exists(source / kConfig)) {
+  if (fs::exists(source / kRunConfig)) {
     const auto newest = newest_checkpoint(source / "checkpoints");
     if (!newest) throw Error("the run has no checkpoint yet", source.string(), "let it train to its first one");
     return {source, *newest};
   }
   const fs::path checkpoint = fs::absolute(source).lexically_normal();
   const fs::path run = (checkpoint.has_filename() ? checkpoint : checkpoint.parent_path()).parent_path().parent_path();
-  if (fs::exists(source / "state.json") && fs::exists(run / kConfig)) return {run, source};
+  if (fs::exists(source / "state.json") && fs::exists(run / kRunConfig)) return {run, source};
   throw Error("this is neither a run nor a checkpoint of one", source.string(),
               "name a folder that cairn train wrote, or a folder in its checkpoints/");
 }
@@ -32,7 +31,7 @@ OpenedRun open_run(const fs::path& source, const std::vector<std::string>& sets,
                    at::Device device) {
   OpenedRun run;
   std::tie(run.folder, run.checkpoint) = locate(source);
-  run.experiment = load_experiment(run.folder / kConfig, sets, loader);
+  run.experiment = load_experiment(run.folder / kRunConfig, sets, loader);
   run.parts = compose(run.experiment, loader);
   load_weights(run.checkpoint, *run.parts);
   for (const auto& [name, module] : run.parts->student_modules()) {

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct PreviewArguments {
   ExperimentArguments experiment;
   std::string out;
   std::int64_t samples = 8;
@@ -26,7 +26,7 @@ struct Arguments {
   bool json = false;
 };
 
-int preview(const Arguments& arguments, const Session& session) {
+int preview(const PreviewArguments& arguments, const Session& session) {
   PluginLoader plugins = session.loader();
   const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
   use_threads(experiment.train.threads);
@@ -76,7 +76,7 @@ void add_preview(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand(
       "preview",
       "Draws views, masks and targets as training would see them, one PNG a sample, and writes sounds back as WAV");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<PreviewArguments>();
   arguments->experiment.add_to(*command);
   command->add_option("--out", arguments->out, "folder for the pictures")->required()->type_name("DIR");
   command->add_option("--samples", arguments->samples, "how many samples")

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct ReportArguments {
   std::vector<std::string> runs;
   std::string out;
   std::string title;
@@ -30,7 +30,7 @@ std::vector<fs::path> folders_of(const std::vector<std::string>& runs) {
   return folders;
 }
 
-int report(const Arguments& arguments, const Session& session) {
+int report(const ReportArguments& arguments, const Session& session) {
   const std::vector<fs::path> folders = folders_of(arguments.runs);
   const std::vector<std::string> labels = run_labels(folders);
   PluginLoader loader = session.loader();
@@ -51,7 +51,7 @@ int report(const Arguments& arguments, const Session& session) {
 
 void add_report(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("report", "Writes one HTML page about runs, readable without a network");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ReportArguments>();
   command->add_option("run", arguments->runs, "run folders")->required()->type_name("RUN");
   command->add_option("--out", arguments->out, "the page; default: report.html in the first run")->type_name("FILE");
   command->add_option("--title", arguments->title, "what stands on top");

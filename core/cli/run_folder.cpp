@@ -14,7 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRuns = "runs";
-constexpr const char* kConfig = "config.toml";
 
 std::optional<fs::path> newest_run(const std::string& name) {
   std::optional<fs::path> newest;
@@ -22,7 +21,7 @@ std::optional<fs::path> newest_run(const std::string& name) {
   for (const auto& entry : fs::directory_iterator(kRuns)) {
     const std::string file = entry.path().filename().string();
     // Names end in the time they began, so the last in the alphabet is the newest.
-    if (file.starts_with(name + "-") && fs::exists(entry.path() / kConfig) && (!newest || entry.path() > *newest))
+    if (file.starts_with(name + "-") && fs::exists(entry.path() / kRunConfig) && (!newest || entry.path() > *newest))
       newest = entry.path();
   }
   return newest;
@@ -49,7 +48,7 @@ RunFolder::RunFolder(const std::optional<fs::path>& asked, const std::string& na
   is_new_ = fs::create_directories(path_, failure);
   if (failure) throw Error("cannot create the run folder: " + failure.message(), path_.string());
   lock_.emplace(path_);
-  const bool has_run = fs::exists(file(kConfig));
+  const bool has_run = fs::exists(file(kRunConfig));
   if (has_run && !resume)
     throw Error("the folder already holds a run", path_.string(),
                 "add --resume to go on with it, or name another folder with --run");

@@ -8,14 +8,14 @@
 namespace cairn::cli {
 namespace {
 
-struct Arguments {
+struct TrainArguments {
   ExperimentArguments experiment;
   std::string run;
   std::string device = "auto";
   bool resume = false;
 };
 
-int train(const Arguments& arguments, const Session& session) {
+int train(const TrainArguments& arguments, const Session& session) {
   ignore_file_size_signal();
   PluginLoader loader = session.loader();
   TrainRequest request;
@@ -33,7 +33,7 @@ int train(const Arguments& arguments, const Session& session) {
 
 void add_train(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("train", "Trains an experiment, probes it and prints what it learnt");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<TrainArguments>();
   arguments->experiment.add_to(*command);
   command->add_option("--run", arguments->run, "the run's folder; default: runs/NAME-DATE")->type_name("DIR");
   command->add_flag("--resume", arguments->resume, "go on from the newest checkpoint of --run, or of the newest run");

@@ -170,7 +170,7 @@ int run_training(const TrainRequest& request, Composition& parts, PluginLoader& 
   RunFolder folder(request.run, request.experiment.name, request.resume);
   std::vector<std::string> initial;
   const std::unique_ptr<Trainer> trainer = make_trainer(request, parts, loader, folder, device, initial);
-  write_file_atomically(folder.file("config.toml"), request.experiment.document->toml(/*with_origins=*/false));
+  write_file_atomically(folder.file(kRunConfig), request.experiment.document->toml(/*with_origins=*/false));
   Terminal terminal(stderr);
   TextLog log(folder.file("log.txt"), &terminal);
   log.info(fmt::format("run folder {}", folder.path().string()));

@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
+struct VerifyArguments {
   std::vector<std::string> folders;
   bool json = false;
 };
@@ -63,7 +63,7 @@ Json to_json(const GoldenResult& result) {
   return out;
 }
 
-int verify(const Arguments& arguments, const Session& session) {
+int verify(const VerifyArguments& arguments, const Session& session) {
   std::vector<std::filesystem::path> cases;
   for (const std::string& folder : arguments.folders)
     for (auto& found : find_golden_cases(folder)) cases.push_back(std::move(found));
@@ -92,7 +92,7 @@ int verify(const Arguments& arguments, const Session& session) {
 void add_verify(CLI::App& app, Session& session) {
   CLI::App* command =
       app.add_subcommand("verify", "Runs golden cases: computes what they expect and shows how far it is off");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<VerifyArguments>();
   command->add_option("case", arguments->folders, "folders of golden cases, or of folders of them")
       ->required()
       ->type_name("CASE_DIR");

@@ -8,12 +8,6 @@
 #include "cairn/error.h"
 
 namespace cairn {
-namespace {
-
-// A share of fewer samples than this says nothing yet.
-constexpr std::int64_t kSmallestBasis = 200;
-
-}  // namespace
 
 void Quarantine::add(BadSample sample) {
   const std::lock_guard lock(mutex_);

@@ -18,6 +18,9 @@ struct BadSample {
   std::string reason;
 };
 
+/// A share of fewer samples than this says nothing yet.
+inline constexpr std::int64_t kSmallestBasis = 200;
+
 /// Counts unreadable samples and stops a run that has too many of them. Thread-safe.
 class CAIRN_API Quarantine {
  public:

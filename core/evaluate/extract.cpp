@@ -19,8 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kSeed = 0;
-// A share of fewer samples than this says nothing yet.
-constexpr std::int64_t kSmallestBasis = 200;
 
 void check_layers(const OpenedNetwork& network, const std::vector<std::int64_t>& layers) {
   for (const std::int64_t layer : layers)

@@ -10,6 +10,8 @@
 
 namespace cairn::conformance {
 
+inline constexpr double kSame = 1e-4;  // relative: the same sums in another order
+
 /// Data and questions that suit a component, for the training that ends its checks.
 struct Trial {
   Situation situation;

@@ -9,8 +9,7 @@
 namespace cairn::conformance {
 namespace {
 
-constexpr std::int64_t kBatch = 3;
-constexpr double kSame = 1e-4;       // relative: the same sums in another order
+constexpr std::int64_t kEncoded = 3;
 constexpr double kDifferent = 1e-3;  // relative: less is no difference
 constexpr double kAlike = 1e-6;      // relative: less than this is rounding
 
@@ -26,7 +25,7 @@ std::shared_ptr<Encoder> built(const Part& part, const Situation& situation) {
 }
 
 TokenSet rows_of(const std::vector<std::int64_t>& tokens) {
-  return {at::tensor(tokens, at::kLong).unsqueeze(0).expand({kBatch, -1}).contiguous()};
+  return {at::tensor(tokens, at::kLong).unsqueeze(0).expand({kEncoded, -1}).contiguous()};
 }
 
 /// Every k-th token, the first ones of `tokens` places left out.
@@ -42,14 +41,14 @@ std::string check_shapes(Encoder& encoder, const Situation& situation) {
   const std::int64_t width = encoder.width();
   require(width > 0, fmt::format("width() is {}", width));
   for (std::size_t v = 0; v < situation.views.size(); ++v) {
-    const View view = situation.view(v, kBatch, 0);
+    const View view = situation.view(v, kEncoded, 0);
     const Encoded encoded = encoder.encode(view, {{}, {}, all_blocks(encoder)});
-    const std::vector<std::int64_t> tokens = {kBatch, view.grid.count(), width};
+    const std::vector<std::int64_t> tokens = {kEncoded, view.grid.count(), width};
     require(encoded.tokens.defined() && encoded.pooled.defined(), "tokens or pooled is undefined");
     require(encoded.tokens.sizes() == at::IntArrayRef(tokens),
             fmt::format("tokens are {}, expected {}", shape_text(encoded.tokens.sizes()), shape_text(tokens)));
-    require(encoded.pooled.sizes() == at::IntArrayRef({kBatch, width}),
-            fmt::format("pooled is {}, expected {} x {}", shape_text(encoded.pooled.sizes()), kBatch, width));
+    require(encoded.pooled.sizes() == at::IntArrayRef({kEncoded, width}),
+            fmt::format("pooled is {}, expected {} x {}", shape_text(encoded.pooled.sizes()), kEncoded, width));
     require(static_cast<std::int64_t>(encoded.taps.size()) == encoder.depth(),
             fmt::format("{} taps for {} blocks", encoded.taps.size(), encoder.depth()));
     for (const at::Tensor& tap : encoded.taps)
@@ -72,7 +71,7 @@ std::string check_start(const Part& part, const Situation& situation) {
 }
 
 std::string check_rows(Encoder& encoder, const Situation& situation) {
-  View view = situation.view(0, kBatch, 0);
+  View view = situation.view(0, kEncoded, 0);
   const at::Tensor all = encoder.encode(view, {}).tokens;
   view.data = view.data.narrow(0, 1, 1);
   const double error = relative_error(encoder.encode(view, {}).tokens, all.narrow(0, 1, 1));
@@ -81,7 +80,7 @@ std::string check_rows(Encoder& encoder, const Situation& situation) {
 }
 
 std::string check_order(Encoder& encoder, const Situation& situation) {
-  const View view = situation.view(0, kBatch, 0);
+  const View view = situation.view(0, kEncoded, 0);
   const TokenSet shuffled = rows_of(Rng(1, Stream::user).permutation(view.grid.count()));
   const at::Tensor whole = encoder.encode(view, {}).tokens;
   const double error =
@@ -111,7 +110,7 @@ View with_content(const View& view, const Situation& situation, const std::vecto
 }
 
 std::string check_unseen(Encoder& encoder, const Situation& situation) {
-  const View view = situation.view(0, kBatch, 0);
+  const View view = situation.view(0, kEncoded, 0);
   const auto tokens = every(view.grid.count(), 2);
   const at::Tensor content = nn::gather_tokens(nn::cut_patches(view.data, situation.tokenizer), rows_of(tokens));
   const View blank = with_content(view, situation, tokens, content);
@@ -122,7 +121,7 @@ std::string check_unseen(Encoder& encoder, const Situation& situation) {
 }
 
 std::string check_places(Encoder& encoder, const Situation& situation) {
-  const View view = situation.view(0, kBatch, 0);
+  const View view = situation.view(0, kEncoded, 0);
   const std::int64_t count = view.grid.count();
   const auto here = every(count / 4, 1), there = every(count, 4, 1);
   const std::vector<std::int64_t> first(here.begin(), here.begin() + std::min(here.size(), there.size()));
@@ -147,7 +146,7 @@ Network network(const Part& part, const Situation& situation) {
   return {[=] { return part.encoder(situation.encoder_setting()); },
           [=](torch::nn::Module& module, at::Device device) {
             auto& encoder = static_cast<Encoder&>(module);
-            View view = situation.view(0, kBatch, 0);
+            View view = situation.view(0, kEncoded, 0);
             view.data = view.data.to(device);
             const Encoded encoded = encoder.encode(view, {});
             std::vector<at::Tensor> outputs = {encoded.tokens, encoded.pooled};
@@ -164,7 +163,7 @@ Network network(const Part& part, const Situation& situation) {
 }
 
 /// The situations that the encoder takes; why it took none is in `refusal`.
-std::vector<Situation> accepted(const Part& part, std::span<const Situation> situations, std::string& refusal) {
+std::vector<Situation> all_accepted(const Part& part, std::span<const Situation> situations, std::string& refusal) {
   std::vector<Situation> taken;
   for (const Situation& situation : situations) try {
       const at::NoGradGuard no_grad;
@@ -195,7 +194,7 @@ std::optional<Trial> check_encoder(const Part& part, std::span<const Situation> 
   findings.check("it encodes some kind of view",
                  "it refused views of one, two and three axes; ConfigError is for views that it cannot take", [&] {
                    std::string refusal;
-                   taken = accepted(part, situations, refusal);
+                   taken = all_accepted(part, situations, refusal);
                    require(!taken.empty(), refusal);
                    return fmt::format("{} of {}: first {}", taken.size(), situations.size(), taken.front().text);
                  });

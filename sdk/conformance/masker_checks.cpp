@@ -13,11 +13,11 @@
 namespace cairn::conformance {
 namespace {
 
-constexpr std::int64_t kBatch = 6, kPlans = 32;
+constexpr std::int64_t kMasked = 6, kPlans = 32;
 
 Plan plan_for(const Masker& masker, const Situation& situation, std::uint64_t number) {
   Rng rng(7, Stream::plan, 0, number);
-  return masker.plan(situation.views, kBatch, Progress{static_cast<std::int64_t>(number), kPlans, 0}, rng);
+  return masker.plan(situation.views, kMasked, Progress{static_cast<std::int64_t>(number), kPlans, 0}, rng);
 }
 
 bool same_tokens(const TokenSet& a, const TokenSet& b) {
@@ -67,7 +67,7 @@ std::string check_plans(const Masker& masker, const Situation& situation) {
   bool overlaps = false;
   for (std::uint64_t number = 0; number < kPlans; ++number) {
     const Plan plan = plan_for(masker, situation, number);
-    check_plan(plan, situation.views, kBatch);
+    check_plan(plan, situation.views, kMasked);
     for (const Context& context : plan.contexts) {
       const TokenGrid& grid = situation.views[static_cast<std::size_t>(context.view)].grid;
       require_unique(context.visible, "visible tokens");
@@ -116,7 +116,7 @@ std::string count_tokens(const Masker& masker, const Situation& situation) {
   }
   const auto never = count - used.count_nonzero().item<std::int64_t>();
   require(never == 0, fmt::format("{} of {} tokens are never seen or asked about in {} plans of {} rows", never, count,
-                                  kPlans, kBatch));
+                                  kPlans, kMasked));
   return fmt::format("the rarest at {:.0f} % of the mean", 100 * (used.min() / used.mean()).item<double>());
 }
 

@@ -15,8 +15,7 @@
 namespace cairn::conformance {
 namespace {
 
-constexpr std::int64_t kBatch = 8, kOverfitSteps = 60, kAverage = 5;
-constexpr double kSame = 1e-4;  // relative: the same sums in another order
+constexpr std::int64_t kCompared = 8, kOverfitSteps = 60, kAverage = 5;
 
 /// One step of an experiment around the objective: a batch, a plan, and what the engine makes of them.
 class Step {
@@ -25,13 +24,13 @@ class Step {
       : parts_(Rig(trial.situation, trial.levels, {part}).compose()), engine_(*parts_) {
     const auto source = parts_->modality->open(Split::train, Purpose::pretrain);
     std::vector<Sample> samples;
-    for (std::int64_t index = 0; index < kBatch; ++index) {
+    for (std::int64_t index = 0; index < kCompared; ++index) {
       Rng rng(2, Stream::load, 0, static_cast<std::uint64_t>(index));
       samples.push_back(source->load(index, rng));
     }
     batch_ = parts_->modality->collate(samples, Purpose::pretrain);
     Rng rng(2, Stream::plan);
-    plan_ = parts_->masker->plan(parts_->modality->views(Purpose::pretrain), kBatch, {}, rng);
+    plan_ = parts_->masker->plan(parts_->modality->views(Purpose::pretrain), kCompared, {}, rng);
     for (const auto& [name, module] : parts_->student_modules()) module->train();
   }
 
@@ -156,7 +155,7 @@ class Reordered {
 std::string check_order(Step& step) {
   const at::NoGradGuard no_grad;
   const Pass pass = step.run();
-  const at::Tensor straight = at::arange(kBatch, at::kLong);
+  const at::Tensor straight = at::arange(kCompared, at::kLong);
   const double loss = Reordered(pass, step.plan(), straight).loss(step.objective());
   const double other = Reordered(pass, step.plan(), straight.flip({0})).loss(step.objective());
   require(std::abs(other - loss) <= kSame * std::max(1.0, std::abs(loss)),

@@ -9,8 +9,7 @@
 namespace cairn::conformance {
 namespace {
 
-constexpr std::int64_t kBatch = 4, kInput = 48, kOutput = 40;
-constexpr double kSame = 1e-4;  // relative: the same sums in another order
+constexpr std::int64_t kPredicted = 4, kInput = 48, kOutput = 40;
 
 /// Random tokens of the first view: `seen` of them, then `asked` others.
 struct Places {
@@ -29,13 +28,13 @@ Places places(const Situation& situation, std::int64_t batch) {
 
 /// A question about the first view, with features of a fixed generator; `special` are a class token and its like.
 Question question(const Situation& situation, Level level, at::Device device) {
-  const Places at = places(situation, kBatch);
+  const Places at = places(situation, kPredicted);
   at::Generator generator = at::detail::createCPUGenerator(11);
   const auto random = [&](at::IntArrayRef shape) { return at::randn(shape, generator).to(device); };
   Question asked;
-  asked.seen.tokens = random({kBatch, at.seen.index.size(1), kInput});
-  asked.seen.pooled = random({kBatch, kInput});
-  asked.seen.special = random({kBatch, 1, kInput});
+  asked.seen.tokens = random({kPredicted, at.seen.index.size(1), kInput});
+  asked.seen.pooled = random({kPredicted, kInput});
+  asked.seen.special = random({kPredicted, 1, kInput});
   asked.seen_grid = asked.asked_grid = situation.views.front().grid;
   asked.seen_at.index = at.seen.index.to(device);
   if (level == Level::tokens) asked.asked_at.index = at.asked.index.to(device);
@@ -59,7 +58,7 @@ std::string check_shape(Predictor& predictor, const Situation& situation, const 
   for (const Level level : levels) {
     const Question asked = question(situation, level, at::kCPU);
     const at::Tensor answer = predictor.predict(asked);
-    std::vector<std::int64_t> expected = {kBatch};
+    std::vector<std::int64_t> expected = {kPredicted};
     if (level == Level::tokens) expected.push_back(asked.asked_at.index.size(1));
     expected.push_back(kOutput);
     require(answer.sizes() == at::IntArrayRef(expected),
@@ -89,7 +88,7 @@ std::string check_order(Predictor& predictor, const Situation& situation) {
 }
 
 /// The situation that it answers in, and the levels it answers at; the last refusal where there is none.
-std::optional<Trial> accepted(const Part& part, std::span<const Situation> situations, std::string& refusal) {
+std::optional<Trial> first_accepted(const Part& part, std::span<const Situation> situations, std::string& refusal) {
   for (const Situation& situation : situations) {
     Levels levels;
     for (const Level level : {Level::tokens, Level::pooled}) try {
@@ -122,7 +121,7 @@ std::optional<Trial> check_predictor(const Part& part, std::span<const Situation
   std::optional<Trial> trial;
   findings.check("it answers about tokens or whole views", "an Error is for a level it cannot answer at", [&] {
     std::string refusal;
-    trial = accepted(part, situations, refusal);
+    trial = first_accepted(part, situations, refusal);
     require(trial.has_value(), refusal);
     return trial->situation.text;
   });
@@ -149,14 +148,14 @@ std::optional<Trial> check_predictor(const Part& part, std::span<const Situation
 
 std::optional<Trial> check_projector(const Part& part, std::span<const Situation>, Findings& findings) {
   const auto input = [](at::Device device) {
-    return at::randn({kBatch, kInput}, at::detail::createCPUGenerator(11)).to(device);
+    return at::randn({kPredicted, kInput}, at::detail::createCPUGenerator(11)).to(device);
   };
   const bool fits = findings.check("projections have the declared width", "project() maps [B,D] to [B,width()]", [&] {
     const at::NoGradGuard no_grad;
     const auto projector = part.projector({kInput});
     projector->eval();
     const at::Tensor output = projector->project(input(at::kCPU));
-    require(output.sizes() == at::IntArrayRef({kBatch, projector->width()}),
+    require(output.sizes() == at::IntArrayRef({kPredicted, projector->width()}),
             fmt::format("a projection is {}, declared {} wide", shape_text(output.sizes()), projector->width()));
     require(output.isfinite().all().item<bool>(), "a projection is not finite");
     return fmt::format("{} wide", projector->width());

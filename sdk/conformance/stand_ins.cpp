@@ -16,7 +16,7 @@
 namespace cairn::conformance {
 namespace {
 
-constexpr std::int64_t kSamples = 64, kClasses = 4, kWidth = 32;
+constexpr std::int64_t kStoredSamples = 64, kClasses = 4, kWidth = 32;
 
 class PatternSource : public SampleSource {
  public:
@@ -24,7 +24,7 @@ class PatternSource : public SampleSource {
     for (std::size_t view = 0; view < situation.views.size(); ++view)
       patterns_.push_back(situation.view(view, kClasses, 0).data);
   }
-  std::int64_t size() const override { return kSamples; }
+  std::int64_t size() const override { return kStoredSamples; }
   Sample load(std::int64_t index, Rng& rng) const override {
     Sample sample;
     sample.id = index;
