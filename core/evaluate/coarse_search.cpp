@@ -2,9 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <bit>
-
 #include "evaluate/product_blocks.h"
+#include "kernels/bfloat16_bits.h"
 
 namespace cairn {
 namespace {
@@ -13,8 +12,6 @@ constexpr std::size_t kStretch = 32;        // products looked at together
 constexpr std::size_t kMost = 4096;         // candidates of a query
 constexpr double kHalfStep = 1.0 / 512.0;   // of a value: what bfloat16 may round it by
 constexpr double kSumming = 1.0 / 16384.0;  // float32 sums of some thousand products
-
-float widened(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U); }
 
 /// The rows that may be among the nearest to one query.
 class Candidates {
@@ -28,7 +25,7 @@ class Candidates {
       const std::size_t stretch = std::min(kStretch, size - i);
       if (stretch == kStretch && !any_above(products + i, offsets + i)) continue;
       for (std::size_t k = i; k < i + stretch; ++k)
-        consider(widened(products[k]) + offsets[k], first + static_cast<std::int64_t>(k));
+        consider(kernels::widened(products[k]) + offsets[k], first + static_cast<std::int64_t>(k));
     }
     return found_.size() <= kMost || forget();
   }
@@ -49,7 +46,8 @@ class Candidates {
 
   bool any_above(const std::uint16_t* products, const float* offsets) const {
     int above = 0;
-    for (std::size_t k = 0; k < kStretch; ++k) above |= static_cast<int>(widened(products[k]) + offsets[k] >= least_);
+    for (std::size_t k = 0; k < kStretch; ++k)
+      above |= static_cast<int>(kernels::widened(products[k]) + offsets[k] >= least_);
     return above != 0;
   }
 

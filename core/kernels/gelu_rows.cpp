@@ -1,5 +1,6 @@
 #include "kernels/gelu_rows.h"
 
+#include "kernels/bfloat16_bits.h"
 #include "kernels/vector_math.h"
 
 namespace cairn::kernels {
@@ -22,47 +23,84 @@ struct Gelu {
   return {x * share, std::fma(x * kDensity, bell, share)};
 }
 
+template <class T>
+[[gnu::always_inline]] inline void values_of(T* x, const float* bias, const RowsShape& shape) {
+  for (std::int64_t row = 0; row < shape.rows; ++row, x += shape.width) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < shape.width; ++i) x[i] = narrowed<T>(gelu(widened(x[i]) + bias[i]).value);
+  }
+}
+
+template <class T>
+[[gnu::always_inline]] inline void values_and_slopes(T* x_to_slope, T* out, const float* bias, const RowsShape& shape) {
+  for (std::int64_t row = 0; row < shape.rows; ++row, x_to_slope += shape.width, out += shape.width) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < shape.width; ++i) {
+      const Gelu at = gelu(widened(x_to_slope[i]) + bias[i]);
+      out[i] = narrowed<T>(at.value);
+      x_to_slope[i] = narrowed<T>(at.slope);
+    }
+  }
+}
+
+template <class T>
+[[gnu::always_inline]] inline void backward(const GeluGradient<T>& gradient, const RowsShape& shape) {
+  const T *of_out = gradient.of_out, *slope = gradient.slope;
+  T* of_x = gradient.of_x;
+  float* sums = gradient.sums;
+  for (std::int64_t row = 0; row < shape.rows; ++row) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < shape.width; ++i) {
+      const float value = widened(of_out[i]) * widened(slope[i]);
+      of_x[i] = narrowed<T>(value);
+      sums[i] += value;
+    }
+    of_out += shape.width, slope += shape.width, of_x += shape.width;
+  }
+}
+
 }  // namespace
 
 #if defined(__x86_64__)
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
 #endif
 void gelu_rows(float* x, const float* bias, const RowsShape& shape) {
-  for (std::int64_t row = 0; row < shape.rows; ++row, x += shape.width) {
-#pragma GCC ivdep
-    for (std::int64_t i = 0; i < shape.width; ++i) x[i] = gelu(x[i] + bias[i]).value;
-  }
+  values_of(x, bias, shape);
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void gelu_rows(std::uint16_t* x, const float* bias, const RowsShape& shape) {
+  values_of(x, bias, shape);
 }
 
 #if defined(__x86_64__)
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
 #endif
 void gelu_rows(float* x_to_slope, float* out, const float* bias, const RowsShape& shape) {
-  for (std::int64_t row = 0; row < shape.rows; ++row, x_to_slope += shape.width, out += shape.width) {
-#pragma GCC ivdep
-    for (std::int64_t i = 0; i < shape.width; ++i) {
-      const Gelu at = gelu(x_to_slope[i] + bias[i]);
-      out[i] = at.value;
-      x_to_slope[i] = at.slope;
-    }
-  }
+  values_and_slopes(x_to_slope, out, bias, shape);
 }
 
 #if defined(__x86_64__)
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
 #endif
-void gelu_backward_rows(const GeluGradient& gradient, const RowsShape& shape) {
-  const float *of_out = gradient.of_out, *slope = gradient.slope;
-  float *of_x = gradient.of_x, *sums = gradient.sums;
-  for (std::int64_t row = 0; row < shape.rows; ++row) {
-#pragma GCC ivdep
-    for (std::int64_t i = 0; i < shape.width; ++i) {
-      const float value = of_out[i] * slope[i];
-      of_x[i] = value;
-      sums[i] += value;
-    }
-    of_out += shape.width, slope += shape.width, of_x += shape.width;
-  }
+void gelu_rows(std::uint16_t* x_to_slope, std::uint16_t* out, const float* bias, const RowsShape& shape) {
+  values_and_slopes(x_to_slope, out, bias, shape);
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void gelu_backward_rows(const GeluGradient<float>& gradient, const RowsShape& shape) {
+  backward(gradient, shape);
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void gelu_backward_rows(const GeluGradient<std::uint16_t>& gradient, const RowsShape& shape) {
+  backward(gradient, shape);
 }
 
 }  // namespace cairn::kernels

@@ -69,10 +69,8 @@ at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rota
 at::Tensor Attention::mix(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const at::Tensor& pairs) {
   const std::int64_t batch = x.size(0), count = x.size(1), width = x.size(2);
   const at::Tensor shift = bias();
-  if (from == 0 && !rotation.defined() && !pairs.defined()) {
-    if (has_cpu_attention(x)) return cpu_attention(x, qkv->weight, shift, heads_);
-    if (has_mixed_attention(x, qkv->weight)) return mixed_attention(x, qkv->weight, shift, heads_);
-  }
+  if (from == 0 && !rotation.defined() && !pairs.defined() && has_cpu_attention(x))
+    return cpu_attention(x, qkv->weight, shift, heads_);
   at::Tensor q, k, v;
   if (from == 0) {
     const auto parts = linear_qkv(x, qkv->weight, shift, heads_);

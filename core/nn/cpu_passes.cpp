@@ -21,7 +21,23 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-float* data(const at::Tensor& x) { return x.defined() ? static_cast<float*>(x.data_ptr()) : nullptr; }
+template <class T = float>
+T* data(const at::Tensor& x) {
+  return x.defined() ? static_cast<T*>(x.data_ptr()) : nullptr;
+}
+
+bool is_half(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16; }
+
+/// work(T()) for what x is kept in: float, or bfloat16 by its bits.
+template <class Work>
+void in_type_of(const at::Tensor& x, Work&& work) {
+  is_half(x) ? work(std::uint16_t()) : work(float());
+}
+
+/// `x` in the precision of what is kept.
+at::Tensor kept(const at::Tensor& x) { return is_mixed(x.device()) ? x.to(at::kBFloat16) : x; }
+
+at::Tensor kept_weight(const at::Tensor& weight) { return is_mixed(weight.device()) ? half(weight) : weight; }
 
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}).contiguous(); }
 
@@ -57,47 +73,37 @@ kernels::RowsShape shape_of(const at::Tensor& rows) { return {rows.size(0), rows
 
 /// GELU of x by `weight` plus `bias` without a gradient to come.
 at::Tensor plain_linear_gelu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const at::Tensor rows = cpu_product(rows_of(x), weight);
-  auto* values = rows.mutable_data_ptr<float>();
-  const auto* added = bias.const_data_ptr<float>();
-  split_rows(shape_of(rows), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
-    kernels::gelu_rows(values + first * part.width, added, part);
+  const at::Tensor rows = cpu_product(rows_of(kept(x)), kept_weight(weight));
+  in_type_of(rows, [&]<class T>(T) {
+    split_rows(shape_of(rows), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
+      kernels::gelu_rows(data<T>(rows) + first * part.width, data(bias), part);
+    });
   });
   return shaped_like(x, rows);
-}
-
-/// rows^T inputs, [out,in], added to `into` or returned; the longer axis first, which the product is faster for.
-at::Tensor of_weight(const at::Tensor& into, const at::Tensor& rows, const at::Tensor& inputs) {
-  const bool is_turned = rows.size(1) < inputs.size(1);
-  const at::Tensor a = is_turned ? inputs.t() : rows.t(), &b = is_turned ? rows : inputs;
-  if (into.defined()) {
-    (is_turned ? into.t() : into).addmm_(a, b);
-    return {};
-  }
-  return is_turned ? at::mm(a, b).t() : at::mm(a, b);
 }
 
 /// Those of the x [..,in] and the weight of a map, its two first arguments, from its output's `rows` [M,out].
 variable_list gradients_of(AutogradContext* context, const at::Tensor& rows, const at::Tensor& inputs,
                            const at::Tensor& weight) {
   const auto sizes = context->saved_data["sizes"].toIntVector();
-  return {context->needs_input_grad(0) ? at::mm(rows, weight).view(sizes) : at::Tensor(),
-          context->needs_input_grad(1) ? of_weight(own_gradient(context, "of_weight"), rows, inputs) : at::Tensor()};
+  const bool has_weights = context->needs_input_grad(1);
+  return {context->needs_input_grad(0) ? cpu_input_gradient(rows, weight).view(sizes) : at::Tensor(),
+          has_weights ? cpu_weight_gradient(own_gradient(context, "of_weight"), rows, inputs) : at::Tensor()};
 }
 
 class Linear : public Function<Linear> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight) {
-    const at::Tensor inputs = rows_of(x);
-    context->save_for_backward({inputs, weight});
+    const at::Tensor inputs = rows_of(kept(x)), factors = kept_weight(weight);
+    context->save_for_backward({inputs, factors});
     keep_own_gradient(context, "of_weight", weight);
     context->saved_data["sizes"] = x.sizes();
-    return shaped_like(x, cpu_product(inputs, weight));
+    return shaped_like(x, cpu_product(inputs, factors));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const variable_list kept = context->get_saved_variables();
-    return gradients_of(context, rows_of(gradients[0]), kept[0], kept[1]);
+    const variable_list saved = context->get_saved_variables();
+    return gradients_of(context, rows_of(gradients[0]), saved[0], saved[1]);
   }
 };
 
@@ -105,14 +111,15 @@ class LinearGelu : public Function<LinearGelu> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias) {
-    const at::Tensor inputs = rows_of(x), slope = cpu_product(inputs, weight), out = at::empty_like(slope);
-    auto *slopes = slope.mutable_data_ptr<float>(), *values = out.mutable_data_ptr<float>();
-    const auto* added = bias.const_data_ptr<float>();
-    split_rows(shape_of(slope), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
-      const std::int64_t start = first * part.width;
-      kernels::gelu_rows(slopes + start, values + start, added, part);
+    const at::Tensor inputs = rows_of(kept(x)), factors = kept_weight(weight);
+    const at::Tensor slope = cpu_product(inputs, factors), out = at::empty_like(slope);
+    in_type_of(slope, [&]<class T>(T) {
+      split_rows(shape_of(slope), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
+        const std::int64_t start = first * part.width;
+        kernels::gelu_rows(data<T>(slope) + start, data<T>(out) + start, data(bias), part);
+      });
     });
-    context->save_for_backward({inputs, weight, slope});
+    context->save_for_backward({inputs, factors, slope});
     keep_own_gradient(context, "of_weight", weight);
     keep_own_gradient(context, "of_bias", bias);
     context->saved_data["sizes"] = x.sizes();
@@ -120,16 +127,18 @@ class LinearGelu : public Function<LinearGelu> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const variable_list kept = context->get_saved_variables();
-    const at::Tensor &inputs = kept[0], &weight = kept[1], &slope = kept[2];
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &inputs = saved[0], &weight = saved[1], &slope = saved[2];
     const bool is_in_place = is_spare(gradients[0]);
     const at::Tensor of_out = rows_of(gradients[0]), of_inner = is_in_place ? of_out : at::empty_like(slope);
-    const at::Tensor sums = at::zeros({parts_of(slope.size(0)), slope.size(1)}, slope.options());
-    auto *to = of_inner.mutable_data_ptr<float>(), *sum = sums.mutable_data_ptr<float>();
-    const auto *from = of_out.const_data_ptr<float>(), *slopes = slope.const_data_ptr<float>();
-    split_rows(shape_of(slope), [&](std::int64_t number, std::int64_t first, const kernels::RowsShape& part) {
-      const std::int64_t start = first * part.width;
-      kernels::gelu_backward_rows({from + start, slopes + start, to + start, sum + number * part.width}, part);
+    const at::Tensor sums = at::zeros({parts_of(slope.size(0)), slope.size(1)}, slope.options().dtype(at::kFloat));
+    in_type_of(slope, [&]<class T>(T) {
+      split_rows(shape_of(slope), [&](std::int64_t number, std::int64_t first, const kernels::RowsShape& part) {
+        const std::int64_t start = first * part.width;
+        const kernels::GeluGradient<T> own = {data<T>(of_out) + start, data<T>(slope) + start,
+                                              data<T>(of_inner) + start, data(sums) + number * part.width};
+        kernels::gelu_backward_rows(own, part);
+      });
     });
     variable_list all = gradients_of(context, of_inner, inputs, weight);
     all.push_back(added(own_gradient(context, "of_bias"), sums.sum(0)));
@@ -141,9 +150,11 @@ class SelfAttention : public Function<SelfAttention> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const MaybeTensor& bias, std::int64_t heads) {
-    const at::Tensor inputs = rows_of(x), packed = shaped_like(x, cpu_product(inputs, weight));
-    const AttentionOutput out = attention_pass(packed, heads, bias);
-    context->save_for_backward({inputs, weight, packed, out.sums});
+    const at::Tensor inputs = rows_of(kept(x)), factors = kept_weight(weight);
+    const bool is_added = is_half(inputs) && bias;  // by the product: the pass does so in float32 alone
+    const at::Tensor packed = shaped_like(x, cpu_product(inputs, factors, is_added ? bias : std::nullopt));
+    const AttentionOutput out = attention_pass(packed, heads, is_added ? std::nullopt : bias);
+    context->save_for_backward({inputs, factors, packed, out.sums});
     keep_own_gradient(context, "of_weight", weight);
     keep_own_gradient(context, "of_bias", bias.value_or(at::Tensor()));
     context->saved_data["sizes"] = x.sizes();
@@ -152,8 +163,8 @@ class SelfAttention : public Function<SelfAttention> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const variable_list kept = context->get_saved_variables();
-    const at::Tensor &inputs = kept[0], &weight = kept[1], &packed = kept[2], &sums = kept[3];
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &inputs = saved[0], &weight = saved[1], &packed = saved[2], &sums = saved[3];
     const bool has_bias = context->saved_data["has_bias"].toBool();
     const AttentionGradients of = attention_backward(packed, sums, gradients[0].contiguous(), has_bias);
     variable_list all = gradients_of(context, of.packed.view({-1, of.packed.size(2)}), inputs, weight);
@@ -168,15 +179,18 @@ class AddNorm : public Function<AddNorm> {
   static variable_list forward(AutogradContext* context, const at::Tensor& stream, const MaybeTensor& branch,
                                const MaybeTensor& shift, const at::Tensor& gamma, const at::Tensor& beta,
                                double epsilon) {
-    const at::Tensor x = stream.contiguous(), added = branch ? branch->contiguous() : at::Tensor();
+    const at::Tensor x = stream.contiguous(), added = branch ? kept(*branch).contiguous() : at::Tensor();
     const at::Tensor moved = branch && shift ? shift->contiguous() : at::Tensor();
-    const at::Tensor sum = branch ? at::empty_like(x) : at::Tensor(), normed = at::empty_like(x);
+    const at::Tensor sum = branch ? at::empty_like(x) : at::Tensor();
+    const at::Tensor normed = at::empty_like(x, is_mixed(x.device()) ? at::kBFloat16 : at::kFloat);
     const kernels::RowsShape shape = {x.numel() / x.size(-1), x.size(-1)};
     const at::Tensor mean = at::empty({shape.rows}, x.options()), inverse = at::empty_like(mean);
-    const kernels::NormRows all = {data(x),   data(added),  data(moved), data(gamma),  data(beta),
-                                   data(sum), data(normed), data(mean),  data(inverse)};
-    split_rows(shape, [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
-      kernels::norm_rows(from_row(all, first, part.width), part, static_cast<float>(epsilon));
+    in_type_of(normed, [&]<class T>(T) {
+      const kernels::NormRows<T> all = {data(x),   data<T>(added),  data(moved), data(gamma),  data(beta),
+                                        data(sum), data<T>(normed), data(mean),  data(inverse)};
+      split_rows(shape, [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
+        kernels::norm_rows(from_row(all, first, part.width), part, static_cast<float>(epsilon));
+      });
     });
     context->set_materialize_grads(false);
     context->save_for_backward({branch ? sum : x, mean, inverse, gamma});
@@ -185,28 +199,36 @@ class AddNorm : public Function<AddNorm> {
     keep_own_gradient(context, "of_beta", beta);
     context->saved_data["has_branch"] = branch.has_value();
     context->saved_data["has_shift"] = moved.defined();
+    context->saved_data["is_half"] = is_half(normed);
     if (!branch) return {normed};
     return {normed, sum};
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const variable_list kept = context->get_saved_variables();
-    const at::Tensor& sum = kept[0];
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &sum = saved[0], &mean = saved[1], &inverse = saved[2], &gamma = saved[3];
     const bool has_branch = context->saved_data["has_branch"].toBool();
-    const at::Tensor of_normed = gradients[0].defined() ? gradients[0].contiguous() : at::zeros_like(sum);
+    const auto type = context->saved_data["is_half"].toBool() ? at::kBFloat16 : at::kFloat;
+    const at::Tensor of_normed = gradients[0].defined() ? gradients[0].contiguous() : at::zeros_like(sum, type);
     const at::Tensor of_sum = has_branch && gradients[1].defined() ? gradients[1].contiguous() : at::Tensor();
     const at::Tensor of_stream = at::empty_like(sum);
+    const bool has_own = has_branch && is_half(of_normed);
+    const at::Tensor of_branch = has_own ? at::empty_like(of_normed) : has_branch ? of_stream : at::Tensor();
     const kernels::RowsShape shape = {sum.numel() / sum.size(-1), sum.size(-1)};
     const at::Tensor sums = at::zeros({parts_of(shape.rows), 3, shape.width}, sum.options());
-    const kernels::NormRowsGradient all = {data(sum),       data(kept[1]), data(kept[2]),   data(kept[3]),
-                                           data(of_normed), data(of_sum),  data(of_stream), data(sums)};
-    split_rows(shape, [&](std::int64_t number, std::int64_t first, const kernels::RowsShape& part) {
-      kernels::norm_backward_rows(from_row(all, number, first, part.width), part);
+    in_type_of(of_normed, [&]<class T>(T) {
+      const kernels::NormRowsGradient<T> all = {
+          data(sum),          data(mean),   data(inverse),   data(gamma),
+          data<T>(of_normed), data(of_sum), data(of_stream), has_own ? data<T>(of_branch) : nullptr,
+          data(sums)};
+      split_rows(shape, [&](std::int64_t number, std::int64_t first, const kernels::RowsShape& part) {
+        kernels::norm_backward_rows(from_row(all, number, first, part.width), part);
+      });
     });
     const variable_list of_norm = sums.sum(0).unbind(0);
     const bool has_shift = context->saved_data["has_shift"].toBool();
     return {of_stream,
-            has_branch ? of_stream : at::Tensor(),
+            of_branch,
             has_shift ? added(own_gradient(context, "of_shift"), of_norm[2]) : at::Tensor(),
             added(own_gradient(context, "of_gamma"), of_norm[0]),
             added(own_gradient(context, "of_beta"), of_norm[1]),
@@ -214,18 +236,21 @@ class AddNorm : public Function<AddNorm> {
   }
 
  private:
-  static kernels::NormRows from_row(kernels::NormRows pass, std::int64_t row, std::int64_t width) {
+  template <class T>
+  static kernels::NormRows<T> from_row(kernels::NormRows<T> pass, std::int64_t row, std::int64_t width) {
     const std::int64_t start = row * width;
     pass.stream += start, pass.normed += start, pass.mean += row, pass.inverse += row;
     if (pass.branch) pass.branch += start, pass.sum += start;
     return pass;
   }
-  static kernels::NormRowsGradient from_row(kernels::NormRowsGradient pass, std::int64_t part, std::int64_t row,
-                                            std::int64_t width) {
+  template <class T>
+  static kernels::NormRowsGradient<T> from_row(kernels::NormRowsGradient<T> pass, std::int64_t part, std::int64_t row,
+                                               std::int64_t width) {
     const std::int64_t start = row * width;
     pass.sum += start, pass.of_normed += start, pass.of_stream += start;
     pass.mean += row, pass.inverse += row, pass.sums += part * 3 * width;
     if (pass.of_sum) pass.of_sum += start;
+    if (pass.of_branch) pass.of_branch += start;
     return pass;
   }
 };
@@ -233,7 +258,7 @@ class AddNorm : public Function<AddNorm> {
 }  // namespace
 
 bool has_cpu_passes(const at::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == at::kFloat && x.numel() > 0 && !is_mixed(x.device());
+  return x.is_cpu() && x.numel() > 0 && (x.scalar_type() == at::kFloat || (is_half(x) && is_mixed(x.device())));
 }
 
 at::Tensor cpu_linear_gelu(const at::Tensor& x, const torch::nn::Linear& map) {

@@ -10,7 +10,8 @@
 
 namespace cairn::nn {
 
-/// Whether the passes below are for `x`: float32 on the CPU, outside autocast.
+/// Whether the passes below are for `x`: on the CPU, in float32 or under autocast to bfloat16. Then products and what
+/// is kept between them are bfloat16, residual stream and sums float32.
 CAIRN_API bool has_cpu_passes(const at::Tensor& x);
 
 /// GELU (erf; Hendrycks & Gimpel 2016) of x [..,in] by a linear map with a bias. Bias, value and derivative, which is
@@ -25,7 +26,7 @@ CAIRN_API bool has_cpu_attention(const at::Tensor& x);
 CAIRN_API at::Tensor cpu_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                                    std::int64_t heads);
 
-/// x [..,in] by `weight` [out,in].
+/// x [..,in] by `weight` [out,in]; no bias.
 CAIRN_API at::Tensor cpu_linear(const at::Tensor& x, const at::Tensor& weight);
 
 /// stream + branch and the layer norm of that.

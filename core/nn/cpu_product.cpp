@@ -9,7 +9,7 @@
 #include <chrono>
 #include <string_view>
 
-#include "nn/maybe_tensor.h"
+#include "nn/training_pass.h"
 
 namespace cairn::nn {
 namespace {
@@ -43,11 +43,22 @@ bool knows_bfloat16() {
   });
 }
 
+/// Autocast would make bfloat16 of what is float32 for a reason.
+struct NoAutocast {
+  c10::impl::ExcludeDispatchKeyGuard guard{c10::DispatchKey::AutocastCPU};
+};
+
+/// `x` as it is best multiplied.
+at::Tensor factor(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 && !has_fast_bfloat16() ? x.to(at::kFloat) : x;
+}
+
 /// The shortest of several products of `type`.
 std::chrono::duration<double> time_of_product(at::ScalarType type) {
   constexpr std::int64_t kSize = 512;
   constexpr int kTimes = 5;
   const at::NoGradGuard no_grad;
+  const NoAutocast no_autocast;
   const at::Tensor a = at::ones({kSize, kSize}, type), b = a.clone();
   at::mm(a, b);
   std::chrono::duration<double> least = std::chrono::duration<double>::max();
@@ -61,11 +72,34 @@ std::chrono::duration<double> time_of_product(at::ScalarType type) {
 
 }  // namespace
 
-at::Tensor cpu_product(const at::Tensor& rows, const at::Tensor& weight) {
+at::Tensor cpu_product(const at::Tensor& rows, const at::Tensor& weight, const MaybeTensor& bias) {
   static const auto linear = find_linear();
-  const double operations = 2.0 * static_cast<double>(rows.size(0)) * static_cast<double>(weight.numel());
-  if (!linear || operations < kFewestOperations) return at::mm(rows, weight.t());
-  return linear->call(rows, weight, std::nullopt, "none", Scalars(), "");
+  const NoAutocast no_autocast;
+  const at::Tensor a = factor(rows), b = factor(weight);
+  const MaybeTensor shift = bias ? MaybeTensor(bias->to(a.scalar_type())) : std::nullopt;
+  const double operations = 2.0 * static_cast<double>(a.size(0)) * static_cast<double>(b.numel());
+  const bool is_onednns = linear && a.scalar_type() == at::kFloat && operations >= kFewestOperations;
+  const at::Tensor out = is_onednns ? linear->call(a, b, shift, "none", Scalars(), "") : at::linear(a, b, shift);
+  return out.to(rows.scalar_type());
+}
+
+at::Tensor cpu_input_gradient(const at::Tensor& rows, const at::Tensor& weight) {
+  const NoAutocast no_autocast;
+  return at::mm(factor(rows), factor(weight)).to(rows.scalar_type());
+}
+
+at::Tensor cpu_weight_gradient(const at::Tensor& into, const at::Tensor& rows, const at::Tensor& inputs) {
+  const NoAutocast no_autocast;
+  const at::Tensor x = factor(rows), y = factor(inputs);
+  if (x.scalar_type() != at::kFloat) return added(into, at::mm(x.t(), y).to(at::kFloat));
+  // The longer axis first, which the product is faster for.
+  const bool is_turned = x.size(1) < y.size(1);
+  const at::Tensor a = is_turned ? y.t() : x.t(), &b = is_turned ? x : y;
+  if (into.defined()) {
+    (is_turned ? into.t() : into).addmm_(a, b);
+    return {};
+  }
+  return is_turned ? at::mm(a, b).t() : at::mm(a, b);
 }
 
 bool has_fast_bfloat16() {

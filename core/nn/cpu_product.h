@@ -3,12 +3,24 @@
 #include <ATen/core/Tensor.h>
 
 #include "cairn/export.h"
+#include "nn/maybe_tensor.h"
 
 namespace cairn::nn {
 
-/// rows [M,K] by weight [N,K], [M,N], float32 on the CPU, without a gradient. Large ones by oneDNN where MKL, which
-/// ATen takes, is behind it: it keeps its best kernels for Intel's processors.
-CAIRN_API at::Tensor cpu_product(const at::Tensor& rows, const at::Tensor& weight);
+// The three products of a linear map on the CPU, without a gradient and whatever autocast says: of float32, or of
+// bfloat16, which go by way of float32 where the CPU multiplies that faster.
+
+/// rows [M,K] by weight [N,K] plus bias [N], [M,N]. Large ones of float32 by oneDNN where MKL, which ATen takes, is
+/// behind it: it keeps its best kernels for Intel's processors.
+CAIRN_API at::Tensor cpu_product(const at::Tensor& rows, const at::Tensor& weight,
+                                 const MaybeTensor& bias = std::nullopt);
+
+/// The gradient of what was multiplied by weight [N,K], [M,K], from the product's rows [M,N].
+CAIRN_API at::Tensor cpu_input_gradient(const at::Tensor& rows, const at::Tensor& weight);
+
+/// The weight's, float32 [N,K], from the product's rows [M,N] and inputs [M,K]: added to `into`, or returned where that
+/// is undefined.
+CAIRN_API at::Tensor cpu_weight_gradient(const at::Tensor& into, const at::Tensor& rows, const at::Tensor& inputs);
 
 /// Whether this CPU multiplies matrices faster in bfloat16 than in float32. Timed once, as one that has instructions
 /// for it need not be.

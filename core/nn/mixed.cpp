@@ -8,9 +8,9 @@
 #include <initializer_list>
 
 #include "kernels/columns_device.h"
-#include "nn/attention_pass.h"
 #include "nn/autocast.h"
 #include "nn/cpu_passes.h"
+#include "nn/cpu_product.h"
 #include "nn/maybe_tensor.h"
 #include "nn/training_pass.h"
 
@@ -21,7 +21,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-bool is_learnt(const at::Tensor& parameter) { return at::GradMode::is_enabled() && parameter.requires_grad(); }
+bool is_learnt(const at::Tensor& x) { return at::GradMode::is_enabled() && x.requires_grad(); }
 
 /// Whether kernels::columns takes these contiguous matrices, all [..,N].
 bool has_kernel(std::initializer_list<at::Tensor> all) {
@@ -64,11 +64,19 @@ at::Tensor plain_gelu(const at::Tensor& x) {
   return out;
 }
 
+/// x [..,in] by weight [out,in], both bfloat16, plus bias [out].
+at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias) {
+  if (!x.is_cpu()) return at::linear(x, weight, bias ? MaybeTensor(half(*bias)) : std::nullopt);
+  at::DimVector sizes(x.sizes());
+  sizes.back() = weight.size(0);
+  return cpu_product(x.reshape({-1, x.size(-1)}), weight, bias).view(sizes);
+}
+
 /// The product, with its 16-bit operands and where its gradients go kept for the backward pass.
 at::Tensor map(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias,
                bool is_kept_whole = false) {
   const at::Tensor x16 = x.to(at::kBFloat16), weight16 = half(weight);
-  const at::Tensor out = at::linear(x16, weight16, bias ? MaybeTensor(half(*bias)) : std::nullopt);
+  const at::Tensor out = product(x16, weight16, bias);
   context->save_for_backward(is_kept_whole ? variable_list{x16, weight16, out} : variable_list{x16, weight16});
   context->saved_data["has_bias"] = bias.has_value();
   keep_own_gradient(context, "of_weight", weight);
@@ -78,7 +86,7 @@ at::Tensor map(AutogradContext* context, const at::Tensor& x, const at::Tensor& 
 
 /// rows^T x, float32 [out,in]; added to `into` where that is defined.
 at::Tensor of_weight(const at::Tensor& into, const at::Tensor& rows, const at::Tensor& x) {
-  if (!rows.is_cuda()) return added(into, at::mm(rows.t(), x).to(at::kFloat));
+  if (rows.is_cpu()) return cpu_weight_gradient(into, rows, x);
   if (!into.defined()) return at::mm(rows.t(), x, at::kFloat);
   at::Tensor sum = into;
   at::addmm_out(sum, sum, rows.t(), x, at::kFloat);
@@ -92,8 +100,9 @@ variable_list gradients_of(AutogradContext* context, const at::Tensor& rows, Sum
   const variable_list kept = context->get_saved_variables();
   const at::Tensor x = kept[0].reshape({-1, kept[0].size(-1)}), &weight = kept[1];
   const at::Tensor of_bias = sums(own_gradient(context, "of_bias"));
-  return {context->needs_input_grad(0) ? at::mm(rows, weight).view(kept[0].sizes()) : at::Tensor(),
-          of_weight(own_gradient(context, "of_weight"), rows, x),
+  const auto of_x = [&] { return rows.is_cpu() ? cpu_input_gradient(rows, weight) : at::mm(rows, weight); };
+  return {context->needs_input_grad(0) ? of_x().view(kept[0].sizes()) : at::Tensor(),
+          context->needs_input_grad(1) ? of_weight(own_gradient(context, "of_weight"), rows, x) : at::Tensor(),
           context->saved_data["has_bias"].toBool() ? of_bias : at::Tensor()};
 }
 
@@ -172,41 +181,20 @@ class LinearQkv : public Function<LinearQkv> {
   }
 };
 
-class SelfAttention : public Function<SelfAttention> {
- public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const MaybeTensor& bias, std::int64_t heads) {
-    const at::Tensor packed = map(context, x, weight, bias, /*is_kept_whole=*/true);
-    const AttentionOutput out = attention_pass(packed, heads);
-    context->saved_data["sums"] = out.sums;
-    return out.rows;
-  }
-  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const at::Tensor packed = context->get_saved_variables()[2];
-    const at::Tensor of_rows = gradients[0].to(at::kBFloat16).contiguous();
-    const AttentionGradients of = attention_backward(packed, context->saved_data["sums"].toTensor(), of_rows,
-                                                     context->saved_data["has_bias"].toBool());
-    const auto sums = [&](const at::Tensor& into) { return of.bias.defined() ? added(into, of.bias) : at::Tensor(); };
-    variable_list all = gradients_of(context, of.packed.view({-1, of.packed.size(2)}), sums);
-    all.emplace_back();  // of the number of heads
-    return all;
-  }
-};
-
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (is_mixed(x.device()) && is_learnt(weight)) return Linear::apply(x, weight, present(bias));
-  const bool is_autograds = bias.defined() && is_learnt(bias);  // a bias learns although its weight is frozen
-  if (!is_mixed(x.device()) || is_autograds) return at::linear(x, weight, present(bias));
-  return at::linear(x.to(at::kBFloat16), half(weight), bias.defined() ? MaybeTensor(half(bias)) : std::nullopt);
+  if (!is_mixed(x.device())) return at::linear(x, weight, present(bias));
+  if (is_learnt(x) || is_learnt(weight) || (bias.defined() && is_learnt(bias)))
+    return Linear::apply(x, weight, present(bias));
+  return product(x.to(at::kBFloat16), half(weight), present(bias));
 }
 
 at::Tensor linear(const at::Tensor& x, const torch::nn::Linear& map) { return linear(x, map->weight, map->bias); }
 
 at::Tensor linear_gelu(const at::Tensor& x, const torch::nn::Linear& map) {
-  if (is_mixed(x.device()) && is_learnt(map->weight)) return LinearGelu::apply(x, map->weight, present(map->bias));
   if (has_cpu_passes(x) && map->bias.defined()) return cpu_linear_gelu(x, map);
+  if (is_mixed(x.device()) && is_learnt(map->weight)) return LinearGelu::apply(x, map->weight, present(map->bias));
   const at::Tensor inner = linear(x, map);
   return inner.requires_grad() ? at::gelu(inner) : plain_gelu(inner);
 }
@@ -220,15 +208,6 @@ std::array<at::Tensor, 3> linear_qkv(const at::Tensor& x, const at::Tensor& weig
   const at::Tensor packed = linear(x, weight, bias);
   const auto parts = packed.view({x.size(0), x.size(1), 3, heads, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
   return {parts[0], parts[1], parts[2]};
-}
-
-bool has_mixed_attention(const at::Tensor& x, const at::Tensor& weight) {
-  const bool is_learnt_whole = !at::GradMode::is_enabled() || weight.requires_grad();
-  return x.is_cpu() && x.numel() > 0 && is_mixed(x.device()) && is_learnt_whole && has_attention_pass();
-}
-
-at::Tensor mixed_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t heads) {
-  return SelfAttention::apply(x, weight, present(bias), heads);
 }
 
 }  // namespace cairn::nn

@@ -85,9 +85,10 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
 }  // namespace
 
 bool is_fused(const at::Tensor& stream) {
+  if (stream.scalar_type() != at::kFloat) return false;
   if (has_cpu_passes(stream)) return true;
-  return stream.is_cuda() && is_mixed(stream.device()) && stream.scalar_type() == at::kFloat && stream.numel() > 0 &&
-         stream.size(-1) % 4 == 0 && stream.size(-1) <= kernels::kWidestNorm;
+  return stream.is_cuda() && is_mixed(stream.device()) && stream.numel() > 0 && stream.size(-1) % 4 == 0 &&
+         stream.size(-1) <= kernels::kWidestNorm;
 }
 
 Branch branch_of(const at::Tensor& x, const torch::nn::Linear& map) {

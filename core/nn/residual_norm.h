@@ -6,14 +6,14 @@
 
 namespace cairn::nn {
 
-/// Whether a residual stream [B,N,D] takes the fused pass below: float32 on the CPU; and on a GPU under autocast to
-/// bfloat16, of a width that the kernels have.
+/// Whether a residual stream [B,N,D] takes the fused pass below: float32 on the CPU, and on a GPU under autocast to
+/// bfloat16 where its width is one that the kernels have.
 bool is_fused(const at::Tensor& stream);
 
 /// A residual stream and its layer norm.
 struct Normed {
   at::Tensor sum;     // float32
-  at::Tensor normed;  // bfloat16 on a GPU
+  at::Tensor normed;  // bfloat16 under autocast to it
 };
 
 /// What is to be added to a residual stream; both may be undefined.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cairn/error.h"
+#include "nn/mixed.h"
 
 namespace cairn::nn {
 
@@ -55,7 +56,7 @@ TokenGrid PatchEmbed::grid(const at::Tensor& data) const {
 }
 
 at::Tensor PatchEmbed::forward(const at::Tensor& data, const TokenSet& visible) {
-  return at::linear(gather_tokens(cut_patches(data, spec_), visible), weight, bias);
+  return linear(gather_tokens(cut_patches(data, spec_), visible), weight, bias);
 }
 
 }  // namespace cairn::nn

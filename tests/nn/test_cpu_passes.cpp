@@ -7,6 +7,7 @@
 
 #include "cairn/nn/block.h"
 #include "model/flat_parameters.h"
+#include "nn/autocast.h"
 #include "nn/cpu_passes.h"
 #include "nn/cpu_product.h"
 #include "nn/training_pass.h"
@@ -184,15 +185,33 @@ TEST_CASE("a norm on the CPU of which only one output is used") {
   CHECK(norm->weight.grad().abs().sum().item<float>() > 0);
 }
 
-TEST_CASE("products on the CPU are float64's, small and large") {
+TEST_CASE("products on the CPU are float64's, small and large, in either precision and under autocast") {
   at::manual_seed(0);
-  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {5, 7, 3}, {2000, 192, 576}}) {
-    CAPTURE(rows, in, out);
-    const at::Tensor x = at::randn({rows, in}), weight = at::randn({out, in});
-    const at::Tensor exact = at::mm(x.to(at::kDouble), weight.to(at::kDouble).t());
-    CHECK(relative_error(nn::cpu_product(x, weight), exact) < 1e-6);
-    CHECK(relative_error(nn::cpu_product(x, at::randn({in, out}).copy_(weight.t()).t()), exact) < 1e-6);
-  }
+  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {5, 7, 3}, {2000, 192, 576}})
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16})
+      for (const bool is_mixed : {false, true}) {
+        CAPTURE(rows, in, out, at::toString(type), is_mixed);
+        const at::Tensor x = at::randn({rows, in}).to(type), weight = at::randn({out, in}).to(type);
+        const at::Tensor bias = at::randn({out}), of_out = at::randn({rows, out}).to(type);
+        const at::Tensor start = at::randn({out, in});
+        const auto exact = [](const at::Tensor& t) { return t.to(at::kDouble); };
+        const at::Tensor product = at::mm(exact(x), exact(weight).t()), of_x = at::mm(exact(of_out), exact(weight));
+        const at::Tensor of_weight = at::mm(exact(of_out).t(), exact(x));
+        const double tolerance = type == at::kFloat ? 1e-6 : 5e-3;
+
+        const Autocast mixed(at::kCPU, is_mixed);
+        CHECK(relative_error(nn::cpu_product(x, weight), product) < tolerance);
+        CHECK(relative_error(nn::cpu_product(x, weight, bias), product + bias) < tolerance);
+        CHECK(relative_error(nn::cpu_product(x, weight.t().contiguous().t()), product) < tolerance);
+        CHECK(relative_error(nn::cpu_input_gradient(of_out, weight), of_x) < tolerance);
+        CHECK(relative_error(nn::cpu_weight_gradient({}, of_out, x), of_weight) < tolerance);
+        const at::Tensor sum = start.clone();
+        CHECK_FALSE(nn::cpu_weight_gradient(sum, of_out, x).defined());
+        CHECK(relative_error(sum, start + of_weight) < tolerance);
+        CHECK(nn::cpu_product(x, weight, bias).scalar_type() == type);
+        CHECK(nn::cpu_input_gradient(of_out, weight).scalar_type() == type);
+        CHECK(nn::cpu_weight_gradient({}, of_out, x).scalar_type() == at::kFloat);
+      }
 }
 
 TEST_CASE("layers of a training pass add their gradients where they lie") {

@@ -8,7 +8,7 @@
 #include "cairn/nn/block.h"
 #include "model/flat_parameters.h"
 #include "nn/autocast.h"
-#include "nn/mixed.h"
+#include "nn/cpu_passes.h"
 #include "nn/recompute.h"
 #include "nn/training_pass.h"
 #include "support/gradients.h"
@@ -112,7 +112,7 @@ TEST_CASE("mixed precision: attention on the CPU gives float64's outputs and gra
       const auto expected = gradients(attention, x.to(at::kDouble), weight, pass);
       attention.to(at::kFloat);
       const Autocast mixed(at::kCPU, true);
-      REQUIRE(nn::has_mixed_attention(x, attention.qkv->weight));
+      REQUIRE(nn::has_cpu_attention(x));
       const auto found = gradients(attention, x, weight, pass);
       for (const auto& [name, value] : expected) {
         CAPTURE(name);
@@ -129,29 +129,95 @@ TEST_CASE("mixed precision: attention of one token to itself gives its values' b
   for (const float value : {1.0F, -0.0F, 1.00390625F, 3e38F, 1e-39F, -std::numeric_limits<float>::infinity()}) {
     const at::Tensor bias = at::tensor({0.0F, 0.0F, value});
     const Autocast mixed(at::kCPU, true);
-    const at::Tensor out = nn::mixed_attention(0 * x, weight, bias, 1);
+    const at::Tensor out = nn::cpu_attention(0 * x, weight, bias, 1);
     CAPTURE(value);
     CHECK(out.scalar_type() == at::kBFloat16);
     CHECK(at::equal(out, at::full_like(out, value)));
   }
   const Autocast mixed(at::kCPU, true);
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  CHECK(nn::mixed_attention(0 * x, weight, at::tensor({0.0F, 0.0F, nan}), 1).isnan().all().item<bool>());
+  CHECK(nn::cpu_attention(0 * x, weight, at::tensor({0.0F, 0.0F, nan}), 1).isnan().all().item<bool>());
 }
 
-TEST_CASE("mixed precision: what is frozen takes the plain operators, and has no gradient") {
+TEST_CASE("mixed precision: attention's frozen weight has no gradient, its bias has") {
   nn::BlockOptions options;
   options.width = 16, options.heads = 2;
   nn::Attention attention(options);
   attention.qkv->weight.set_requires_grad(false);
   const Autocast mixed(at::kCPU, true);
-  const at::Tensor x = at::randn({2, 5, 16});
-  CHECK_FALSE(nn::has_mixed_attention(x, attention.qkv->weight));
-  attention.forward(x).square().sum().backward();
+  attention.forward(at::randn({2, 5, 16})).square().sum().backward();
   CHECK_FALSE(attention.qkv->weight.grad().defined());
   CHECK(attention.qkv->bias.grad().abs().sum().item<float>() > 0);
-  const at::NoGradGuard no_grad;
-  CHECK(nn::has_mixed_attention(x, attention.qkv->weight));
+}
+
+TEST_CASE("mixed precision: GELU on the CPU gives float64's values and gradients to bfloat16's rounding") {
+  at::manual_seed(0);
+  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {300, 24, 96}, {129, 7, 33}}) {
+    CAPTURE(rows, in, out);
+    torch::nn::Linear map(in, out);
+    const at::Tensor x = 3 * at::randn({rows, in}), weight = at::randn({rows, out});
+    const auto found = [&] {
+      const Autocast mixed(at::kCPU, true);
+      const auto pass = [&](const at::Tensor& input) { return nn::cpu_linear_gelu(input, map); };
+      const auto all = gradients(*map, x, weight, pass);
+      const at::NoGradGuard no_grad;
+      CHECK(at::equal(pass(x), all.at("output")));
+      return all;
+    }();
+    CHECK(found.at("output").scalar_type() == at::kBFloat16);
+    CHECK(found.at("weight").scalar_type() == at::kFloat);
+    map->to(at::kDouble);
+    for (const auto& [name, value] : gradients(*map, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
+           return at::gelu(at::linear(input, map->weight, map->bias));
+         })) {
+      CAPTURE(name);
+      CHECK(relative_error(found.at(name), value) < 0.015);
+    }
+  }
+}
+
+TEST_CASE("mixed precision: residual sum and norm on the CPU give float64's values and gradients") {
+  for (const auto& [rows, width] : std::vector<std::array<std::int64_t, 2>>{{1, 2}, {3, 7}, {300, 192}})
+    for (const bool has_branch : {true, false}) {
+      CAPTURE(rows, width, has_branch);
+      at::manual_seed(rows);
+      torch::nn::LayerNorm norm(torch::nn::LayerNormOptions({width}).eps(1e-6));
+      {
+        const at::NoGradGuard no_grad;
+        norm->weight.normal_(1, 0.3), norm->bias.normal_();
+      }
+      const at::Tensor x = 3 * at::randn({2, rows, width}) + 10, branch = at::randn_like(x).to(at::kBFloat16),
+                       shift = norm->bias.detach().clone();
+      const at::Tensor weight = at::randn({2, 2, rows, width});
+      const auto found = [&] {
+        const Autocast mixed(at::kCPU, true);
+        return gradients(*norm, x, weight, [&](const at::Tensor& input) {
+          const nn::Branch added = has_branch ? nn::Branch{branch, shift} : nn::Branch{};
+          const auto [sum, normed] = nn::cpu_add_norm(input, added, norm);
+          CHECK(sum.scalar_type() == at::kFloat);
+          CHECK(normed.scalar_type() == at::kBFloat16);
+          return at::stack({sum, normed.to(at::kFloat)});
+        });
+      }();
+      norm->to(at::kDouble);
+      for (const auto& [name, value] : gradients(*norm, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
+             const at::Tensor sum = has_branch ? input + branch + shift : input;
+             return at::stack({sum, norm(sum)});
+           })) {
+        CAPTURE(name);
+        CHECK(relative_error(found.at(name), value) < 0.005);
+      }
+    }
+}
+
+TEST_CASE("mixed precision: a branch's gradient is the stream's, rounded") {
+  torch::nn::LayerNorm norm(torch::nn::LayerNormOptions({6}));
+  const Autocast mixed(at::kCPU, true);
+  const at::Tensor x = at::randn({2, 3, 6}).requires_grad_(true);
+  const at::Tensor branch = at::randn({2, 3, 6}).to(at::kBFloat16).requires_grad_(true);
+  (nn::cpu_add_norm(x, {branch, {}}, norm).normed * at::randn({2, 3, 6})).sum().backward();
+  CHECK(x.grad().abs().sum().item<float>() > 0);
+  CHECK(at::equal(branch.grad(), x.grad().to(at::kBFloat16)));
 }
 
 TEST_CASE("mixed precision: blocks give float64's outputs and gradients to bfloat16's rounding") {
