@@ -190,19 +190,19 @@ void narrow(const Layout& layout, const Parts<float>& wide, const Parts<std::uin
 
 bool has_attention() { return sgemm != nullptr; }
 
-void attention(const AttentionPass& pass, const AttentionShape& shape) {
+void attention(const AttentionPass<float>& pass, const float* bias, const AttentionShape& shape) {
   const Layout layout(shape);
   for_heads(layout, tile_size(layout), [&](const Head& head, float* tile) {
     const Parts<float> own = layout.parts(pass.qkv, head);
-    if (pass.bias)
+    if (bias)
       for_parts(own, [&](float* part, std::int64_t number) {
-        shift_rows(part, pass.bias + number * layout.width + head.bias, rows_of(layout, own.stride));
+        shift_rows(part, bias + number * layout.width + head.bias, rows_of(layout, own.stride));
       });
     attend(layout, constant(own), pass.out + head.out, layout.width, layout.sums(pass.sums, head), tile);
   });
 }
 
-void attention_backward(const AttentionGradient& gradient, const AttentionShape& shape) {
+void attention_backward(const AttentionGradient<float>& gradient, const AttentionShape& shape) {
   const Layout layout(shape);
   for_heads(layout, 2 * tile_size(layout), [&](const Head& head, float* tiles) {
     const Parts<float> of_head = layout.parts(gradient.of_qkv, head);
@@ -212,18 +212,18 @@ void attention_backward(const AttentionGradient& gradient, const AttentionShape&
   });
 }
 
-void attention(const AttentionPass16& pass, const AttentionShape& shape) {
+void attention(const AttentionPass<std::uint16_t>& pass, const AttentionShape& shape) {
   const Layout layout(shape);
   const std::int64_t size = head_size(layout);
   for_heads(layout, tile_size(layout) + 4 * size, [&](const Head& head, float* room) {
-    const Parts<float> wide = widened(layout, layout.parts(pass.qkv, head), room);
+    const Parts<float> wide = widened(layout, layout.parts<const std::uint16_t>(pass.qkv, head), room);
     float *out = room + 3 * size, *tile = out + size;
     attend(layout, constant(wide), out, shape.head_width, layout.sums(pass.sums, head), tile);
     narrow_rows(out, pass.out + head.out, rows_of(layout, layout.width));
   });
 }
 
-void attention_backward(const AttentionGradient16& gradient, const AttentionShape& shape) {
+void attention_backward(const AttentionGradient<std::uint16_t>& gradient, const AttentionShape& shape) {
   const Layout layout(shape);
   const std::int64_t size = head_size(layout);
   for_heads(layout, 2 * tile_size(layout) + 7 * size, [&](const Head& head, float* room) {

@@ -16,45 +16,31 @@ struct AttentionShape {
 /// Whether LibTorch lets others call the matrix product that it computes with.
 bool has_attention();
 
-/// What attention reads and writes.
+/// What attention reads and writes. T is what tokens are kept in: float, or bfloat16 by its bits.
+template <class T>
 struct AttentionPass {
-  float* qkv = nullptr;         // the bias is added in place
-  const float* bias = nullptr;  // [3,H,D]; may be null
-  float* out = nullptr;
+  T* qkv = nullptr;
+  T* out = nullptr;
   float* sums = nullptr;  // [2,B,H,N], what the gradient needs to make scores again: the largest, and sums behind them
 };
 
-/// The same of what is kept in bfloat16, by its bits.
-struct AttentionPass16 {
-  const std::uint16_t* qkv = nullptr;
-  std::uint16_t* out = nullptr;
-  float* sums = nullptr;
-};
-
-/// softmax(Q K^T / sqrt(D)) V. One tile of scores at a time, which stays in the cache (Dao et al. 2022). Only where
-/// has_attention().
-void attention(const AttentionPass& pass, const AttentionShape& shape);
-void attention(const AttentionPass16& pass, const AttentionShape& shape);
+/// softmax(Q K^T / sqrt(D)) V. One tile of scores at a time, which stays in the cache (Dao et al. 2022). In float32
+/// `bias` [3,H,D], which may be null, is added to the tokens in place first. Only where has_attention().
+void attention(const AttentionPass<float>& pass, const float* bias, const AttentionShape& shape);
+void attention(const AttentionPass<std::uint16_t>& pass, const AttentionShape& shape);
 
 /// What the gradient is made of, and where it goes.
+template <class T>
 struct AttentionGradient {
-  const float* qkv = nullptr;
+  const T* qkv = nullptr;
   const float* sums = nullptr;
-  const float* of_out = nullptr;
-  float* of_qkv = nullptr;
+  const T* of_out = nullptr;
+  T* of_qkv = nullptr;
   float* of_bias = nullptr;  // [B,3,H,D], to be summed over the samples; may be null
 };
 
-struct AttentionGradient16 {
-  const std::uint16_t* qkv = nullptr;
-  const float* sums = nullptr;
-  const std::uint16_t* of_out = nullptr;
-  std::uint16_t* of_qkv = nullptr;
-  float* of_bias = nullptr;
-};
-
 /// The gradient of queries, keys and values, side by side as they are.
-void attention_backward(const AttentionGradient& gradient, const AttentionShape& shape);
-void attention_backward(const AttentionGradient16& gradient, const AttentionShape& shape);
+void attention_backward(const AttentionGradient<float>& gradient, const AttentionShape& shape);
+void attention_backward(const AttentionGradient<std::uint16_t>& gradient, const AttentionShape& shape);
 
 }  // namespace cairn::kernels

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "nn/row_type.h"
 
 namespace cairn::nn {
 namespace {
@@ -14,17 +15,7 @@ kernels::AttentionShape shape_of(const at::Tensor& packed, std::int64_t heads) {
   return {packed.size(0), packed.size(1), heads, packed.size(2) / 3 / heads};
 }
 
-float* data(const at::Tensor& x) { return x.defined() ? x.mutable_data_ptr<float>() : nullptr; }
-
-std::uint16_t* data16(const at::Tensor& x) {
-  return reinterpret_cast<std::uint16_t*>(x.mutable_data_ptr<at::BFloat16>());
-}
-
-bool is_half(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16; }
-
 }  // namespace
-
-bool has_attention_pass() { return kernels::has_attention(); }
 
 AttentionOutput attention_pass(const at::Tensor& packed, std::int64_t heads, const MaybeTensor& bias) {
   RECORD_FUNCTION("cairn::self_attention", std::vector<c10::IValue>({packed}));
@@ -32,11 +23,12 @@ AttentionOutput attention_pass(const at::Tensor& packed, std::int64_t heads, con
   const AttentionOutput out = {at::empty({shape.batch, shape.tokens, packed.size(2) / 3}, packed.options()),
                                at::empty({2, shape.batch, heads, shape.tokens}, packed.options().dtype(at::kFloat))};
   if (is_half(packed)) {
-    kernels::attention(kernels::AttentionPass16{data16(packed), data16(out.rows), data(out.sums)}, shape);
+    using Bits = std::uint16_t;
+    kernels::attention({data_of<Bits>(packed), data_of<Bits>(out.rows), data_of(out.sums)}, shape);
     return out;
   }
   const at::Tensor shift = bias ? bias->contiguous() : at::Tensor();
-  kernels::attention(kernels::AttentionPass{data(packed), data(shift), data(out.rows), data(out.sums)}, shape);
+  kernels::attention({data_of(packed), data_of(out.rows), data_of(out.sums)}, data_of(shift), shape);
   return out;
 }
 
@@ -47,14 +39,11 @@ AttentionGradients attention_backward(const at::Tensor& packed, const at::Tensor
   const kernels::AttentionShape shape = shape_of(packed, sums.size(2));
   {
     RECORD_FUNCTION("cairn::self_attention_backward", std::vector<c10::IValue>({packed}));
-    if (is_half(packed)) {
-      kernels::attention_backward(
-          kernels::AttentionGradient16{data16(packed), data(sums), data16(of_rows), data16(of_packed), data(of_bias)},
-          shape);
-    } else {
-      kernels::attention_backward(
-          kernels::AttentionGradient{data(packed), data(sums), data(of_rows), data(of_packed), data(of_bias)}, shape);
-    }
+    in_type_of(packed, [&]<class T>(T) {
+      const kernels::AttentionGradient<T> all = {data_of<T>(packed), data_of(sums), data_of<T>(of_rows),
+                                                 data_of<T>(of_packed), data_of(of_bias)};
+      kernels::attention_backward(all, shape);
+    });
   }
   return {of_packed, wants_bias ? of_bias.sum(0) : at::Tensor()};
 }

@@ -8,10 +8,7 @@
 
 namespace cairn::nn {
 
-/// Whether the passes below can be taken on this machine's CPU.
-bool has_attention_pass();
-
-/// Self-attention of all tokens to all, and what its gradient needs of it.
+/// Self-attention of all tokens to all, and what its gradient needs of it. Only where kernels::has_attention().
 struct AttentionOutput {
   at::Tensor rows;  // [B,N,D], of the type of what it is made of
   at::Tensor sums;  // float32 [2,B,H,N]

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "kernels/attention.h"
 #include "kernels/gelu_rows.h"
 #include "kernels/norm_rows.h"
 #include "kernels/split_work.h"
@@ -12,6 +13,7 @@
 #include "nn/autocast.h"
 #include "nn/cpu_product.h"
 #include "nn/maybe_tensor.h"
+#include "nn/row_type.h"
 #include "nn/training_pass.h"
 
 namespace cairn::nn {
@@ -20,19 +22,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-
-template <class T = float>
-T* data(const at::Tensor& x) {
-  return x.defined() ? static_cast<T*>(x.data_ptr()) : nullptr;
-}
-
-bool is_half(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16; }
-
-/// work(T()) for what x is kept in: float, or bfloat16 by its bits.
-template <class Work>
-void in_type_of(const at::Tensor& x, Work&& work) {
-  is_half(x) ? work(std::uint16_t()) : work(float());
-}
 
 /// `x` in the precision of what is kept.
 at::Tensor kept(const at::Tensor& x) { return is_mixed(x.device()) ? x.to(at::kBFloat16) : x; }
@@ -76,7 +65,7 @@ at::Tensor plain_linear_gelu(const at::Tensor& x, const at::Tensor& weight, cons
   const at::Tensor rows = cpu_product(rows_of(kept(x)), kept_weight(weight));
   in_type_of(rows, [&]<class T>(T) {
     split_rows(shape_of(rows), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
-      kernels::gelu_rows(data<T>(rows) + first * part.width, data(bias), part);
+      kernels::gelu_rows(data_of<T>(rows) + first * part.width, data_of(bias), part);
     });
   });
   return shaped_like(x, rows);
@@ -116,7 +105,7 @@ class LinearGelu : public Function<LinearGelu> {
     in_type_of(slope, [&]<class T>(T) {
       split_rows(shape_of(slope), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
         const std::int64_t start = first * part.width;
-        kernels::gelu_rows(data<T>(slope) + start, data<T>(out) + start, data(bias), part);
+        kernels::gelu_rows(data_of<T>(slope) + start, data_of<T>(out) + start, data_of(bias), part);
       });
     });
     context->save_for_backward({inputs, factors, slope});
@@ -135,8 +124,8 @@ class LinearGelu : public Function<LinearGelu> {
     in_type_of(slope, [&]<class T>(T) {
       split_rows(shape_of(slope), [&](std::int64_t number, std::int64_t first, const kernels::RowsShape& part) {
         const std::int64_t start = first * part.width;
-        const kernels::GeluGradient<T> own = {data<T>(of_out) + start, data<T>(slope) + start,
-                                              data<T>(of_inner) + start, data(sums) + number * part.width};
+        const kernels::GeluGradient<T> own = {data_of<T>(of_out) + start, data_of<T>(slope) + start,
+                                              data_of<T>(of_inner) + start, data_of(sums) + number * part.width};
         kernels::gelu_backward_rows(own, part);
       });
     });
@@ -186,8 +175,9 @@ class AddNorm : public Function<AddNorm> {
     const kernels::RowsShape shape = {x.numel() / x.size(-1), x.size(-1)};
     const at::Tensor mean = at::empty({shape.rows}, x.options()), inverse = at::empty_like(mean);
     in_type_of(normed, [&]<class T>(T) {
-      const kernels::NormRows<T> all = {data(x),   data<T>(added),  data(moved), data(gamma),  data(beta),
-                                        data(sum), data<T>(normed), data(mean),  data(inverse)};
+      const kernels::NormRows<T> all = {data_of(x),         data_of<T>(added), data_of(moved),
+                                        data_of(gamma),     data_of(beta),     data_of(sum),
+                                        data_of<T>(normed), data_of(mean),     data_of(inverse)};
       split_rows(shape, [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
         kernels::norm_rows(from_row(all, first, part.width), part, static_cast<float>(epsilon));
       });
@@ -218,9 +208,9 @@ class AddNorm : public Function<AddNorm> {
     const at::Tensor sums = at::zeros({parts_of(shape.rows), 3, shape.width}, sum.options());
     in_type_of(of_normed, [&]<class T>(T) {
       const kernels::NormRowsGradient<T> all = {
-          data(sum),          data(mean),   data(inverse),   data(gamma),
-          data<T>(of_normed), data(of_sum), data(of_stream), has_own ? data<T>(of_branch) : nullptr,
-          data(sums)};
+          data_of(sum),          data_of(mean),   data_of(inverse),   data_of(gamma),
+          data_of<T>(of_normed), data_of(of_sum), data_of(of_stream), has_own ? data_of<T>(of_branch) : nullptr,
+          data_of(sums)};
       split_rows(shape, [&](std::int64_t number, std::int64_t first, const kernels::RowsShape& part) {
         kernels::norm_backward_rows(from_row(all, number, first, part.width), part);
       });
@@ -268,7 +258,7 @@ at::Tensor cpu_linear_gelu(const at::Tensor& x, const torch::nn::Linear& map) {
   return LinearGelu::apply(x, weight, bias);
 }
 
-bool has_cpu_attention(const at::Tensor& x) { return has_cpu_passes(x) && has_attention_pass(); }
+bool has_cpu_attention(const at::Tensor& x) { return has_cpu_passes(x) && kernels::has_attention(); }
 
 at::Tensor cpu_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t heads) {
   return SelfAttention::apply(x, weight, present(bias), heads);

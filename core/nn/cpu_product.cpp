@@ -72,15 +72,15 @@ std::chrono::duration<double> time_of_product(at::ScalarType type) {
 
 }  // namespace
 
-at::Tensor cpu_product(const at::Tensor& rows, const at::Tensor& weight, const MaybeTensor& bias) {
+at::Tensor cpu_product(const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias) {
   static const auto linear = find_linear();
   const NoAutocast no_autocast;
-  const at::Tensor a = factor(rows), b = factor(weight);
+  const at::Tensor a = factor(x), b = factor(weight);
   const MaybeTensor shift = bias ? MaybeTensor(bias->to(a.scalar_type())) : std::nullopt;
-  const double operations = 2.0 * static_cast<double>(a.size(0)) * static_cast<double>(b.numel());
+  const double operations = 2.0 * static_cast<double>(a.numel()) * static_cast<double>(b.size(0));
   const bool is_onednns = linear && a.scalar_type() == at::kFloat && operations >= kFewestOperations;
   const at::Tensor out = is_onednns ? linear->call(a, b, shift, "none", Scalars(), "") : at::linear(a, b, shift);
-  return out.to(rows.scalar_type());
+  return out.to(x.scalar_type());
 }
 
 at::Tensor cpu_input_gradient(const at::Tensor& rows, const at::Tensor& weight) {

@@ -10,10 +10,9 @@ namespace cairn::nn {
 // The three products of a linear map on the CPU, without a gradient and whatever autocast says: of float32, or of
 // bfloat16, which go by way of float32 where the CPU multiplies that faster.
 
-/// rows [M,K] by weight [N,K] plus bias [N], [M,N]. Large ones of float32 by oneDNN where MKL, which ATen takes, is
+/// x [..,K] by weight [N,K] plus bias [N], [..,N]. Large ones of float32 by oneDNN where MKL, which ATen takes, is
 /// behind it: it keeps its best kernels for Intel's processors.
-CAIRN_API at::Tensor cpu_product(const at::Tensor& rows, const at::Tensor& weight,
-                                 const MaybeTensor& bias = std::nullopt);
+CAIRN_API at::Tensor cpu_product(const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias = std::nullopt);
 
 /// The gradient of what was multiplied by weight [N,K], [M,K], from the product's rows [M,N].
 CAIRN_API at::Tensor cpu_input_gradient(const at::Tensor& rows, const at::Tensor& weight);

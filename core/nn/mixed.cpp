@@ -66,10 +66,8 @@ at::Tensor plain_gelu(const at::Tensor& x) {
 
 /// x [..,in] by weight [out,in], both bfloat16, plus bias [out].
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias) {
-  if (!x.is_cpu()) return at::linear(x, weight, bias ? MaybeTensor(half(*bias)) : std::nullopt);
-  at::DimVector sizes(x.sizes());
-  sizes.back() = weight.size(0);
-  return cpu_product(x.reshape({-1, x.size(-1)}), weight, bias).view(sizes);
+  if (x.is_cpu()) return cpu_product(x, weight, bias);
+  return at::linear(x, weight, bias ? MaybeTensor(half(*bias)) : std::nullopt);
 }
 
 /// The product, with its 16-bit operands and where its gradients go kept for the backward pass.

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "cairn/nn/block.h"
-#include "model/flat_parameters.h"
 #include "nn/autocast.h"
 #include "nn/cpu_passes.h"
 #include "nn/cpu_product.h"
 #include "nn/training_pass.h"
+#include "support/flat.h"
 #include "support/gradients.h"
 
 using namespace cairn;
@@ -18,40 +18,57 @@ using namespace cairn::test;
 
 namespace {
 
-/// Attention of `samples` of `count` tokens in float32 beside the plain operators in float64.
-void compare_attention(std::int64_t samples, std::int64_t count, double sharpness = 1, double tolerance = 5e-6,
-                       bool has_bias = true) {
-  CAPTURE(samples, count, sharpness, has_bias);
-  constexpr std::int64_t kWidth = 24;
+/// How an attention is compared.
+struct Comparison {
+  double sharpness = 1;
+  double tolerance = 5e-6;
+  bool has_bias = true;
+  bool is_mixed = false;
+  std::int64_t width = 24;
+};
+
+/// Attention of `samples` of `count` tokens in float32 or mixed precision beside the plain operators in float64.
+void compare_attention(std::int64_t samples, std::int64_t count, const Comparison& as = {}) {
+  CAPTURE(samples, count, as.sharpness, as.has_bias, as.is_mixed);
   at::manual_seed(count);
   nn::BlockOptions options;
-  options.width = kWidth, options.heads = 3, options.qkv_bias = has_bias;
+  options.width = as.width, options.heads = 3, options.qkv_bias = as.has_bias;
   nn::Attention attention(options);
-  const at::Tensor x = sharpness * at::randn({samples, count, kWidth}), weight = at::randn({samples, count, kWidth});
-  REQUIRE(nn::has_cpu_attention(x));
-  REQUIRE_FALSE(nn::has_cpu_attention(x.to(at::kDouble)));
+  const at::Tensor x = as.sharpness * at::randn({samples, count, as.width}),
+                   weight = at::randn({samples, count, as.width});
   const auto pass = [&](const at::Tensor& input) { return attention.forward(input); };
-  const auto found = gradients(attention, x, weight, pass);
+  const auto found = [&] {
+    const Autocast mixed(at::kCPU, as.is_mixed);
+    REQUIRE(nn::has_cpu_attention(x));
+    REQUIRE_FALSE(nn::has_cpu_attention(x.to(at::kDouble)));
+    const auto all = gradients(attention, x, weight, pass);
+    const at::NoGradGuard no_grad;
+    CHECK(at::equal(pass(x), all.at("output")));
+    return all;
+  }();
   attention.to(at::kDouble);
   for (const auto& [name, value] : gradients(attention, x.to(at::kDouble), weight, pass)) {
     CAPTURE(name);
-    CHECK(relative_error(found.at(name), value) < tolerance);
+    CHECK(relative_error(found.at(name), value) < as.tolerance);
   }
-  const at::NoGradGuard no_grad;
-  attention.to(at::kFloat);
-  CHECK(at::equal(attention.forward(x), found.at("output")));
 }
 
 }  // namespace
 
 TEST_CASE("attention on the CPU gives float64's outputs and gradients, tile by tile too") {
   compare_attention(3, 17);
-  compare_attention(3, 17, 1, 5e-6, /*has_bias=*/false);
+  compare_attention(3, 17, {.has_bias = false});
   compare_attention(1, 1);
   compare_attention(2, 300);   // two tiles, the last one smaller
   compare_attention(1, 1100);  // many
   // Almost all of the weight on one token: scores of hundreds, whose own rounding is felt.
-  compare_attention(2, 40, 30, 1e-4);
+  compare_attention(2, 40, {.sharpness = 30, .tolerance = 1e-4});
+}
+
+TEST_CASE("mixed precision: attention on the CPU gives float64's outputs and gradients to bfloat16's rounding") {
+  for (const bool has_bias : {true, false})
+    for (const auto& [samples, count] : std::vector<std::array<std::int64_t, 2>>{{3, 17}, {1, 1}, {2, 300}, {1, 1100}})
+      compare_attention(samples, count, {.tolerance = 0.015, .has_bias = has_bias, .is_mixed = true, .width = 48});
 }
 
 TEST_CASE("attention on the CPU: gradients stay as small as PyTorch's however large the scores") {
@@ -83,27 +100,32 @@ TEST_CASE("attention on the CPU keeps samples apart, and what is not finite show
   CHECK_FALSE(out[1].isfinite().any().item<bool>());
 }
 
-TEST_CASE("GELU on the CPU gives float64's values and gradients") {
+TEST_CASE("GELU on the CPU gives float64's values and gradients, in mixed precision to its rounding") {
   at::manual_seed(0);
-  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {300, 24, 96}, {129, 7, 33}}) {
-    CAPTURE(rows, in, out);
-    torch::nn::Linear map(in, out);
-    const at::Tensor x = 3 * at::randn({rows, in}), weight = at::randn({rows, out});
-    const auto found =
-        gradients(*map, x, weight, [&](const at::Tensor& input) { return nn::cpu_linear_gelu(input, map); });
-    {
-      const at::NoGradGuard no_grad;
-      CHECK(at::equal(nn::cpu_linear_gelu(x, map), found.at("output")));
+  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {300, 24, 96}, {129, 7, 33}})
+    for (const bool is_mixed : {false, true}) {
+      CAPTURE(rows, in, out, is_mixed);
+      torch::nn::Linear map(in, out);
+      const at::Tensor x = 3 * at::randn({rows, in}), weight = at::randn({rows, out});
+      const auto found = [&] {
+        const Autocast mixed(at::kCPU, is_mixed);
+        const auto pass = [&](const at::Tensor& input) { return nn::cpu_linear_gelu(input, map); };
+        const auto all = gradients(*map, x, weight, pass);
+        const at::NoGradGuard no_grad;
+        CHECK(at::equal(pass(x), all.at("output")));
+        return all;
+      }();
+      CHECK(found.at("output").scalar_type() == (is_mixed ? at::kBFloat16 : at::kFloat));
+      CHECK(found.at("weight").scalar_type() == at::kFloat);
+      map->to(at::kDouble);
+      for (const auto& [name, value] : gradients(*map, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
+             return at::gelu(at::linear(input, map->weight, map->bias));
+           })) {
+        CAPTURE(name);
+        CHECK(found.at(name).sizes() == value.sizes());
+        CHECK(relative_error(found.at(name), value) < (is_mixed ? 0.015 : 2e-6));
+      }
     }
-    map->to(at::kDouble);
-    for (const auto& [name, value] : gradients(*map, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
-           return at::gelu(at::linear(input, map->weight, map->bias));
-         })) {
-      CAPTURE(name);
-      CHECK(found.at(name).sizes() == value.sizes());
-      CHECK(relative_error(found.at(name), value) < 2e-6);
-    }
-  }
 }
 
 TEST_CASE("GELU on the CPU is as near as PyTorch's over the whole range") {
@@ -143,33 +165,39 @@ TEST_CASE("GELU on the CPU writes over no gradient that somebody holds") {
   CHECK(at::equal(given, weight));
 }
 
-TEST_CASE("residual sum and norm on the CPU give float64's values and gradients") {
+TEST_CASE("residual sum and norm on the CPU give float64's values and gradients, in mixed precision to its rounding") {
   for (const auto& [rows, width] : std::vector<std::array<std::int64_t, 2>>{{1, 2}, {3, 7}, {300, 192}})
-    for (const bool has_branch : {true, false}) {
-      CAPTURE(rows, width, has_branch);
-      at::manual_seed(rows);
-      torch::nn::LayerNorm norm(torch::nn::LayerNormOptions({width}).eps(1e-6));
-      {
-        const at::NoGradGuard no_grad;
-        norm->weight.normal_(1, 0.3), norm->bias.normal_();
+    for (const bool has_branch : {true, false})
+      for (const bool is_mixed : {false, true}) {
+        CAPTURE(rows, width, has_branch, is_mixed);
+        at::manual_seed(rows);
+        torch::nn::LayerNorm norm(torch::nn::LayerNormOptions({width}).eps(1e-6));
+        {
+          const at::NoGradGuard no_grad;
+          norm->weight.normal_(1, 0.3), norm->bias.normal_();
+        }
+        const at::Tensor x = 3 * at::randn({2, rows, width}) + 10, branch = at::randn_like(x),
+                         shift = norm->bias.detach().clone();
+        const at::Tensor weight = at::randn({2, 2, rows, width});
+        const auto found = [&] {
+          const Autocast mixed(at::kCPU, is_mixed);
+          return gradients(*norm, x, weight, [&](const at::Tensor& input) {
+            const nn::Branch added = has_branch ? nn::Branch{branch * input, shift} : nn::Branch{};
+            const auto [sum, normed] = nn::cpu_add_norm(input, added, norm);
+            CHECK(sum.scalar_type() == at::kFloat);
+            CHECK(normed.scalar_type() == (is_mixed ? at::kBFloat16 : at::kFloat));
+            return at::stack({sum, normed.to(at::kFloat)});
+          });
+        }();
+        norm->to(at::kDouble);
+        for (const auto& [name, value] : gradients(*norm, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
+               const at::Tensor sum = has_branch ? input + branch * input + shift : input;
+               return at::stack({sum, norm(sum)});
+             })) {
+          CAPTURE(name);
+          CHECK(relative_error(found.at(name), value) < (is_mixed ? 0.005 : 1e-5));
+        }
       }
-      const at::Tensor x = 3 * at::randn({2, rows, width}) + 10, branch = at::randn_like(x),
-                       shift = norm->bias.detach().clone();
-      const at::Tensor weight = at::randn({2, 2, rows, width});
-      const auto found = gradients(*norm, x, weight, [&](const at::Tensor& input) {
-        const nn::Branch added = has_branch ? nn::Branch{branch * input, shift} : nn::Branch{};
-        const auto [sum, normed] = nn::cpu_add_norm(input, added, norm);
-        return at::stack({sum, normed});
-      });
-      norm->to(at::kDouble);
-      for (const auto& [name, value] : gradients(*norm, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
-             const at::Tensor sum = has_branch ? input + branch * input + shift : input;
-             return at::stack({sum, norm(sum)});
-           })) {
-        CAPTURE(name);
-        CHECK(relative_error(found.at(name), value) < 1e-5);
-      }
-    }
 }
 
 TEST_CASE("a norm on the CPU of which only one output is used") {
@@ -222,10 +250,7 @@ TEST_CASE("layers of a training pass add their gradients where they lie") {
   const at::Tensor x = at::randn({2, 9, 24}), weight = at::randn({2, 9, 24});
   const auto pass = [&](const at::Tensor& input) { return blocks.forward(input); };
   const auto plain = gradients(blocks, x, weight, pass);
-  std::vector<FlatItem> items;
-  for (const auto& parameter : blocks.named_parameters())
-    items.push_back({parameter.key(), parameter.value(), false, true, -1});
-  const FlatParameters flat(std::move(items), at::kCPU, /*with_gradients=*/true);
+  const FlatParameters flat = flattened(blocks, at::kCPU);
   for (const double times : {1.0, 2.0}) {
     const nn::TrainingPass training(std::vector<at::Tensor>{});
     (blocks.forward(x) * weight).sum().backward();

@@ -1,16 +1,15 @@
 #include <ATen/ATen.h>
 
-#include <array>
 #include <catch2/catch.hpp>
 #include <limits>
 #include <vector>
 
 #include "cairn/nn/block.h"
-#include "model/flat_parameters.h"
 #include "nn/autocast.h"
 #include "nn/cpu_passes.h"
 #include "nn/recompute.h"
 #include "nn/training_pass.h"
+#include "support/flat.h"
 #include "support/gradients.h"
 
 using namespace cairn;
@@ -62,10 +61,7 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
   }
 
   // As a training step has them: flat, and added to what is there.
-  std::vector<FlatItem> items;
-  for (const auto& parameter : blocks.named_parameters())
-    items.push_back({parameter.key(), parameter.value(), false, true, -1});
-  const FlatParameters flat(std::move(items), device, /*with_gradients=*/true);
+  const FlatParameters flat = flattened(blocks, device);
   for (const double times : {1.0, 2.0}) {
     const nn::TrainingPass training({flat.values()});
     const nn::RecomputeBlocks recompute(times > 1);
@@ -96,33 +92,6 @@ TEST_CASE("mixed precision: biases learn behind frozen weights") {
   }
 }
 
-TEST_CASE("mixed precision: attention on the CPU gives float64's outputs and gradients to bfloat16's rounding") {
-  constexpr std::int64_t kWidth = 48;
-  for (const bool has_bias : {true, false})
-    for (const auto& [samples, count] :
-         std::vector<std::array<std::int64_t, 2>>{{3, 17}, {1, 1}, {2, 300}, {1, 1100}}) {
-      CAPTURE(samples, count, has_bias);
-      at::manual_seed(count);
-      nn::BlockOptions options;
-      options.width = kWidth, options.heads = 3, options.qkv_bias = has_bias;
-      nn::Attention attention(options);
-      const at::Tensor x = at::randn({samples, count, kWidth}), weight = at::randn({samples, count, kWidth});
-      const auto pass = [&](const at::Tensor& input) { return attention.forward(input); };
-      attention.to(at::kDouble);
-      const auto expected = gradients(attention, x.to(at::kDouble), weight, pass);
-      attention.to(at::kFloat);
-      const Autocast mixed(at::kCPU, true);
-      REQUIRE(nn::has_cpu_attention(x));
-      const auto found = gradients(attention, x, weight, pass);
-      for (const auto& [name, value] : expected) {
-        CAPTURE(name);
-        if (value.norm().item<double>() > 1e-6) CHECK(relative_error(found.at(name), value) < 0.015);
-      }
-      const at::NoGradGuard no_grad;
-      CHECK(at::equal(attention.forward(x), found.at("output")));
-    }
-}
-
 TEST_CASE("mixed precision: attention of one token to itself gives its values' bits, whatever they are") {
   const at::Tensor x = at::tensor({1.0F}).view({1, 1, 1}).expand({64, 1, 1}).contiguous();
   const at::Tensor weight = at::ones({3, 1});
@@ -148,66 +117,6 @@ TEST_CASE("mixed precision: attention's frozen weight has no gradient, its bias 
   attention.forward(at::randn({2, 5, 16})).square().sum().backward();
   CHECK_FALSE(attention.qkv->weight.grad().defined());
   CHECK(attention.qkv->bias.grad().abs().sum().item<float>() > 0);
-}
-
-TEST_CASE("mixed precision: GELU on the CPU gives float64's values and gradients to bfloat16's rounding") {
-  at::manual_seed(0);
-  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {300, 24, 96}, {129, 7, 33}}) {
-    CAPTURE(rows, in, out);
-    torch::nn::Linear map(in, out);
-    const at::Tensor x = 3 * at::randn({rows, in}), weight = at::randn({rows, out});
-    const auto found = [&] {
-      const Autocast mixed(at::kCPU, true);
-      const auto pass = [&](const at::Tensor& input) { return nn::cpu_linear_gelu(input, map); };
-      const auto all = gradients(*map, x, weight, pass);
-      const at::NoGradGuard no_grad;
-      CHECK(at::equal(pass(x), all.at("output")));
-      return all;
-    }();
-    CHECK(found.at("output").scalar_type() == at::kBFloat16);
-    CHECK(found.at("weight").scalar_type() == at::kFloat);
-    map->to(at::kDouble);
-    for (const auto& [name, value] : gradients(*map, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
-           return at::gelu(at::linear(input, map->weight, map->bias));
-         })) {
-      CAPTURE(name);
-      CHECK(relative_error(found.at(name), value) < 0.015);
-    }
-  }
-}
-
-TEST_CASE("mixed precision: residual sum and norm on the CPU give float64's values and gradients") {
-  for (const auto& [rows, width] : std::vector<std::array<std::int64_t, 2>>{{1, 2}, {3, 7}, {300, 192}})
-    for (const bool has_branch : {true, false}) {
-      CAPTURE(rows, width, has_branch);
-      at::manual_seed(rows);
-      torch::nn::LayerNorm norm(torch::nn::LayerNormOptions({width}).eps(1e-6));
-      {
-        const at::NoGradGuard no_grad;
-        norm->weight.normal_(1, 0.3), norm->bias.normal_();
-      }
-      const at::Tensor x = 3 * at::randn({2, rows, width}) + 10, branch = at::randn_like(x).to(at::kBFloat16),
-                       shift = norm->bias.detach().clone();
-      const at::Tensor weight = at::randn({2, 2, rows, width});
-      const auto found = [&] {
-        const Autocast mixed(at::kCPU, true);
-        return gradients(*norm, x, weight, [&](const at::Tensor& input) {
-          const nn::Branch added = has_branch ? nn::Branch{branch, shift} : nn::Branch{};
-          const auto [sum, normed] = nn::cpu_add_norm(input, added, norm);
-          CHECK(sum.scalar_type() == at::kFloat);
-          CHECK(normed.scalar_type() == at::kBFloat16);
-          return at::stack({sum, normed.to(at::kFloat)});
-        });
-      }();
-      norm->to(at::kDouble);
-      for (const auto& [name, value] : gradients(*norm, x.to(at::kDouble), weight, [&](const at::Tensor& input) {
-             const at::Tensor sum = has_branch ? input + branch + shift : input;
-             return at::stack({sum, norm(sum)});
-           })) {
-        CAPTURE(name);
-        CHECK(relative_error(found.at(name), value) < 0.005);
-      }
-    }
 }
 
 TEST_CASE("mixed precision: a branch's gradient is the stream's, rounded") {
