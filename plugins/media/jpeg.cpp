@@ -1,16 +1,15 @@
 #include "media/jpeg.h"
 
-#include <jpeglib.h>  // after <cstdio>, whose types it uses
-
 #include <algorithm>
 #include <csetjmp>
 #include <cstddef>
-#include <cstdio>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cairn/error.h"
+#include "media/jpeg_scan.h"
 
 namespace cairn::media {
 namespace {
@@ -35,7 +34,7 @@ class JpegFile {
     record_.client_data = this;
     errors_.error_exit = [](j_common_ptr record) { std::longjmp(self(record).jump_, 1); };
     errors_.emit_message = [](j_common_ptr record, int level) {
-      if (level < 0) record->err->format_message(record, self(record).warning_);
+      if (level < 0 && !self(record).is_truncated()) record->err->format_message(record, self(record).warning_);
     };
     attempt([&] {
       jpeg_create_decompress(&record_);
@@ -49,9 +48,12 @@ class JpegFile {
   bool has_inks() const { return record_.jpeg_color_space == JCS_CMYK || record_.jpeg_color_space == JCS_YCCK; }
 
   /// Decodes what `area` needs, as RGB or, with has_inks(), as CMYK; goes on to the end of the file if `to_end`.
-  Part decode(const Window& area, int shrink, bool to_end) {
+  /// Nothing if `quick`, the way for sound files, met what libjpeg alone should judge.
+  std::optional<Part> decode(const Window& area, int shrink, bool to_end, bool quick) {
     Part part;
-    attempt([&] { start(area, shrink, part); });
+    attempt([&] { start(shrink); });
+    if (quick && JpegScan::fits(record_)) take_over();
+    attempt([&] { skip_to(area, part); });
     const int channels = record_.output_components;
     part.picture.width = static_cast<int>(record_.output_width);
     part.picture.height = area.top + area.height - part.top;
@@ -63,6 +65,7 @@ class JpegFile {
         row += read_row(part.picture.rgb.data() + stride * static_cast<std::size_t>(row));
       while (to_end && record_.output_scanline < record_.output_height) read_row(unused.data());
     });
+    if (scan_ && scan_->is_odd()) return std::nullopt;
     refuse_truncated();
     return part;
   }
@@ -82,11 +85,23 @@ class JpegFile {
     throw DataError("cannot be decoded (" + std::string(text) + ")", name_, "replace or remove the file");
   }
 
-  void start(const Window& area, int shrink, Part& part) {
+  void start(int shrink) {
     record_.out_color_space = has_inks() ? JCS_CMYK : JCS_RGB;
     record_.scale_num = 1;
     record_.scale_denom = static_cast<unsigned>(shrink);
     jpeg_start_decompress(&record_);
+  }
+
+  /// Puts scan_ where libjpeg's decoder of Huffman codes was.
+  void take_over() {
+    scan_.emplace(record_);
+    record_.entropy->decode_mcu = [](j_decompress_ptr record, JBLOCKROW* blocks) -> boolean {
+      self(reinterpret_cast<j_common_ptr>(record)).scan_->decode(blocks);
+      return TRUE;
+    };
+  }
+
+  void skip_to(const Window& area, Part& part) {
     const int width = static_cast<int>(record_.output_width), left = std::max(0, area.left - kMargin);
     const int right = std::min(width, area.left + area.width + kMargin);
     if (right - left < width) {
@@ -104,17 +119,19 @@ class JpegFile {
   }
 
   /// libjpeg warns of much that does no harm; a missing end does.
+  bool is_truncated() const { return std::string_view(warning_).find("remature end") != std::string_view::npos; }
+
   void refuse_truncated() const {
-    const std::string_view warning = warning_;
-    if (warning.find("remature end") != std::string_view::npos)
-      throw DataError("is truncated (" + std::string(warning) + ")", name_, "replace or remove the file");
+    if (is_truncated())
+      throw DataError("is truncated (" + std::string(warning_) + ")", name_, "replace or remove the file");
   }
 
   const std::string& name_;
   jpeg_error_mgr errors_{};
   std::jmp_buf jump_{};
-  char warning_[JMSG_LENGTH_MAX] = "";  // the last one
+  char warning_[JMSG_LENGTH_MAX] = "";  // the last one, or the one of a missing end
   JpegRecord record_;
+  std::optional<JpegScan> scan_;
 };
 
 bool has_end(Bytes bytes) {
@@ -135,10 +152,14 @@ std::vector<std::uint8_t> without_inks(const std::vector<std::uint8_t>& inks) {
 Extent read_jpeg_extent(Bytes bytes, const std::string& name) { return JpegFile(bytes, name).extent(); }
 
 Part decode_jpeg(Bytes bytes, int shrink, const Window& area, const std::string& name) {
-  JpegFile file(bytes, name);
-  Part part = file.decode(area, shrink, !has_end(bytes));
-  if (file.has_inks()) part.picture.rgb = without_inks(part.picture.rgb);
-  return part;
+  const auto decode = [&](bool quick) {
+    JpegFile file(bytes, name);
+    auto part = file.decode(area, shrink, !has_end(bytes), quick);
+    if (part && file.has_inks()) part->picture.rgb = without_inks(part->picture.rgb);
+    return part;
+  };
+  std::optional<Part> part = decode(has_end(bytes));
+  return part ? *std::move(part) : decode(false).value();
 }
 
 }  // namespace cairn::media

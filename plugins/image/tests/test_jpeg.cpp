@@ -1,68 +1,24 @@
-#include <jpeglib.h>  // after <cstdio>, whose types it uses
-
 #include <array>
 #include <catch2/catch.hpp>
-#include <cstdio>
-#include <cstdlib>
 #include <span>
 #include <vector>
 
 #include "cairn/error.h"
 #include "cairn/rng.h"
+#include "jpeg_files.h"
 #include "media/decode.h"
 #include "media/resample.h"
 
 using cairn::DataError;
 using cairn::Rng;
 using cairn::Stream;
+using cairn::testing::Coding;
+using cairn::testing::encode;
+using cairn::testing::noise;
 using Catch::Contains;
 using namespace cairn::media;
 
 namespace {
-
-/// How many luminance samples there are for one of colour, and whether the file comes in several scans.
-struct Coding {
-  int across, down;
-  bool progressive;
-};
-
-Picture noise(int width, int height) {
-  Picture picture(width, height);
-  Rng rng(5, Stream::load, 0, 0);
-  for (int y = 0; y < height; ++y)
-    for (int i = 0; i < 3 * width; ++i)
-      picture.row(y)[i] = static_cast<std::uint8_t>((3 * i + 2 * y + rng.integer(0, 60)) & 255);
-  return picture;
-}
-
-std::vector<std::uint8_t> encode(Picture picture, const Coding& coding) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* buffer = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &buffer, &size);
-  info.image_width = static_cast<JDIMENSION>(picture.width);
-  info.image_height = static_cast<JDIMENSION>(picture.height);
-  info.input_components = 3;
-  info.in_color_space = JCS_RGB;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, 90, TRUE);
-  info.comp_info[0].h_samp_factor = coding.across;
-  info.comp_info[0].v_samp_factor = coding.down;
-  if (coding.progressive) jpeg_simple_progression(&info);
-  jpeg_start_compress(&info, TRUE);
-  while (info.next_scanline < info.image_height) {
-    JSAMPROW row = picture.row(static_cast<int>(info.next_scanline));
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  std::vector<std::uint8_t> bytes(buffer, buffer + size);
-  jpeg_destroy_compress(&info);
-  std::free(buffer);
-  return bytes;
-}
 
 Part decode_all(std::span<const std::uint8_t> bytes, const Header& header, int shrink) {
   const Extent whole = shrunk(header, shrink, false);
