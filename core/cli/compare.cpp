@@ -18,6 +18,7 @@
 #include "cli/run_folder.h"
 #include "cli/run_views.h"
 #include "cli/suite.h"
+#include "config/experiment.h"
 #include "report/comparison.h"
 #include "report/html_report.h"
 #include "report/progress_bar.h"

@@ -3,6 +3,7 @@
 #include "cairn/error.h"
 #include "cli/compose.h"
 #include "cli/run_folder.h"
+#include "config/experiment.h"
 #include "config/load.h"
 #include "train/checkpoints.h"
 

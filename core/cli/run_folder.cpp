@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "cairn/error.h"
+#include "config/experiment.h"
 
 namespace cairn {
 namespace {

@@ -8,8 +8,6 @@
 
 namespace cairn {
 
-inline constexpr const char* kRunConfig = "config.toml";  // in every run's folder: what it was composed of
-
 /// The folder of a run, locked for this process.
 class RunFolder {
  public:

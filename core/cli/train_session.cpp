@@ -16,6 +16,7 @@
 #include "cli/run_folder.h"
 #include "cli/run_watcher.h"
 #include "config/document.h"
+#include "config/experiment.h"
 #include "evaluate/embedding.h"
 #include "nn/cpu_product.h"
 #include "report/terminal.h"

@@ -12,6 +12,8 @@
 
 namespace cairn {
 
+inline constexpr const char* kRunConfig = "config.toml";  // in every run's folder: what it was composed of
+
 /// One component table: its type ("transformer.vit") and its options, validated and complete with defaults.
 struct ComponentSettings {
   std::string type;

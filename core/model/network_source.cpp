@@ -12,6 +12,7 @@
 #include "checkpoint/original_models.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/step_folders.h"
+#include "config/experiment.h"
 #include "config/load.h"
 #include "model/composition.h"
 #include "model/named_state.h"
@@ -55,13 +56,13 @@ std::optional<Reconstruction> reconstruction_of(const Experiment& experiment) {
 /// A training run at one of its checkpoints.
 void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptions& options, PluginLoader& loader,
               OpenedNetwork& opened) {
-  if (!fs::exists(run / "config.toml"))
+  if (!fs::exists(run / kRunConfig))
     throw DataError("the checkpoint lies in no run folder, so that its experiment is not known", checkpoint.string(),
                     "put it back below RUN/checkpoints/, where RUN holds config.toml");
   // The network is that of the run; what is set on top is about what is done with it.
-  const Experiment trained = load_experiment(run / "config.toml", {}, loader);
+  const Experiment trained = load_experiment(run / kRunConfig, {}, loader);
   const Experiment experiment =
-      options.sets.empty() ? trained : load_experiment(run / "config.toml", options.sets, loader);
+      options.sets.empty() ? trained : load_experiment(run / kRunConfig, options.sets, loader);
   const FindComponent find = [&](ComponentKind kind, const std::string& type) -> const Component& {
     return loader.component(kind, type);
   };
@@ -129,7 +130,7 @@ void read_source(const fs::path& source, const SourceOptions& options, PluginLoa
   if (fs::exists(source / "student.safetensors"))
     return read_run(fs::absolute(source).lexically_normal().parent_path().parent_path(), source, options, loader,
                     opened);
-  if (fs::exists(source / "config.toml")) {
+  if (fs::exists(source / kRunConfig)) {
     const auto steps = saved_steps(source / "checkpoints");
     if (steps.empty()) throw DataError("the run has no checkpoint yet", source.string(), "train it further");
     opened.checkpoint = step_folder(source / "checkpoints", steps.back());

@@ -8,6 +8,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/atomic_folder.h"
+#include "config/experiment.h"
 #include "config/layers.h"
 #include "report/assets.h"
 #include "report/metrics_log.h"
@@ -75,9 +76,9 @@ void flatten(const Setting& setting, const std::string& path, Json& out) {
 /// The resolved experiment as {"optim.lr": "0.001", …}; empty where there is none.
 Json read_config(const fs::path& folder) {
   Json out = Json::object();
-  if (!fs::exists(folder / "config.toml")) return out;
+  if (!fs::exists(folder / kRunConfig)) return out;
   ProblemReport problems;
-  const Setting root = merge_layers(folder / "config.toml", {}, problems);
+  const Setting root = merge_layers(folder / kRunConfig, {}, problems);
   problems.raise();
   flatten(root, "", out);
   return out;

@@ -241,7 +241,7 @@ Plan Causal::plan(std::span<const ViewLayout> views, std::int64_t batch, const P
   const Grid grid = grid_of(views, "video.causal");
   if (grid.time < 2)
     throw ConfigError("type", "video.causal needs at least two moments, and there is one on " + grid.text(),
-                      "raise frames or lower tubelet");
+                      "raise frames or lower tubelet; leave out pictures in turn with clips, which have one moment");
   const double share = rng.uniform(options_.seen_share[0], options_.seen_share[1]);
   const auto length = static_cast<double>(grid.time);
   const auto seen = std::clamp<std::int64_t>(std::llround(length * share), 1, grid.time - 1);

@@ -1,6 +1,6 @@
-"""Fuzzes the reader: builds fuzz_reader.cpp with libFuzzer and the sanitisers, and feeds it broken videos.
+"""Fuzzes a reader of media: builds a plugin's fuzz_reader.cpp with libFuzzer and the sanitisers, feeds it broken files.
 
-    python fuzz.py SOURCE BUILD LIBTORCH [SECONDS]     exit 77 where clang++ is missing
+    python media.py image|video SOURCE BUILD LIBTORCH [SECONDS]     exit 77 where clang++ is missing
 """
 import base64
 import pathlib
@@ -9,8 +9,11 @@ import subprocess
 import sys
 import tempfile
 
-SOURCES = ("video/video_file", "video/webp_film", "video/yuv", "media/ffmpeg", "media/ffmpeg_picture", "media/resample",
-           "media/decode", "media/jpeg", "media/weigh", "video/tests/fuzz_reader")
+PICTURES = ("media/ffmpeg", "media/ffmpeg_picture", "media/resample", "media/decode", "media/jpeg", "media/jpeg_scan",
+            "media/weigh")
+SOURCES = {"image": (*PICTURES, "image/tests/fuzz_reader"),
+           "video": (*PICTURES, "video/video_file", "video/webp_film", "video/yuv", "video/tests/fuzz_reader")}
+SEEDS = {"image": ("data/zoo/images/*",), "video": ("data/zoo/video/*", "golden/frontends/video_*/input.*")}
 # An animated WebP of three frames of 8 x 8 pixels.
 FILM = ("UklGRs4AAABXRUJQVlA4WAoAAAACAAAABwAABwAAQU5JTQYAAAAAAAAAAABBTk1GLgAAAAAAAAAAAAcAAAcAADIAAAJWUDhMFgAA"
         "AC8HwAEAD/Ab5Pm/R/j8RxomIKL/EQBBTk1GMAAAAAAAAAAAAAcAAAcAADIAAABWUDhMFwAAAC8HwAEAD/A5xkO93iN8/iMNIxDR"
@@ -19,10 +22,9 @@ SANITISERS = "address,undefined"
 LIBRARIES = ("libavformat", "libavcodec", "libavutil", "libswscale", "libjpeg", "libwebpdemux")
 
 
-def seeds(source, corpus):
-    """Small videos of the shared folder, the starting points; returns how many."""
-    shared = source.parent / "shared"
-    files = [*shared.glob("data/zoo/video/*"), *shared.glob("golden/frontends/video_*/input.*")]
+def seeds(kind, source, corpus):
+    """Small files of the shared folder, the starting points; returns how many."""
+    files = [path for pattern in SEEDS[kind] for path in (source.parent / "shared").glob(pattern)]
     small = [path for path in files if path.is_file() and path.stat().st_size < 60_000 and path.suffix != ".tsv"]
     for number, path in enumerate(small):
         shutil.copy(path, corpus / f"{number}{path.suffix}")
@@ -30,12 +32,12 @@ def seeds(source, corpus):
     return len(small) + 1
 
 
-def build(compiler, source, build_folder, torch, work):
+def build(kind, compiler, source, build_folder, torch, work):
     plugins = source / "plugins"
-    includes = [f"-I{plugins}/video", f"-I{plugins}", f"-I{source}/core/include", "-isystem", f"{torch}/include",
+    includes = [f"-I{plugins}/{kind}", f"-I{plugins}", f"-I{source}/core/include", "-isystem", f"{torch}/include",
                 "-isystem", f"{torch}/include/torch/csrc/api/include"]
     objects = []
-    for name in SOURCES:
+    for name in SOURCES[kind]:
         objects.append(work / (name.replace("/", "_") + ".o"))
         subprocess.run([compiler, "-std=c++20", "-g1", "-O1", f"-fsanitize=fuzzer-no-link,{SANITISERS}", *includes, "-c",
                         f"{plugins}/{name}.cpp", "-o", objects[-1]], check=True)
@@ -46,8 +48,9 @@ def build(compiler, source, build_folder, torch, work):
 
 
 def main():
-    source, build_folder, torch = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
-    seconds = sys.argv[4] if len(sys.argv) > 4 else "600"
+    kind = sys.argv[1]
+    source, build_folder, torch = (pathlib.Path(argument).resolve() for argument in sys.argv[2:5])
+    seconds = sys.argv[5] if len(sys.argv) > 5 else "600"
     compiler = shutil.which("clang++-14") or shutil.which("clang++")
     if compiler is None:
         print("skipped: clang++ is not installed")
@@ -55,8 +58,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         work, corpus = pathlib.Path(folder), pathlib.Path(folder) / "corpus"
         corpus.mkdir()
-        print(f"{seeds(source, corpus)} files to begin with")
-        build(compiler, source, build_folder, torch, work)
+        print(f"{seeds(kind, source, corpus)} files to begin with")
+        build(kind, compiler, source, build_folder, torch, work)
         # FFmpeg itself is not instrumented; what it leaks counts all the same.
         return subprocess.run([work / "fuzz", corpus, f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=6000",
                                "-max_len=60000", f"-artifact_prefix={work}/", "-verbosity=1"]).returncode
