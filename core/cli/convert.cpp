@@ -2,13 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <set>
+#include <string>
 
+#include "cairn/error.h"
 #include "cli/commands.h"
 #include "cli/source_arguments.h"
 
 namespace cairn::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct ConvertArguments {
   SourceArguments source;
@@ -16,13 +23,36 @@ struct ConvertArguments {
   std::string format;
 };
 
+bool is_written_by_convert(const fs::path& folder) {
+  static const std::set<std::string> kFiles = {"cairn.json", "config.json", "model.safetensors",
+                                               "preprocessor_config.json"};
+  return fs::is_directory(folder) &&
+         std::all_of(fs::directory_iterator(folder), fs::directory_iterator(), [](const fs::directory_entry& entry) {
+           return kFiles.contains(entry.path().filename().string());
+         });
+}
+
+/// What an earlier conversion wrote may be replaced, or an empty folder; nothing else, and never the source.
+void require_replaceable(const fs::path& to, const fs::path& source) {
+  if (!fs::exists(to)) return;
+  const fs::path end = fs::weakly_canonical(to), from = fs::weakly_canonical(source);
+  const auto [difference, rest] = std::mismatch(end.begin(), end.end(), from.begin(), from.end());
+  if (difference == end.end())
+    throw ConfigError("DST", to.string() + " holds the source and would be replaced", "name another folder");
+  if (!is_written_by_convert(to))
+    throw ConfigError("DST", to.string() + " exists and is no earlier conversion: it would be lost",
+                      "name a new folder, or remove this one");
+}
+
 int convert(const ConvertArguments& arguments, const Session& session) {
+  const fs::path to = fs::absolute(arguments.to).lexically_normal();
+  require_replaceable(to, arguments.source.path);
   PluginLoader loader = session.loader();
   const OpenedNetwork network = open_network(arguments.source.path, arguments.source.options(), loader);
   std::cout << network.report() << std::flush;
   const ConvertReport report = arguments.format == "cairn"
-                                   ? convert_to_cairn(network, arguments.to, loader)
-                                   : convert_to_huggingface(network, arguments.to, arguments.source.partial, loader);
+                                   ? convert_to_cairn(network, to, loader)
+                                   : convert_to_huggingface(network, to, arguments.source.partial, loader);
   std::cout << fmt::format("wrote     {}: {}\n", arguments.to, report.written_as);
   for (const std::string& part : report.left_out) std::cout << "not in it " << part << '\n';
   std::cout << fmt::format("checked   read back, its features differ by {:.1g} of the largest one\n",
@@ -36,7 +66,7 @@ void add_convert(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("convert", "Writes a network in Cairn's or in Hugging Face's format");
   auto arguments = std::make_shared<ConvertArguments>();
   arguments->source.add_to(*command, "SRC");
-  command->add_option("DST", arguments->to, "the folder to write; replaced if it is there")->required();
+  command->add_option("DST", arguments->to, "the folder to write; an earlier conversion there is replaced")->required();
   command->add_option("--to", arguments->format, "format to write")
       ->required()
       ->check(CLI::IsMember({"cairn", "huggingface"}));
