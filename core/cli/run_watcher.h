@@ -33,6 +33,8 @@ class RunWatcher : public Watcher {
   void unreadable(const BadSample& sample) override;
   std::optional<double> evaluate(std::int64_t step) override;
   void saved(std::int64_t step, const std::filesystem::path& checkpoint) override;
+  NamedTensors state() const override { return health_.state(); }
+  void restore(const NamedTensors& state) override { health_.restore(state); }
 
   ProbeData& probes() { return probes_; }
   ProgressBar& bar() { return bar_; }

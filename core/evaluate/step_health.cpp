@@ -1,6 +1,7 @@
 #include "evaluate/step_health.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include "evaluate/health.h"
 
@@ -33,13 +34,26 @@ HealthFigures StepHealth::observe(const StepRecord& record) {
   return figures;
 }
 
+NamedTensors StepHealth::state() const {
+  NamedTensors state;
+  for (std::size_t i = 0; i < recent_.size(); ++i) state[fmt::format("features.{:03}", i)] = recent_[i];
+  return state;
+}
+
+void StepHealth::restore(const NamedTensors& state) {
+  recent_.clear();
+  for (const auto& item : state) recent_.push_back(item.second);
+}
+
 void StepHealth::features(const StepRecord& record, HealthFigures& figures) {
   if (!record.features.defined()) return;
-  recent_.push_back(record.features.to(at::kCPU, at::kFloat));
+  std::deque<at::Tensor> recent = recent_;
+  recent.push_back(record.features.to(at::kCPU, at::kFloat));
   std::int64_t rows = 0;
-  for (const at::Tensor& part : recent_) rows += part.size(0);
-  for (; rows - recent_.front().size(0) >= kFeatureRows; recent_.pop_front()) rows -= recent_.front().size(0);
-  const at::Tensor x = at::cat(std::vector<at::Tensor>(recent_.begin(), recent_.end()));
+  for (const at::Tensor& part : recent) rows += part.size(0);
+  for (; rows - recent.front().size(0) >= kFeatureRows; recent.pop_front()) rows -= recent.front().size(0);
+  const at::Tensor x = at::cat(std::vector<at::Tensor>(recent.begin(), recent.end()));
+  if (record.is_due) recent_ = std::move(recent);  // a run that goes on must not know where it stopped
   if (x.size(0) < 2 || !at::isfinite(x).all().item<bool>()) return;
   figures.emplace_back("feature_std", feature_std(x));
   figures.emplace_back("effective_rank", effective_rank(x));

@@ -22,6 +22,10 @@ class CAIRN_API StepHealth {
  public:
   HealthFigures observe(const StepRecord& record);
 
+  /// The features that the next figures take in, as tensors [B,D] in the order of their names.
+  NamedTensors state() const;
+  void restore(const NamedTensors& state);
+
  private:
   void features(const StepRecord& record, HealthFigures& figures);
   static void predictions(const StepRecord& record, HealthFigures& figures);

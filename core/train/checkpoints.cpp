@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFormat = 1;
+constexpr const char* kWatched = "watched.safetensors";
 
 NamedTensors optimizer_state(const Optimizer& optimizer) {
   return {{"first_moment", optimizer.first_moment()}, {"second_moment", optimizer.second_moment()}};
@@ -62,6 +63,7 @@ fs::path Checkpoints::save(const RunPoint& point, const Composition& parts, cons
   write("student.safetensors", named_state(parts.student_modules()));
   if (parts.teacher) write("teacher.safetensors", named_state({{"", parts.teacher}}));
   write("optimizer.safetensors", optimizer_state(optimizer));
+  if (!point.watched.empty()) write(kWatched, point.watched);
   nlohmann::json state = {{"format", kFormat}, {"step", point.step}};
   if (point.best) state["best"] = {{"step", point.best->step}, {"score", point.best->score}};
   if (!point.losses.empty()) state["losses"] = point.losses;
@@ -77,7 +79,8 @@ RunPoint Checkpoints::load(const fs::path& checkpoint, Composition& parts, Optim
   const nlohmann::json state = read_state(checkpoint);
   load_weights(checkpoint, parts);
   fill(checkpoint / "optimizer.safetensors", optimizer_state(optimizer));
-  RunPoint point{state.at("step").get<std::int64_t>(), std::nullopt, state.value("losses", std::deque<double>())};
+  RunPoint point{state.at("step").get<std::int64_t>(), std::nullopt, state.value("losses", std::deque<double>()), {}};
+  if (fs::exists(checkpoint / kWatched)) point.watched = read_safetensors(checkpoint / kWatched).tensors;
   if (state.contains("best"))
     point.best = BestStep{state["best"].at("step").get<std::int64_t>(), state["best"].at("score").get<double>()};
   optimizer.set_steps(point.step);

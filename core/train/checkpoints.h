@@ -9,6 +9,7 @@
 
 #include "cairn/export.h"
 #include "model/composition.h"
+#include "model/named_state.h"
 #include "train/optimizer.h"
 
 namespace cairn {
@@ -19,11 +20,12 @@ struct BestStep {
   double score = 0.0;
 };
 
-/// What a checkpoint holds beside tensors.
+/// What a checkpoint holds beside networks and optimizer.
 struct RunPoint {
   std::int64_t step = 0;
   std::optional<BestStep> best;
   std::deque<double> losses;  // the window of a loss guard
+  NamedTensors watched;       // Watcher::state()
 };
 
 /// The newest complete checkpoint in a run's folder of checkpoints.

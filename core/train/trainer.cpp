@@ -129,6 +129,7 @@ TrainOutcome Trainer::run(Watcher& watcher) {
   const TrainSettings& train = experiment_.train;
   const std::int64_t last = last_step();
   TrainOutcome outcome{point_.step, point_.step};
+  watcher.restore(point_.watched);
   Loader loader(data_.feeds(), *parts_.masker, loader_options(last));
 
   while (point_.step < last && !interrupt.requested()) {
@@ -296,6 +297,7 @@ StepRecord Trainer::record(const Learned& learned, const Progress& progress, con
   const float* v = values.const_data_ptr<float>();
   StepRecord record;
   record.step = progress.step + 1;
+  record.is_due = record.step % experiment_.log.every == 0;
   record.epoch = progress.epoch;
   record.rates = rates;
   record.loss = *v++;
@@ -323,6 +325,7 @@ void Trainer::evaluate(Watcher& watcher) {
 void Trainer::save(Watcher& watcher) {
   if (saved_step_ == point_.step) return;
   if (experiment_.train.on_spike != "ignore") point_.losses = guard_.seen();
+  point_.watched = watcher.state();
   const std::filesystem::path path = checkpoints_.save(point_, parts_, *optimizer_);
   saved_step_ = point_.step;
   watcher.saved(point_.step, path);

@@ -24,6 +24,7 @@ namespace cairn {
 /// What those who watch are told of a step every log.every steps.
 struct StepRecord {
   std::int64_t step = 0;  // optimizer steps done
+  bool is_due = true;     // by log.every; else told since the loop ends here
   std::int64_t epoch = 0;
   StepRates rates;
   double loss = 0.0;
@@ -50,6 +51,10 @@ class Watcher {
   /// Probes the model; the score, if there is one, decides which checkpoint is best.
   virtual std::optional<double> evaluate(std::int64_t step) = 0;
   virtual void saved(std::int64_t step, const std::filesystem::path& checkpoint) = 0;
+  /// What it needs to go on as if the run had never stopped: kept in every checkpoint, given back before the first
+  /// step.
+  virtual NamedTensors state() const { return {}; }
+  virtual void restore(const NamedTensors&) {}
 };
 
 struct TrainOutcome {
