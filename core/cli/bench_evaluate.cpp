@@ -151,6 +151,7 @@ void add_bench_evaluate(CLI::App& bench, Session& session) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--threads", arguments->threads, "compute threads on the CPU; 0: OMP_NUM_THREADS, or one a core")
+      ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command->add_option("--device", arguments->device, "auto, cpu or cuda: where neighbours are searched")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))

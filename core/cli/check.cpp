@@ -54,12 +54,16 @@ void print(const Checked& checked) {
 /// One experiment: what it is made of.
 int check_one(const CheckArguments& arguments, PluginLoader& loader) {
   const std::string& file = arguments.files.front();
-  const Checked checked = check(file, arguments.sets, loader);
   if (arguments.json) {
-    std::cout << facts(file, checked.experiment).dump(2) << '\n';
-    return kDone;
+    nlohmann::ordered_json found = {{"experiment", file}, {"ok", false}};
+    const int code = guarded([&] {
+      found = facts(file, check(file, arguments.sets, loader).experiment);
+      return kDone;
+    });
+    std::cout << found.dump(2) << '\n';
+    return code;
   }
-  print(checked);
+  print(check(file, arguments.sets, loader));
   std::cout << file << ": no problem found\n";
   return kDone;
 }

@@ -1,9 +1,14 @@
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <iostream>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "cairn/error.h"
 #include "cli/commands.h"
+#include "interface/suggest.h"
 
 namespace cairn::cli {
 namespace {
@@ -18,6 +23,25 @@ constexpr AddCommand kCommands[] = {add_train,   add_compare, add_probe,   add_e
 int fail(const std::string& text, int code) {
   std::cerr << "error: " << text << '\n';
   return code;
+}
+
+/// The first word that names no command where one is wanted, told with the nearest that does; empty if there is none.
+std::string unknown_command(const CLI::App& app, std::span<char* const> words) {
+  const CLI::App* at = &app;
+  for (std::size_t i = 1; i < words.size() && at->get_require_subcommand_min() > 0; ++i) {
+    const std::string word = words[i];
+    if (word == "--plugin-path") ++i;
+    if (word.starts_with("-")) continue;
+    std::vector<std::string> names;
+    for (const CLI::App* each : at->get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(each->get_name());
+    if (std::find(names.begin(), names.end(), word) == names.end()) {
+      const std::string near = did_you_mean(word, names);
+      return "there is no command '" + at->get_name() + " " + word + "'; " + (near.empty() ? "see --help" : near);
+    }
+    at = at->get_subcommand(word);
+  }
+  return "";
 }
 
 }  // namespace
@@ -67,6 +91,8 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (const std::string unknown = unknown_command(app, {argv, static_cast<std::size_t>(argc)}); !unknown.empty())
+      return fail(unknown, kWrongUse);
     return app.exit(error) == 0 ? kDone : kWrongUse;
   }
   return guarded(session.action);

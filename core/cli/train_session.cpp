@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <memory>
 
 #include "cairn/error.h"
@@ -19,7 +20,10 @@
 #include "config/experiment.h"
 #include "evaluate/embedding.h"
 #include "nn/cpu_product.h"
+#include "report/html_report.h"
+#include "report/run_labels.h"
 #include "report/terminal.h"
+#include "train/interrupt.h"
 #include "train/trainer.h"
 
 namespace cairn {
@@ -27,6 +31,16 @@ namespace {
 
 constexpr int kDone = 0;
 constexpr int kInterrupted = 130;
+
+struct Interrupted : std::exception {};
+
+/// The same, until a signal comes: Interrupted.
+Embed stoppable(Embed embed, const InterruptGuard& interrupt) {
+  return [embed = std::move(embed), &interrupt](const View& view) {
+    if (interrupt.requested()) throw Interrupted();
+    return embed(view);
+  };
+}
 
 RunFacts first_facts(const TrainRequest& request, at::Device device) {
   RunFacts facts;
@@ -44,19 +58,21 @@ RunFacts first_facts(const TrainRequest& request, at::Device device) {
   return facts;
 }
 
-/// Probes the trained model and, where asked for, the same encoder untrained and the raw input.
+/// Probes the trained model and, where asked for, the same encoder untrained and the raw input. Interrupted.
 std::vector<ResultRow> final_probes(const Experiment& experiment, const Composition& parts, ProbeData& probes,
-                                    at::Device device) {
+                                    at::Device device, const InterruptGuard& interrupt) {
+  const auto probe = [&](const char* name, Embed embed) {
+    return ResultRow{name, probes.probe(stoppable(std::move(embed), interrupt), /*is_final=*/true, device)};
+  };
   std::vector<ResultRow> rows;
-  rows.push_back({parts.teacher ? "trained teacher" : "trained student",
-                  probes.probe(probed_embedding(parts, experiment.evaluate), /*is_final=*/true, device)});
+  rows.push_back(
+      probe(parts.teacher ? "trained teacher" : "trained student", probed_embedding(parts, experiment.evaluate)));
   if (!experiment.evaluate.baselines || !rows.front().result) return rows;
   const std::shared_ptr<Branch> untrained = parts.fresh_branch();
   untrained->to(device);
   untrained->eval();
-  rows.push_back({"untrained encoder",
-                  probes.probe(branch_embedding(*untrained, experiment.evaluate.segments), /*is_final=*/true, device)});
-  rows.push_back({"raw input", probes.probe(raw_input(), /*is_final=*/true, device)});
+  rows.push_back(probe("untrained encoder", branch_embedding(*untrained, experiment.evaluate.segments)));
+  rows.push_back(probe("raw input", raw_input()));
   return rows;
 }
 
@@ -130,10 +146,23 @@ std::unique_ptr<Trainer> make_trainer(const TrainRequest& request, Composition& 
   }
 }
 
+/// The run's own report, without what needs the network anew: `cairn report` adds that.
+void write_page(const RunFolder& folder, const std::string& title, TextLog& log) {
+  const std::vector<std::filesystem::path> folders = {folder.path()};
+  const std::vector<ReportedRun> runs = {{run_labels(folders).front(), folder.path()}};
+  try {
+    write_report(folder.file("report.html"), title, runs, nullptr);
+    log.info("report: " + folder.file("report.html").string());
+  } catch (const std::exception& error) {
+    log.warn(std::string("no report was written: ") + error.what());
+  }
+}
+
 int train(Trainer& trainer, const TrainRequest& request, const Composition& parts, const RunFolder& folder,
           at::Device device, Terminal& terminal, TextLog& log, RunFacts& facts, FactsKeeper& keeper) {
   RunWatcher watcher(request.experiment, parts, folder.path(), trainer.first_step(), trainer.last_step(), device,
                      terminal, log);
+  const InterruptGuard interrupt;
   keeper.took_before(watcher.seconds());
   const TrainOutcome outcome = trainer.run(watcher);
   watcher.bar().finish();
@@ -154,11 +183,22 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
   }
   keeper.write();
   terminal.status("probing");
-  facts.results = final_probes(request.experiment, parts, watcher.probes(), device);
+  try {
+    facts.results = final_probes(request.experiment, parts, watcher.probes(), device, interrupt);
+  } catch (const Interrupted&) {
+    terminal.clear_status();
+    keeper.close("interrupted");
+    log.info(
+        fmt::format("interrupted while probing; the trained model is in its checkpoint: probe it with --resume "
+                    "--run {}",
+                    folder.path().string()));
+    return kInterrupted;
+  }
   facts.no_result_reason = watcher.probes().reason();
   terminal.clear_status();
   keeper.close("done");
   log.info(result_table(facts.results, facts.no_result_reason));
+  write_page(folder, facts.name, log);
   log.info(closing_lines(facts, folder.path()));
   return kDone;
 }

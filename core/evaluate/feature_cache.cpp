@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <c10/util/hash.h>
 
+#include <system_error>
+
 #include "cairn/error.h"
 #include "checkpoint/safetensors.h"
 
@@ -29,7 +31,11 @@ std::string weights_digest(const torch::nn::Module& module) {
 }
 
 Embed cached_embed(Embed embed, std::string key, std::filesystem::path folder) {
-  std::filesystem::create_directories(folder);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    throw Error("features cannot be kept (" + error.message() + ")", folder.string(),
+                "name another folder with --cache, or pass --cache none");
   return [embed = std::move(embed), key = std::move(key), folder = std::move(folder)](const View& view) {
     const std::filesystem::path path =
         folder / (digest(key + view.grid.text() + digest(bytes_of(view.data))) + ".safetensors");

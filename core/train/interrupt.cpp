@@ -6,6 +6,7 @@ namespace cairn {
 namespace {
 
 volatile std::sig_atomic_t stop_requested = 0;
+int guards = 0;
 
 void on_signal(int signal) {
   stop_requested = 1;
@@ -15,12 +16,14 @@ void on_signal(int signal) {
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
+  if (guards++ > 0) return;
   stop_requested = 0;
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
 }
 
 InterruptGuard::~InterruptGuard() {
+  if (--guards > 0) return;
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
 }

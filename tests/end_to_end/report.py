@@ -81,6 +81,8 @@ def two_runs(base):
     require(seconds == sorted(seconds) and seconds[-1] > 0, "curves have no time")
     differing = [k for k, v in data["runs"][0]["config"].items() if data["runs"][1]["config"].get(k) != v]
     require(sorted(differing) == ["encoder.depth", "seed"], f"the configurations differ in {differing}")
+    require((second / "report.html").exists(), "training wrote no page")
+    (first / "report.html").unlink()
     run("report", first, "--no-views")
     require((first / "report.html").exists(), "no page in the run's folder")
     require_in("run.json is missing", run("report", base, "--no-views", code=1))

@@ -133,8 +133,52 @@ def interrupt(base):
     require(len(os.listdir(folder / "checkpoints")) > 0, "no checkpoint after an interrupt")
 
 
+def interrupt_the_probe(base):
+    folder = base / "interrupted-probe"
+    process = subprocess.Popen(command("train", TINY, "--run", folder, "--device", "cpu", evaluate__every=100,
+                                       evaluate__final_train_samples=4000,
+                                       modality__train_samples=4000, modality__size=64, train__steps=2),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (folder / "checkpoints/step-00000002").exists():
+        time.sleep(0.01)
+        require(process.poll() is None, "the run ended by itself")
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    text = process.communicate(timeout=60)[1]
+    require(process.returncode == 130, f"exit code {process.returncode} after an interrupted probe")
+    require_in("interrupted while probing", text)
+    require(json.loads((folder / "run.json").read_text())["status"] == "interrupted", "run.json does not say so")
+
+
+def commands(base):
+    require_in("there is no command 'cairn trian'; did you mean 'train'?", run("trian", TINY, code=2))
+    require_in("there is no command 'bench stop'; did you mean 'step'?", run("bench", "stop", code=2))
+
+
+def conversions(base):
+    """What is no earlier conversion is not replaced, whatever it is."""
+    folder, precious, parent = base / "converted-run", base / "precious", base / "parent"
+    train(folder, train__steps=2)
+    before = checkpoint(folder, 2)
+    for place in (precious, parent / "inner"):
+        place.mkdir(parents=True)
+        (place / "thesis.txt").write_text("kept")
+    shutil.copytree(folder, parent / "run")
+    (base / "file").write_text("kept")
+    for source, target in ((folder, folder), (folder, folder / "checkpoints"), (folder, precious), (folder, base / "file"),
+                           (parent / "run", parent)):
+        require_in("DST", run("convert", source, target, "--to", "cairn", code=2))
+    require(checkpoint(folder, 2) == before and checkpoint(parent / "run", 2) == before, "a run was touched")
+    require((precious / "thesis.txt").exists() and (base / "file").read_text() == "kept", "something was lost")
+    for _ in range(2):
+        run("convert", folder, base / "new", "--to", "cairn")
+    run("convert", base / "new", base / "new", "--to", "huggingface", code=2)
+    run("convert", folder, base / "new", "--to", "huggingface")
+
+
 with folders() as name:
     base = pathlib.Path(name)
-    for check in (paths, unreadable_pictures, experiments, compositions, used_folder, other_model, full_disk, interrupt):
+    for check in (paths, unreadable_pictures, experiments, compositions, used_folder, other_model, full_disk, interrupt,
+                  interrupt_the_probe, commands, conversions):
         check(base)
         print("passed:", check.__name__.replace("_", " "))
