@@ -205,8 +205,7 @@ void add_optimizer(CLI::App& bench, Session& session) {
   number("--depth", arguments->options.depth, "of the transformer");
   number("--repeats", arguments->options.repeats, "updates, of which the median counts");
   number("--stream-mb", arguments->options.stream_mb, "memory over which the rate of the machine is measured");
-  command->add_option("--threads", arguments->threads, "of the CPU; 0: OMP_NUM_THREADS, or one a core")
-      ->check(CLI::Range(0, 1024));
+  add_threads(*command, arguments->threads);
   add_device_and_json(*command, arguments->device, arguments->json);
   command->callback([arguments, &session] { session.action = [=] { return bench_optimizer_command(*arguments); }; });
 }

@@ -150,9 +150,7 @@ void add_bench_evaluate(CLI::App& bench, Session& session) {
   command->add_option("--repeats", arguments->options.repeats, "measurements, of which the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--threads", arguments->threads, "compute threads on the CPU; 0: OMP_NUM_THREADS, or one a core")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+  add_threads(*command, arguments->threads);
   command->add_option("--device", arguments->device, "auto, cpu or cuda: where neighbours are searched")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();

@@ -54,21 +54,12 @@ void print(const Checked& checked) {
 /// One experiment: what it is made of.
 int check_one(const CheckArguments& arguments, PluginLoader& loader) {
   const std::string& file = arguments.files.front();
-  if (arguments.json) {
-    nlohmann::ordered_json found = {{"experiment", file}, {"ok", false}};
-    const int code = guarded([&] {
-      found = facts(file, check(file, arguments.sets, loader).experiment);
-      return kDone;
-    });
-    std::cout << found.dump(2) << '\n';
-    return code;
-  }
   print(check(file, arguments.sets, loader));
   std::cout << file << ": no problem found\n";
   return kDone;
 }
 
-/// Several: a line for each that is sound, and the problems of all others.
+/// A line for each that is sound, and the problems of all others; or as JSON, of one file without an array around it.
 int check_all(const CheckArguments& arguments, PluginLoader& loader) {
   int worst = kDone;
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
@@ -82,7 +73,7 @@ int check_all(const CheckArguments& arguments, PluginLoader& loader) {
     if (code != kDone) all.push_back({{"experiment", file}, {"ok", false}});
     worst = std::max(worst, code);
   }
-  if (arguments.json) std::cout << all.dump(2) << '\n';
+  if (arguments.json) std::cout << (all.size() == 1 ? all.front() : all).dump(2) << '\n';
   return worst;
 }
 
@@ -99,7 +90,8 @@ void add_check(CLI::App& app, Session& session) {
   command->callback([arguments, &session] {
     session.action = [=, &session] {
       PluginLoader loader = session.loader();
-      return arguments->files.size() > 1 ? check_all(*arguments, loader) : check_one(*arguments, loader);
+      const bool in_short = arguments->json || arguments->files.size() > 1;
+      return in_short ? check_all(*arguments, loader) : check_one(*arguments, loader);
     };
   });
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <span>
@@ -29,6 +30,8 @@ int guarded(const std::function<int()>& action);
 
 /// Any number of --set KEY=VALUE.
 void add_sets(CLI::App& command, std::vector<std::string>& sets);
+/// --threads, for use_threads().
+void add_threads(CLI::App& command, std::int64_t& threads);
 
 /// The experiment a command is given: EXPERIMENT.toml and any number of --set.
 struct ExperimentArguments {

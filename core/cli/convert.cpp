@@ -9,6 +9,8 @@
 #include <string>
 
 #include "cairn/error.h"
+#include "checkpoint/cairn_folder.h"
+#include "checkpoint/preprocessor.h"
 #include "cli/commands.h"
 #include "cli/source_arguments.h"
 
@@ -24,8 +26,7 @@ struct ConvertArguments {
 };
 
 bool is_written_by_convert(const fs::path& folder) {
-  static const std::set<std::string> kFiles = {"cairn.json", "config.json", "model.safetensors",
-                                               "preprocessor_config.json"};
+  static const std::set<std::string> kFiles = {kCairnFile, kPreprocessorFile, "config.json", "model.safetensors"};
   return fs::is_directory(folder) &&
          std::all_of(fs::directory_iterator(folder), fs::directory_iterator(), [](const fs::directory_entry& entry) {
            return kFiles.contains(entry.path().filename().string());

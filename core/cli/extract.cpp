@@ -165,9 +165,7 @@ void add_options(CLI::App& command, ExtractArguments& arguments) {
       ->check(above_zero())
       ->capture_default_str();
   command.add_option("--workers", arguments.workers, "threads that load")->check(above_zero())->capture_default_str();
-  command.add_option("--threads", arguments.threads, "compute threads on the CPU; 0: OMP_NUM_THREADS, or one a core")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+  add_threads(command, arguments.threads);
   command.add_option("--device", arguments.device, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();

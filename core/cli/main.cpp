@@ -74,6 +74,12 @@ void add_sets(CLI::App& command, std::vector<std::string>& sets) {
       ->allow_extra_args(false);
 }
 
+void add_threads(CLI::App& command, std::int64_t& threads) {
+  command.add_option("--threads", threads, "compute threads on the CPU; 0: OMP_NUM_THREADS, or one a core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
 }  // namespace cairn::cli
 
 int main(int argc, char** argv) {

@@ -153,6 +153,7 @@ def interrupt_the_probe(base):
 def commands(base):
     require_in("there is no command 'cairn trian'; did you mean 'train'?", run("trian", TINY, code=2))
     require_in("there is no command 'bench stop'; did you mean 'step'?", run("bench", "stop", code=2))
+    require_in('"ok": false', run("check", TINY, "--json", "--set", "optim.lrr=1", code=2))
 
 
 def conversions(base):

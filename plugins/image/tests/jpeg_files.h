@@ -1,9 +1,8 @@
 #pragma once
 
-#include <jpeglib.h>
+#include <jpeglib.h>  // uses the types of <cstdio>, which the precompiled header has
 
 #include <cstdint>
-#include <cstdio>  // before jpeglib.h, which uses its types
 #include <cstdlib>
 #include <vector>
 
