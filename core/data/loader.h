@@ -70,7 +70,7 @@ class CAIRN_API Loader {
     Walk(const Feed& source, std::uint64_t own_seed)
         : feed(source),
           seed(own_seed),
-          order(own_seed, source.source.size()),
+          order(own_seed, source.source.size(), source.source.read_order()),
           views(source.modality.views(Purpose::pretrain)) {}
 
     Feed feed;

@@ -2,20 +2,19 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <optional>
 #include <set>
 
 #include "cairn/error.h"
+#include "interface/class_names.h"
+#include "interface/part_names.h"
 
 namespace cairn {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kTestFolders[] = {"val", "test", "valid", "validation"};
 
 /// The visible entries of one folder, sorted by name.
 struct Listing {
@@ -92,17 +91,9 @@ class Walk {
   const auto count = [](std::int64_t n, const std::string& what) {
     return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
   };
-  std::string extensions;
-  for (const std::string& extension : filter.extensions) extensions += " " + extension;
   throw DataError("found " + count(folders, "sub-folder") + " but no " + filter.noun + " files (" +
                       count(ignored, "other file") + ")",
-                  root.string(), "looked for" + extensions);
-}
-
-void require_exists(const fs::path& path) {
-  if (path.empty()) throw DataError("no path is given", "modality.path", "set modality.path to a folder or file");
-  std::error_code error;
-  if (!fs::exists(path, error)) throw DataError("does not exist", path.string(), "set modality.path to existing data");
+                  root.string(), "looked for " + filter.extension_list());
 }
 
 /// The folder of a part, and the classes, which are the sub-folders of all parts together.
@@ -122,10 +113,10 @@ std::vector<std::string> class_folders(const FileFilter& filter, const fs::path&
 
 FolderLayout find_part(const FileFilter& filter, const fs::path& path, Split split) {
   if (!fs::is_directory(path / "train")) return {path, false, class_folders(filter, path)};
-  const auto* test = std::find_if(std::begin(kTestFolders), std::end(kTestFolders),
+  const auto* test = std::find_if(std::begin(kTestNames), std::end(kTestNames),
                                   [&](std::string_view name) { return fs::is_directory(path / name); });
   std::vector<std::string> classes = class_folders(filter, path / "train");
-  if (test == std::end(kTestFolders)) return {path / "train", false, classes};
+  if (test == std::end(kTestNames)) return {path / "train", false, classes};
   const auto more = class_folders(filter, path / *test);
   classes.insert(classes.end(), more.begin(), more.end());
   std::sort(classes.begin(), classes.end());
@@ -145,13 +136,6 @@ struct Entry {
   std::string path, label;
 };
 
-std::optional<std::int64_t> whole_number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 /// A tab or two colons part path and label; without them the last space does, if what stands before it ends like a
 /// sample of this kind, or may be a folder of frames with a number behind it.
 Entry parse_entry(const FileFilter& filter, std::string_view line) {
@@ -167,7 +151,7 @@ Entry parse_entry(const FileFilter& filter, std::string_view line) {
 }
 
 std::vector<Entry> read_list(const FileFilter& filter, const fs::path& path) {
-  require_exists(path);
+  require_data(path);
   std::ifstream file(path);
   if (!file || fs::is_directory(path))
     throw DataError("is no list file", path.string(),
@@ -181,51 +165,24 @@ std::vector<Entry> read_list(const FileFilter& filter, const fs::path& path) {
   return entries;
 }
 
-/// From the labels of a list to class indices: numbers count themselves, names are sorted.
-class Labels {
- public:
-  Labels(const fs::path& path, const std::vector<std::vector<Entry>>& lists) {
-    std::set<std::string> names;
-    std::int64_t highest = -1;
-    for (const auto& list : lists)
-      for (const Entry& entry : list) {
-        if (entry.label.empty()) continue;
-        names.insert(entry.label);
-        if (const auto number = whole_number(entry.label)) highest = std::max(highest, *number);
-      }
-    numeric_ = std::all_of(names.begin(), names.end(), [](const std::string& name) { return whole_number(name); });
-    if (!numeric_) {
-      names_.assign(names.begin(), names.end());
-      return;
-    }
-    constexpr std::int64_t kMostClasses = 10'000'000;
-    if (highest >= kMostClasses)
-      throw DataError("has the label " + std::to_string(highest), path.string(), "number the classes from 0");
-    for (std::int64_t i = 0; i <= highest; ++i) names_.push_back(std::to_string(i));
-  }
-
-  std::int64_t of(const std::string& label) const {
-    if (label.empty()) return -1;
-    if (numeric_) return std::max<std::int64_t>(-1, *whole_number(label));
-    return std::lower_bound(names_.begin(), names_.end(), label) - names_.begin();
-  }
-  const std::vector<std::string>& names() const { return names_; }
-
- private:
-  bool numeric_ = true;
-  std::vector<std::string> names_;
-};
+/// The classes that several lists name together.
+ClassNames class_names(const fs::path& path, const std::vector<std::vector<Entry>>& lists) {
+  std::set<std::string> labels;
+  for (const auto& list : lists)
+    for (const Entry& entry : list) labels.insert(entry.label);
+  return ClassNames::as_written(labels, path);
+}
 
 /// The entries of a list that belong to a part; nullptr if there are none.
-std::unique_ptr<FileSet> part_of(const std::vector<Entry>& entries, const Labels& labels, const fs::path& root,
+std::unique_ptr<FileSet> part_of(const std::vector<Entry>& entries, const ClassNames& classes, const fs::path& root,
                                  Split split, double test_share) {
   auto set = std::make_unique<FileSet>(root);
   Divider divider(test_share);
   for (const Entry& entry : entries) {
-    const std::int64_t label = labels.of(entry.label);
+    const std::int64_t label = classes.index(entry.label);
     if (label < 0 ? split == Split::train : divider.takes(split, label)) set->add(entry.path, label);
   }
-  set->set_classes(labels.names());
+  set->set_classes(classes.names());
   set->release_spare_memory();
   if (set->size() == 0) return nullptr;
   return set;
@@ -233,8 +190,20 @@ std::unique_ptr<FileSet> part_of(const std::vector<Entry>& entries, const Labels
 
 }  // namespace
 
+void require_data(const fs::path& path) {
+  if (path.empty()) throw DataError("no path is given", "modality.path", "set modality.path to a folder or file");
+  std::error_code error;
+  if (!fs::exists(path, error)) throw DataError("does not exist", path.string(), "set modality.path to existing data");
+}
+
 bool FileFilter::matches(const fs::path& name) const { return has_extension(name, extensions); }
 bool FileFilter::is_frame(const fs::path& name) const { return has_extension(name, frames); }
+
+std::string FileFilter::extension_list() const {
+  std::string list;
+  for (const std::string& extension : extensions) list += (list.empty() ? "" : " ") + extension;
+  return list;
+}
 
 void FileSet::add(std::string_view relative, std::int64_t label) {
   starts_.push_back(paths_.size());
@@ -260,7 +229,7 @@ bool Divider::takes(Split split, std::int64_t label) {
 }
 
 std::unique_ptr<FileSet> open_folder(const FileFilter& filter, const fs::path& path, Split split, double test_share) {
-  require_exists(path);
+  require_data(path);
   if (!fs::is_directory(path) || list_folder(filter, path).is_sample()) return open_single(path, split);
   const FolderLayout part = find_part(filter, path, split);
   auto set = std::make_unique<FileSet>(part.root);
@@ -302,17 +271,17 @@ std::vector<std::unique_ptr<FileSet>> open_lists(const FileFilter& filter, const
   std::vector<std::vector<Entry>> lists;
   for (const fs::path& path : paths) lists.push_back(read_list(filter, path));
   if (!test_path.empty()) lists.push_back(read_list(filter, test_path));
-  const Labels labels(paths.front(), lists);
+  const ClassNames classes = class_names(paths.front(), lists);
   std::vector<std::unique_ptr<FileSet>> sets;
   if (!test_path.empty() && split == Split::test) {
     auto set = std::make_unique<FileSet>(test_path.parent_path());
-    for (const Entry& entry : lists.back()) set->add(entry.path, labels.of(entry.label));
-    set->set_classes(labels.names());
+    for (const Entry& entry : lists.back()) set->add(entry.path, classes.index(entry.label));
+    set->set_classes(classes.names());
     sets.push_back(std::move(set));
     return sets;
   }
   for (std::size_t i = 0; i < paths.size(); ++i)
-    sets.push_back(part_of(lists[i], labels, paths[i].parent_path(), split, test_path.empty() ? test_share : 0));
+    sets.push_back(part_of(lists[i], classes, paths[i].parent_path(), split, test_path.empty() ? test_share : 0));
   return sets;
 }
 

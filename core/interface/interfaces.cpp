@@ -56,6 +56,8 @@ Projector::~Projector() = default;
 Masker::~Masker() = default;
 SampleSource::~SampleSource() = default;
 
+ReadOrder SampleSource::read_order() const { return {}; }
+
 Objective::Objective() = default;
 Objective::~Objective() = default;
 at::Tensor Objective::refine(const at::Tensor& target) { return target; }

@@ -78,11 +78,6 @@ class PixelSet : public ImageSet {
   std::vector<std::string> classes_;
 };
 
-void require_exists(const fs::path& path) {
-  if (path.empty()) throw DataError("no path is given", "modality.path", "set modality.path to a folder or file");
-  if (!fs::exists(path)) throw DataError("does not exist", path.string(), "set modality.path to existing data");
-}
-
 /// Which CIFAR a folder holds: files of each part, and how a record begins.
 struct CifarLayout {
   std::vector<fs::path> train, test;
@@ -212,7 +207,7 @@ IdxPart find_idx(const fs::path& path, Split split) {
 }  // namespace
 
 std::unique_ptr<ImageSet> open_cifar(const fs::path& path, Split split, double test_share) {
-  require_exists(path);
+  require_data(path);
   const CifarLayout layout = find_cifar(path);
   const bool divided = !layout.train.empty() && !layout.test.empty();
   const auto& files = divided ? (split == Split::train ? layout.train : layout.test)
@@ -226,7 +221,7 @@ std::unique_ptr<ImageSet> open_cifar(const fs::path& path, Split split, double t
 }
 
 std::unique_ptr<ImageSet> open_idx(const fs::path& path, Split split, double test_share) {
-  require_exists(path);
+  require_data(path);
   const IdxPart part = find_idx(path, split);
   const Idx images = read_idx(part.images, 3);
   const auto count = static_cast<std::int64_t>(images.extent[0]);

@@ -79,6 +79,7 @@ class ImageSource : public SampleSource {
   std::int64_t size() const override { return set_->size(); }
   std::string name(std::int64_t index) const override { return set_->name(index); }
   std::vector<std::string> classes() const override { return set_->classes(); }
+  ReadOrder read_order() const override { return set_->read_order(); }
 
   Sample load(std::int64_t index, Rng& rng) const override {
     Sample sample;
@@ -321,6 +322,21 @@ Schema<ListOptions> ListOptions::schema() {
   return s;
 }
 
+Schema<ShardsOptions> ShardsOptions::schema() {
+  auto s =
+      path_schema<ShardsOptions>("Pictures in tar files, as WebDataset lays them out",
+                                 "a tar file, a folder of them, or a pattern: \"train-{000..146}.tar\"", kEveryKth);
+  option(s, "test_path", &ShardsOptions::test_path, "the same for the test part").path();
+  s.option("read_run", &ShardsOptions::read_run,
+           "samples side by side that are read in one go, as slow disks and networks need it; 1: each by itself, every "
+           "epoch in an order of its own")
+      .range(1, 1 << 20);
+  s.option("read_mix", &ShardsOptions::read_mix,
+           "runs among which training mixes its samples: more of them shuffle better and stay longer in memory")
+      .range(1, 1024);
+  return s;
+}
+
 Schema<ShapesOptions> ShapesOptions::schema() {
   Schema<ShapesOptions> s("Procedural pictures of eight shapes: colour, place, size, texture and clutter are nuisance");
   s.option("variant", &ShapesOptions::variant,
@@ -397,6 +413,11 @@ ListModality::ListModality(const ListOptions& options)
     : ImageModality(options, [path = options.path, test = options.test_path, share = options.test_share](Split split) {
         return open_list(path, test, split, share);
       }) {}
+
+ShardsModality::ShardsModality(const ShardsOptions& options)
+    : ImageModality(options,
+                    [shards = ShardOptions{options.path, options.test_path, options.test_share, options.read_run},
+                     mix = options.read_mix](Split split) { return open_shards(shards, mix, split); }) {}
 
 CifarModality::CifarModality(const CifarOptions& options) : ImageModality(options, path_opener(open_cifar, options)) {}
 

@@ -36,7 +36,7 @@ struct ImageOptions : Augmentation {
   bool exif = false;
 };
 
-/// image.folder and image.cifar and image.idx: data at a path.
+/// Data at a path.
 struct PathOptions : ImageOptions {
   std::string path;
   double test_share = 0.2;
@@ -54,6 +54,11 @@ struct IdxOptions : PathOptions {
 struct ListOptions : PathOptions {
   std::string test_path;
   static Schema<ListOptions> schema();
+};
+struct ShardsOptions : ListOptions {
+  std::int64_t read_run = 1;
+  std::int64_t read_mix = 32;
+  static Schema<ShardsOptions> schema();
 };
 
 enum class Variant : std::uint8_t { standard, medium, hard };
@@ -102,6 +107,10 @@ class FolderModality : public ImageModality {
 class ListModality : public ImageModality {
  public:
   explicit ListModality(const ListOptions& options);
+};
+class ShardsModality : public ImageModality {
+ public:
+  explicit ShardsModality(const ShardsOptions& options);
 };
 class CifarModality : public ImageModality {
  public:

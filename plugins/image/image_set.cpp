@@ -32,6 +32,23 @@ class PictureFiles : public ImageSet {
   FileSet files_;
 };
 
+/// Picture files in tar files.
+class PictureShards : public ImageSet {
+ public:
+  PictureShards(std::unique_ptr<ShardSet> shards, ReadOrder order) : shards_(std::move(shards)), order_(order) {}
+
+  std::int64_t size() const override { return shards_->size(); }
+  std::int64_t label(std::int64_t index) const override { return shards_->label(index); }
+  std::string name(std::int64_t index) const override { return shards_->name(index); }
+  Content fetch(std::int64_t index) const override { return shards_->read(index); }
+  const std::vector<std::string>& classes() const override { return shards_->classes(); }
+  ReadOrder read_order() const override { return order_; }
+
+ private:
+  std::unique_ptr<ShardSet> shards_;
+  ReadOrder order_;
+};
+
 std::unique_ptr<ImageSet> of_pictures(std::unique_ptr<FileSet> files) {
   return files ? std::make_unique<PictureFiles>(std::move(*files)) : nullptr;
 }
@@ -44,6 +61,12 @@ std::unique_ptr<ImageSet> open_folder(const fs::path& path, Split split, double 
 
 std::unique_ptr<ImageSet> open_list(const fs::path& path, const fs::path& test_path, Split split, double test_share) {
   return of_pictures(cairn::open_list(picture_files(), path, test_path, split, test_share));
+}
+
+std::unique_ptr<ImageSet> open_shards(const ShardOptions& shards, std::int64_t read_mix, Split split) {
+  auto opened = cairn::open_shards(picture_files(), shards, split);
+  if (!opened) return nullptr;
+  return std::make_unique<PictureShards>(std::move(opened), ReadOrder{shards.read_run, read_mix});
 }
 
 }  // namespace cairn::image

@@ -10,6 +10,7 @@
 
 #include "cairn/file_set.h"
 #include "cairn/modality.h"
+#include "cairn/shard_set.h"
 #include "media/picture.h"
 
 namespace cairn::image {
@@ -32,6 +33,7 @@ class ImageSet {
   virtual Content fetch(std::int64_t index) const = 0;
   /// Empty when the samples carry no labels.
   virtual const std::vector<std::string>& classes() const = 0;
+  virtual ReadOrder read_order() const { return {}; }
 };
 
 /// Opens class folders, a flat folder or a single picture; see README.md for what counts as the test part.
@@ -42,6 +44,9 @@ std::unique_ptr<ImageSet> open_folder(const std::filesystem::path& path, Split s
 /// lists the test part.
 std::unique_ptr<ImageSet> open_list(const std::filesystem::path& path, const std::filesystem::path& test_path,
                                     Split split, double test_share);
+
+/// Opens pictures in tar files.
+std::unique_ptr<ImageSet> open_shards(const ShardOptions& shards, std::int64_t read_mix, Split split);
 
 /// Opens the binary version of CIFAR-10 or CIFAR-100 (fine labels).
 std::unique_ptr<ImageSet> open_cifar(const std::filesystem::path& path, Split split, double test_share);

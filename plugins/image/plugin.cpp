@@ -10,6 +10,7 @@ void enroll(cairn::Registry& registry) {
   using namespace cairn::image;
   registry.modality<FolderModality, FolderOptions>("folder");
   registry.modality<ListModality, ListOptions>("list");
+  registry.modality<ShardsModality, ShardsOptions>("shards");
   registry.modality<CifarModality, CifarOptions>("cifar");
   registry.modality<IdxModality, IdxOptions>("idx");
   registry.modality<ShapesModality, ShapesOptions>("shapes");
@@ -19,4 +20,5 @@ void enroll(cairn::Registry& registry) {
 
 }  // namespace
 
-CAIRN_PLUGIN(image, "0.1.0", "Pictures: folders, lists, CIFAR, IDX, procedural shapes; I-JEPA's masks", enroll)
+CAIRN_PLUGIN(image, "0.1.0", "Pictures: folders, lists, tar shards, CIFAR, IDX, procedural shapes; I-JEPA's masks",
+             enroll)

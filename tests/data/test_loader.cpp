@@ -76,6 +76,27 @@ TEST_CASE("an epoch shows every sample once, in an order of its own", "[loader]"
   }
 }
 
+TEST_CASE("samples read in runs are shuffled, and few runs are in use at a time", "[loader]") {
+  constexpr std::int64_t kSize = 1003, kRun = 10, kMixed = 8;
+  SampleOrder order(1, kSize, {kRun, kMixed}), same(1, kSize, {kRun, kMixed});
+  std::vector<std::int64_t> seen, last(kSize / kRun + 1), first(kSize / kRun + 1, -1);
+  std::int64_t neighbours = 0;
+  for (std::int64_t p = 0; p < kSize; ++p) {
+    const std::int64_t index = order.index(p);
+    REQUIRE(same.index(p) == index);
+    neighbours += !seen.empty() && std::abs(index - seen.back()) < kRun ? 1 : 0;
+    seen.push_back(index);
+    const auto run = static_cast<std::size_t>(index / kRun);
+    if (first[run] < 0) first[run] = p;
+    last[run] = p;
+  }
+  for (std::size_t run = 0; run < first.size(); ++run) CHECK(last[run] - first[run] < 2 * kRun * kMixed);
+  CHECK(neighbours < kSize / 4);
+  REQUIRE(order.index(kSize) != seen.front());
+  std::sort(seen.begin(), seen.end());
+  for (std::int64_t i = 0; i < kSize; ++i) REQUIRE(seen[static_cast<std::size_t>(i)] == i);
+}
+
 TEST_CASE("unreadable samples are replaced, counted once and named", "[loader]") {
   const auto ids = [](std::int64_t workers) {
     Parts parts(400, 10, 2);

@@ -17,4 +17,5 @@
 #include "cairn/progress.h"
 #include "cairn/registry.h"
 #include "cairn/rng.h"
+#include "cairn/shard_set.h"
 #include "cairn/token_grid.h"

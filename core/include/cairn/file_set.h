@@ -22,6 +22,8 @@ struct CAIRN_API FileFilter {
   bool matches(const std::filesystem::path& name) const;
   /// Whether the name ends like a frame.
   bool is_frame(const std::filesystem::path& name) const;
+  /// The extensions in one line, for messages.
+  std::string extension_list() const;
 };
 
 /// The files of one part of a data set, with their labels. Paths lie in one string, since there may be millions.
@@ -64,6 +66,9 @@ class CAIRN_API Divider {
   std::int64_t every_;
   std::vector<std::int64_t> seen_;
 };
+
+/// DataError unless something exists at `path`, which modality.path names.
+CAIRN_API void require_data(const std::filesystem::path& path);
 
 /// Opens class folders (`train/` with `val/` or `test/` beneath, or divided by `test_share`), a flat folder without
 /// labels, or a single file. nullptr where there is no such part. DataError if there is nothing to read.

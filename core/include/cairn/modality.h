@@ -19,6 +19,12 @@ enum class Split : std::uint8_t { train, test };
 /// What samples are for: `pretrain` augments and gives every view, `evaluate` gives one plain view.
 enum class Purpose : std::uint8_t { pretrain, evaluate };
 
+/// In which order samples are cheap to read.
+struct ReadOrder {
+  std::int64_t run = 1;    // samples side by side that are best read together; 1: any order costs the same
+  std::int64_t mixed = 1;  // runs among which training mixes its samples
+};
+
 /// Random access to samples. load() is called from several threads at once.
 class CAIRN_API SampleSource {
  public:
@@ -31,6 +37,8 @@ class CAIRN_API SampleSource {
   virtual std::string name(std::int64_t index) const = 0;
   /// Class names; empty when the samples carry no labels.
   virtual std::vector<std::string> classes() const = 0;
+  /// Training keeps to it; by default every epoch is a random order of all samples.
+  virtual ReadOrder read_order() const;
 };
 
 class Modality;

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cairn/export.h"
+#include "cairn/file_set.h"
+#include "cairn/modality.h"
+
+namespace cairn {
+
+/// Which tar files a data set is.
+struct ShardOptions {
+  /// A tar file, a folder of them, or a pattern as WebDataset writes it: "train-{000..146}.tar".
+  std::string path;
+  /// The same for the test part; may be empty.
+  std::string test_path;
+  /// Share of each class kept for testing where the data have no test part.
+  double test_share = 0.2;
+  /// Samples side by side that are read in one go; 1: each by itself.
+  std::int64_t read_run = 1;
+};
+
+/// The samples of one part of a data set in tar files ("shards"), as WebDataset lays them out. Immutable, so safe from
+/// several threads. Nothing is unpacked: an index of some 60 bytes a sample is held in memory.
+class CAIRN_API ShardSet {
+ public:
+  struct Content;
+  explicit ShardSet(std::unique_ptr<const Content> content);
+  ~ShardSet();
+
+  std::int64_t size() const;
+  /// -1 where unknown.
+  std::int64_t label(std::int64_t index) const;
+  /// "shard.tar:folder/picture.jpg".
+  std::string name(std::int64_t index) const;
+  /// The bytes of a sample. DataError if they cannot be read.
+  std::vector<std::uint8_t> read(std::int64_t index) const;
+  /// Empty when the samples carry no labels.
+  const std::vector<std::string>& classes() const;
+
+ private:
+  std::unique_ptr<const Content> content_;
+};
+
+/// Opens tar files. Members whose names are equal up to the first dot are one sample: the one that `filter` matches,
+/// with its label in a member ".cls", a class's number or name. Where there are no such members, the folder that a
+/// sample lies in is its class. Parts are folders `train/` and `val/` or `test/`, or are told by such words in the
+/// shards' names, unless test_path is given. nullptr where there is no such part. DataError if there is nothing to
+/// read, or a shard is damaged.
+CAIRN_API std::unique_ptr<ShardSet> open_shards(const FileFilter& filter, const ShardOptions& options, Split split);
+
+}  // namespace cairn

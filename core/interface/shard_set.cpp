@@ -1,0 +1,288 @@
+#include "cairn/shard_set.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <exception>
+#include <functional>
+#include <future>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "cairn/error.h"
+#include "interface/class_names.h"
+#include "interface/open_files.h"
+#include "interface/part_names.h"
+#include "interface/shard_index.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kIndexThreads = 16;  // they wait for a disk or a network rather than compute
+constexpr std::size_t kAnnounced = 4096;   // more than the runs that are mixed
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+
+template <class T>
+std::int64_t size_of(const std::vector<T>& values) {
+  return static_cast<std::int64_t>(values.size());
+}
+
+/// "{a,b}" and "{00..12}" written out, as WebDataset and shells do.
+std::vector<std::string> expand(const std::string& pattern) {
+  const std::size_t open = pattern.find('{'), close = pattern.find('}', open);
+  if (open == std::string::npos || close == std::string::npos) return {pattern};
+  const std::string inside = pattern.substr(open + 1, close - open - 1);
+  std::vector<std::string> choices, expanded;
+  const std::size_t dots = inside.find("..");
+  const auto first = whole_number(inside.substr(0, dots));
+  const auto last = dots == std::string::npos ? std::nullopt : whole_number(inside.substr(dots + 2));
+  if (first && last && *first >= 0 && *last - *first < 1'000'000) {
+    for (std::int64_t i = *first; i <= *last; ++i) {
+      const std::string digits = std::to_string(i);
+      choices.push_back(std::string(dots - std::min(dots, digits.size()), '0') + digits);
+    }
+  } else {
+    for (std::size_t at = 0; at <= inside.size();) {
+      const std::size_t comma = std::min(inside.find(',', at), inside.size());
+      choices.push_back(inside.substr(at, comma - at));
+      at = comma + 1;
+    }
+  }
+  for (const std::string& rest : expand(pattern.substr(close + 1)))
+    for (const std::string& choice : choices) expanded.push_back(pattern.substr(0, open) + choice + rest);
+  std::sort(expanded.begin(), expanded.end());
+  return expanded;
+}
+
+/// The tar files of a folder, sorted by name.
+std::vector<fs::path> list_shards(const fs::path& folder) {
+  std::vector<fs::path> shards;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const fs::path& path = it->path();
+    if (path.extension() == ".tar" && !path.filename().string().starts_with('.')) shards.push_back(path);
+  }
+  if (error) throw DataError("cannot be listed (" + error.message() + ")", folder.string(), "check its permissions");
+  if (shards.empty()) throw DataError("holds no .tar files", folder.string(), "give a folder of tar files, or one");
+  std::sort(shards.begin(), shards.end());
+  return shards;
+}
+
+std::vector<fs::path> find_shards(const std::string& path) {
+  if (!fs::exists(path) && path.find('{') != std::string::npos) {
+    const std::vector<std::string> names = expand(path);
+    return {names.begin(), names.end()};
+  }
+  require_data(path);
+  if (fs::is_directory(path)) return list_shards(path);
+  return {path};
+}
+
+/// Whether `word` is one of the words of a file's name, which other characters than letters part.
+bool has_word(const fs::path& path, std::string_view word) {
+  const std::string name = path.stem().string();
+  const auto is_letter = [&](std::size_t i) {
+    return i < name.size() && std::isalpha(static_cast<unsigned char>(name[i]));
+  };
+  for (std::size_t at = name.find(word); at != std::string::npos; at = name.find(word, at + 1))
+    if (!is_letter(at - 1) && !is_letter(at + word.size())) return true;
+  return false;
+}
+
+/// The shards of either part; without a test part both come from the same.
+struct Layout {
+  std::vector<fs::path> train, test;
+};
+
+Layout find_parts(const ShardOptions& options) {
+  if (!options.test_path.empty()) return {find_shards(options.path), find_shards(options.test_path)};
+  const fs::path folder = options.path;
+  if (fs::is_directory(folder / "train")) {
+    Layout layout{list_shards(folder / "train"), {}};
+    for (const std::string_view name : kTestNames)
+      if (layout.test.empty() && fs::is_directory(folder / name)) layout.test = list_shards(folder / name);
+    return layout;
+  }
+  const std::vector<fs::path> all = find_shards(options.path);
+  Layout layout;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(layout.train), [](const fs::path& path) {
+    return std::none_of(std::begin(kTestNames), std::end(kTestNames),
+                        [&](std::string_view name) { return has_word(path, name); });
+  });
+  for (const std::string_view name : kTestNames)
+    if (layout.test.empty())
+      std::copy_if(all.begin(), all.end(), std::back_inserter(layout.test),
+                   [&](const fs::path& path) { return has_word(path, name); });
+  return layout.train.empty() ? Layout{all, {}} : layout;
+}
+
+/// Reads the indices of all shards, several at a time; of several failures the first shard's counts.
+std::vector<ShardIndex> read_indices(const FileFilter& filter, const std::vector<fs::path>& shards) {
+  std::vector<ShardIndex> indices(shards.size());
+  std::vector<std::exception_ptr> failures(shards.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < shards.size(); i = next++) {
+      try {
+        indices[i] = read_shard(filter, shards[i]);
+      } catch (...) {
+        failures[i] = std::current_exception();
+        next = shards.size();
+      }
+    }
+  };
+  std::vector<std::future<void>> threads;
+  for (std::size_t i = 0; i < std::min(kIndexThreads, shards.size()); ++i)
+    threads.push_back(std::async(std::launch::async, work));
+  for (std::future<void>& thread : threads) thread.get();
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+  return indices;
+}
+
+/// The last folder of a member's path; empty where there is none.
+std::string_view folder_of(std::string_view name) {
+  const std::string_view folders = name.substr(0, name.rfind('/') + 1);
+  if (folders.empty()) return "";
+  const std::size_t begin = folders.rfind('/', folders.size() - 2);
+  const std::string_view last = begin == std::string_view::npos ? folders : folders.substr(begin + 1);
+  return last == "./" ? "" : last.substr(0, last.size() - 1);
+}
+
+void require_samples(const FileFilter& filter, const std::vector<ShardIndex>& indices, const std::string& path) {
+  std::int64_t others = 0;
+  for (const ShardIndex& index : indices) {
+    if (!index.samples.empty()) return;
+    others += index.others;
+  }
+  throw DataError("found " + std::to_string(indices.size()) + " tar files but no " + filter.noun + " files in them (" +
+                      std::to_string(others) + " others)",
+                  path, "looked for " + filter.extension_list());
+}
+
+/// How what shards say of their samples becomes classes.
+class Labeller {
+ public:
+  Labeller(const std::vector<ShardIndex>& indices, const fs::path& where)
+      : says_labels_(std::any_of(indices.begin(), indices.end(),
+                                 [](const ShardIndex& index) { return index.labels.size() > 1; })),
+        classes_(says_labels_ ? ClassNames::as_written(said(indices), where) : folders(indices)) {}
+
+  std::int64_t of(const ShardIndex& index, const ShardIndex::Sample& sample) const {
+    if (says_labels_) return classes_.index(index.labels[sample.label]);
+    return classes_.names().empty() ? -1 : classes_.index(folder_of(&index.names[sample.name]));
+  }
+  const std::vector<std::string>& names() const { return classes_.names(); }
+
+ private:
+  static std::set<std::string> said(const std::vector<ShardIndex>& indices) {
+    std::set<std::string> labels;
+    for (const ShardIndex& index : indices) labels.insert(index.labels.begin(), index.labels.end());
+    return labels;
+  }
+  static ClassNames folders(const std::vector<ShardIndex>& indices) {
+    std::set<std::string, std::less<>> names;
+    for (const ShardIndex& index : indices)
+      for (const ShardIndex::Sample& sample : index.samples)
+        if (const auto folder = folder_of(&index.names[sample.name]); !names.contains(folder)) names.emplace(folder);
+    // One folder around everything says nothing of a sample.
+    return names.size() < 2 ? ClassNames() : ClassNames({names.begin(), names.end()});
+  }
+
+  bool says_labels_;
+  ClassNames classes_;
+};
+
+}  // namespace
+
+struct ShardSet::Content {
+  struct Member {
+    std::uint64_t offset = 0;  // of its bytes in the shard
+    std::uint64_t size = 0;
+    std::uint64_t name = 0;  // where its name begins
+    std::uint32_t shard = 0;
+    std::int32_t label = -1;
+  };
+
+  explicit Content(std::vector<fs::path> shards) : files(std::move(shards)), announced(kAnnounced) {}
+
+  const Member& at(std::int64_t index) const { return members.at(static_cast<std::size_t>(index)); }
+  void announce(std::int64_t index) const;
+
+  std::string names;  // each ended by a zero
+  std::vector<Member> members;
+  std::vector<std::string> classes;
+  std::int64_t read_run = 1;
+  OpenFiles files;
+  mutable std::vector<std::atomic<std::int64_t>> announced;  // runs, counted from 1, by what is left of their number
+};
+
+/// Has the system read the run that a sample belongs to.
+void ShardSet::Content::announce(std::int64_t index) const {
+  const std::int64_t run = index / read_run;
+  auto& last_here = announced[static_cast<std::size_t>(run) % announced.size()];
+  if (last_here.exchange(run + 1) == run + 1) return;
+  const auto end = members.begin() + std::min(size_of(members), (run + 1) * read_run);
+  for (auto first = members.begin() + run * read_run; first != end;) {
+    const auto next = std::find_if(first, end, [&](const Member& member) { return member.shard != first->shard; });
+    const Member& last = *(next - 1);
+    files.get(first->shard)->read_ahead(first->offset, last.offset + last.size - first->offset);
+    first = next;
+  }
+}
+
+ShardSet::ShardSet(std::unique_ptr<const Content> content) : content_(std::move(content)) {}
+ShardSet::~ShardSet() = default;
+
+std::int64_t ShardSet::size() const { return size_of(content_->members); }
+std::int64_t ShardSet::label(std::int64_t index) const { return content_->at(index).label; }
+const std::vector<std::string>& ShardSet::classes() const { return content_->classes; }
+
+std::string ShardSet::name(std::int64_t index) const {
+  const Content::Member& member = content_->at(index);
+  return content_->files.path(member.shard).string() + ":" + &content_->names[member.name];
+}
+
+std::vector<std::uint8_t> ShardSet::read(std::int64_t index) const {
+  const Content::Member& member = content_->at(index);
+  if (member.size > kMostBytes) throw DataError("is larger than 1 GiB", name(index));
+  if (content_->read_run > 1) content_->announce(index);
+  std::vector<std::uint8_t> bytes(member.size);
+  content_->files.get(member.shard)->read(member.offset, bytes);
+  return bytes;
+}
+
+std::unique_ptr<ShardSet> open_shards(const FileFilter& filter, const ShardOptions& options, Split split) {
+  const Layout layout = find_parts(options);
+  std::vector<fs::path> shards = layout.train;
+  shards.insert(shards.end(), layout.test.begin(), layout.test.end());
+  const std::vector<ShardIndex> indices = read_indices(filter, shards);
+  require_samples(filter, indices, options.path);
+
+  const Labeller labeller(indices, options.path);
+  auto content = std::make_unique<ShardSet::Content>(shards);
+  Divider divider(layout.test.empty() ? options.test_share : 0);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const bool is_test = i >= layout.train.size();
+    if (!layout.test.empty() && is_test != (split == Split::test)) continue;
+    for (const ShardIndex::Sample& sample : indices[i].samples) {
+      const std::int64_t label = labeller.of(indices[i], sample);
+      const bool is_wanted = !layout.test.empty() || (label < 0 ? split == Split::train : divider.takes(split, label));
+      if (!is_wanted) continue;
+      content->members.push_back({sample.offset, sample.size, content->names.size(), static_cast<std::uint32_t>(i),
+                                  static_cast<std::int32_t>(label)});
+      (content->names += &indices[i].names[sample.name]) += '\0';
+    }
+  }
+  if (content->members.empty()) return nullptr;
+  content->classes = labeller.names();
+  content->read_run = options.read_run;
+  content->names.shrink_to_fit();
+  content->members.shrink_to_fit();
+  return std::make_unique<ShardSet>(std::move(content));
+}
+
+}  // namespace cairn

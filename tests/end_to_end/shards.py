@@ -1,0 +1,105 @@
+"""Training on tar shards: what is in them counts, not who wrote them; the same pictures in a folder give the same run."""
+import io
+import pathlib
+import random
+import shutil
+import subprocess
+import tarfile
+
+from program import TINY, checkpoint, folders, losses, require, require_in, run, train
+
+FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
+FEW = dict(train__steps=6, log__every=1, log__tensorboard="false", evaluate__every=0, evaluate__baselines="false",
+           evaluate__lidar_samples=0, evaluate__final_train_samples=12, evaluate__final_test_samples=6, train__threads=1)
+
+
+def picture(seed):
+    """A small picture of noise, as a binary PPM."""
+    return b"P6\n20 18\n255\n" + random.Random(seed).randbytes(20 * 18 * 3)
+
+
+def names():
+    """Class folders, one of whose names is longer than a plain header can hold."""
+    for number, label in enumerate(("ants", "bees" * 30, "wasps")):
+        for i in range(12):
+            yield f"{label}/{number}-{i:02d}.ppm", number, picture(100 * number + i)
+
+
+def write_folder(folder):
+    for name, _, content in names():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def add(tar, name, content):
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def write_webdataset(folder):
+    """Three shards with labels beside the pictures, as WebDataset's TarWriter and img2dataset leave them."""
+    folder.mkdir()
+    samples = list(names())
+    for shard in range(3):
+        with tarfile.open(folder / f"part-{shard:04d}.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+            for i, (_, label, content) in enumerate(samples[12 * shard:12 * shard + 12]):
+                key = f"{12 * shard + i:06d}"
+                add(tar, f"{key}.cls", str(label).encode())
+                add(tar, f"{key}.json", b"{}")
+                add(tar, f"{key}.ppm", content)
+
+
+def experiment(folder, kind, path):
+    """The tiny experiment, on the data at `path`."""
+    text = TINY.read_text().replace('type = "image.shapes"', f'type = "{kind}"\npath = "{path}"')
+    text = text.replace("train_samples = 50\n", "").replace("test_samples = 30\n", "")
+    file = folder / f"{kind}-{pathlib.Path(path).stem[:20]}.toml"
+    file.write_text(text)
+    return file
+
+
+def result(folder, kind, path, **settings):
+    file = experiment(folder, kind, path)
+    out = folder / f"run-{kind}-{pathlib.Path(path).stem[:20]}-{len(settings)}"
+    train(out, experiment=file, **FEW, **settings)
+    return [record["loss"] for record in losses(out)], checkpoint(out, 6)
+
+
+with folders() as folder:
+    base = pathlib.Path(folder)
+    write_folder(base / "pictures")
+    expected = result(base, "image.folder", base / "pictures")
+    require(len(expected[0]) == 6, "six losses")
+    for name, kind in FORMATS.items():
+        with tarfile.open(base / f"{name}.tar", "w", format=kind) as tar:
+            tar.add(base / "pictures", arcname="./set")
+        require(result(base, "image.shards", base / f"{name}.tar") == expected, f"the same run from {name}")
+    if shutil.which("tar"):
+        subprocess.run(["tar", "--sort=name", "-cf", base / "command.tar", "-C", base / "pictures", "."], check=True)
+        require(result(base, "image.shards", base / "command.tar") == expected, "the same run from GNU tar")
+
+    write_webdataset(base / "web")
+    require(result(base, "image.shards", base / "web") == expected, "the same run from WebDataset's layout")
+    pattern = str(base / "web/part-{0000..0002}.tar")
+    require(result(base, "image.shards", pattern) == expected, "the same run from a pattern")
+
+    # Runs of samples are another order, the same for any number of workers and after a resume.
+    runs = dict(modality__read_run=4, modality__read_mix=2)
+    one = result(base, "image.shards", base / "web", train__workers=1, **runs)
+    four = result(base, "image.shards", base / "web", train__workers=4, train__queue=2, **runs)
+    require(one == four, "workers do not change the order")
+    require(one[0] != expected[0], "another order")
+    file = base / "image.shards-web.toml"
+    train(base / "halves", experiment=file, train__stop_at=3, **FEW, **runs)
+    train(base / "halves", "--resume", experiment=file, **FEW, **runs)
+    require(checkpoint(base / "halves", 6) == one[1], "a resumed run is the unbroken one")
+
+    compressed = base / "small.tar"
+    subprocess.run(["gzip", "-k", base / "ustar.tar"], check=True)
+    shutil.move(base / "ustar.tar.gz", compressed)
+    said = run("train", experiment(base, "image.shards", compressed), "--run", base / "none", code=1, **FEW)
+    require_in("is compressed", said)
+    require_in("unpack it", said)
+print("shards: the run of a folder, whoever wrote the tar file; runs read together resume bit-equal")
