@@ -26,9 +26,13 @@ struct Listing {
   bool is_sample() const { return frames > 0 && files.empty() && folders.empty(); }
 };
 
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
 bool has_extension(const fs::path& name, const std::vector<std::string>& extensions) {
-  std::string lower = name.extension().string();
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string lower = lower_case(name.extension().string());
   return std::find(extensions.begin(), extensions.end(), lower) != extensions.end();
 }
 
@@ -57,7 +61,10 @@ Listing list_folder(const FileFilter& filter, const fs::path& folder) {
 /// Walks folders and hands every sample's path, relative to the root, to a function.
 class Walk {
  public:
-  Walk(const FileFilter& filter, fs::path root) : filter_(filter), root_(std::move(root)) {}
+  Walk(const FileFilter& filter, fs::path root) : filter_(filter), root_(std::move(root)) {
+    std::error_code error;
+    inside_.push_back(fs::canonical(root_, error).string());
+  }
 
   template <class Take>
   void below(const std::string& relative, const Take& take) {
@@ -111,17 +118,37 @@ std::vector<std::string> class_folders(const FileFilter& filter, const fs::path&
   return folders;
 }
 
+/// The folder of this name, in upper or lower case; empty if there is none.
+std::string find_named(const std::vector<std::string>& folders, std::string_view name) {
+  const auto found = std::find_if(folders.begin(), folders.end(),
+                                  [&](const std::string& folder) { return lower_case(folder) == name; });
+  return found == folders.end() ? "" : *found;
+}
+
+/// Whether a folder "train" without a test part beside it is a class, of trains: it and another one hold files.
+bool is_class(const FileFilter& filter, const fs::path& path, const std::string& train,
+              const std::vector<std::string>& folders) {
+  const auto holds_files = [&](const std::string& name) { return !list_folder(filter, path / name).files.empty(); };
+  return holds_files(train) && std::any_of(folders.begin(), folders.end(), [&](const std::string& folder) {
+           return folder != train && holds_files(folder);
+         });
+}
+
 FolderLayout find_part(const FileFilter& filter, const fs::path& path, Split split) {
-  if (!fs::is_directory(path / "train")) return {path, false, class_folders(filter, path)};
-  const auto* test = std::find_if(std::begin(kTestNames), std::end(kTestNames),
-                                  [&](std::string_view name) { return fs::is_directory(path / name); });
-  std::vector<std::string> classes = class_folders(filter, path / "train");
-  if (test == std::end(kTestNames)) return {path / "train", false, classes};
-  const auto more = class_folders(filter, path / *test);
+  const std::vector<std::string> folders = list_folder(filter, path).folders;
+  const std::string train = find_named(folders, "train");
+  std::string test;
+  for (const std::string_view name : kTestNames)
+    if (test.empty()) test = find_named(folders, name);
+  if (train.empty() || (test.empty() && is_class(filter, path, train, folders)))
+    return {path, false, class_folders(filter, path)};
+  std::vector<std::string> classes = class_folders(filter, path / train);
+  if (test.empty()) return {path / train, false, classes};
+  const auto more = class_folders(filter, path / test);
   classes.insert(classes.end(), more.begin(), more.end());
   std::sort(classes.begin(), classes.end());
   classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
-  return {split == Split::train ? path / "train" : path / *test, true, classes};
+  return {path / (split == Split::train ? train : test), true, classes};
 }
 
 std::unique_ptr<FileSet> open_single(const fs::path& path, Split split) {
@@ -157,7 +184,9 @@ std::vector<Entry> read_list(const FileFilter& filter, const fs::path& path) {
     throw DataError("is no list file", path.string(),
                     "name a text file with lines \"path label\"; folders have a modality of their own");
   std::vector<Entry> entries;
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   for (std::string line; std::getline(file, line);) {
+    if (entries.empty() && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
     while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
     if (!line.empty()) entries.push_back(parse_entry(filter, line));
   }

@@ -172,6 +172,31 @@ TEST_CASE("image: class folders with and without a test part") {
   CHECK(divided.open(Split::test, Purpose::evaluate)->classes() == std::vector<std::string>{"ants", "bees", "cats"});
 }
 
+TEST_CASE("image: a class called train is a class, parts may be in capitals, and links lead nowhere twice") {
+  TemporaryFolder folder;
+  for (const char* path : {"vehicles/bus/a.ppm", "vehicles/car/a.ppm", "vehicles/train/a.ppm"})
+    write_ppm(folder / path, 1);
+  const auto vehicles = FolderModality(small<FolderOptions>(folder / "vehicles")).open(Split::train, Purpose::pretrain);
+  CHECK(vehicles->classes() == std::vector<std::string>{"bus", "car", "train"});
+  CHECK(labels(*vehicles) == Numbers{0, 1, 2});
+
+  for (const char* path : {"set/Train/a/1.ppm", "set/Train/b/1.ppm", "set/Val/b/2.ppm", "set/notes/3.ppm"})
+    write_ppm(folder / path, 1);
+  FolderModality capitals(small<FolderOptions>(folder / "set"));
+  CHECK(labels(*capitals.open(Split::train, Purpose::pretrain)) == Numbers{0, 1});
+  CHECK(labels(*capitals.open(Split::test, Purpose::evaluate)) == Numbers{1});
+  // Without a test part too: what lies beside train/ is no class of pictures.
+  for (const char* path : {"parts/train/a/1.ppm", "parts/train/b/1.ppm", "parts/unlabelled/3.ppm"})
+    write_ppm(folder / path, 1);
+  CHECK(labels(*FolderModality(small<FolderOptions>(folder / "parts")).open(Split::train, Purpose::pretrain)) ==
+        Numbers{0, 1});
+
+  for (const char* path : {"loop/a/1.ppm", "loop/b/1.ppm"}) write_ppm(folder / path, 1);
+  fs::create_directory_symlink("..", folder / "loop/a/up");
+  CHECK(labels(*FolderModality(small<FolderOptions>(folder / "loop")).open(Split::train, Purpose::pretrain)) ==
+        Numbers{0, 1});
+}
+
 TEST_CASE("image: a flat folder has no labels and no test part") {
   TemporaryFolder folder;
   write_ppm(folder / "b.ppm", 1);
@@ -218,10 +243,13 @@ TEST_CASE("image: lists with names, numbers, spaces and missing files") {
   CHECK(test->load(0, rng).label == 1);
   CHECK_THROWS_WITH(train->load(2, rng), Contains("missing.ppm") && Contains("cannot be opened"));
 
-  write_text(folder / "numbers.txt", "a.ppm 3\nb b.ppm 0\n");
+  write_text(folder / "numbers.txt",
+             "\xEF\xBB\xBF"
+             "a.ppm 3\nb b.ppm 0\n");  // as editors on Windows begin a file
   const auto numbers = ListModality(small<ListOptions>(folder / "numbers.txt")).open(Split::train, Purpose::pretrain);
   CHECK(labels(*numbers) == Numbers{3, 0});
   CHECK(numbers->classes().size() == 4);
+  CHECK(numbers->name(0) == (folder / "a.ppm").string());
 }
 
 TEST_CASE("image: CIFAR-10 and CIFAR-100 records") {
