@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <ctime>
+#include <regex>
 
 #include "cairn/error.h"
 #include "config/experiment.h"
@@ -16,16 +17,34 @@ namespace fs = std::filesystem;
 
 constexpr const char* kRuns = "runs";
 
+/// Whether a folder is called by the experiment's name and a time, as choose() calls it: "base-slow-…" is none of
+/// "base".
+bool is_run_of(const std::string& folder, const std::string& name) {
+  if (!folder.starts_with(name + "-")) return false;
+  static const std::regex time(R"(\d{8}-\d{6}(-\d+)?)");
+  return std::regex_match(folder.substr(name.size() + 1), time);
+}
+
 std::optional<fs::path> newest_run(const std::string& name) {
   std::optional<fs::path> newest;
   if (!fs::is_directory(kRuns)) return newest;
   for (const auto& entry : fs::directory_iterator(kRuns)) {
-    const std::string file = entry.path().filename().string();
-    // Names end in the time they began, so the last in the alphabet is the newest.
-    if (file.starts_with(name + "-") && fs::exists(entry.path() / kRunConfig) && (!newest || entry.path() > *newest))
-      newest = entry.path();
+    const fs::path config = entry.path() / kRunConfig;
+    if (!is_run_of(entry.path().filename().string(), name) || !fs::exists(config)) continue;
+    // Names hold local times, which a change of the clock sets back; when a run was last begun is not in doubt.
+    if (!newest || fs::last_write_time(config) > fs::last_write_time(*newest / kRunConfig)) newest = entry.path();
   }
   return newest;
+}
+
+/// A folder that did not exist before. Two runs may begin in the same second.
+fs::path make_new(const std::string& name) {
+  std::error_code failure;
+  for (int number = 1;; ++number) {
+    fs::path path = fs::path(kRuns) / (number == 1 ? name : fmt::format("{}-{}", name, number));
+    if (fs::create_directories(path, failure)) return path;
+    if (failure) throw Error("cannot create the run folder: " + failure.message(), path.string());
+  }
 }
 
 fs::path choose(const std::optional<fs::path>& asked, const std::string& name, bool resume) {
@@ -34,7 +53,7 @@ fs::path choose(const std::optional<fs::path>& asked, const std::string& name, b
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     std::tm local{};
     localtime_r(&now, &local);
-    return fs::path(kRuns) / fmt::format("{}-{:%Y%m%d-%H%M%S}", name, local);
+    return make_new(fmt::format("{}-{:%Y%m%d-%H%M%S}", name, local));
   }
   if (const auto newest = newest_run(name)) return *newest;
   throw Error(fmt::format("there is no run of '{}' below {}/ to resume", name, kRuns), "",
@@ -46,7 +65,7 @@ fs::path choose(const std::optional<fs::path>& asked, const std::string& name, b
 RunFolder::RunFolder(const std::optional<fs::path>& asked, const std::string& name, bool resume)
     : path_(choose(asked, name, resume)) {
   std::error_code failure;
-  is_new_ = fs::create_directories(path_, failure);
+  is_new_ = fs::create_directories(path_, failure) || (!asked && !resume);
   if (failure) throw Error("cannot create the run folder: " + failure.message(), path_.string());
   lock_.emplace(path_);
   const bool has_run = fs::exists(file(kRunConfig));

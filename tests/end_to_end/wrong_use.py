@@ -89,6 +89,21 @@ def used_folder(base):
         require_in("in use by", train(folder, "--resume", code=1))
 
 
+def names_alike(base):
+    """Without --run, --resume goes on with a run of that very name; two runs may begin in one second."""
+    for name in ("base", "base-slow"):
+        shutil.copy(TINY, base / f"{name}.toml")
+    few = dict(train__steps=2, train__threads=1, evaluate__every=0, evaluate__baselines="false", evaluate__lidar_samples=0)
+    begin = lambda name, *words: subprocess.Popen(command("train", f"{name}.toml", "--device", "cpu", *words, **few),
+                                                  cwd=base, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    both = [begin("base"), begin("base"), begin("base-slow")]
+    require([process.wait(120) for process in both] == [0, 0, 0], "two runs of one second do not share a folder")
+    require(begin("base", "--resume").wait(120) == 0, "a run of that name is found")
+    later = {folder.name: (folder / "run.json").read_text().count("--resume") for folder in (base / "runs").iterdir()}
+    require(sum(later.values()) == 1 and not any(count for name, count in later.items() if "slow" in name),
+            f"another experiment's run is not gone on with: {later}")
+
+
 def other_model(base):
     folder = base / "other"
     train(folder, train__steps=6)
@@ -179,7 +194,7 @@ def conversions(base):
 
 with folders() as name:
     base = pathlib.Path(name)
-    for check in (paths, unreadable_pictures, experiments, compositions, used_folder, other_model, full_disk, interrupt,
-                  interrupt_the_probe, commands, conversions):
+    for check in (paths, unreadable_pictures, experiments, compositions, used_folder, names_alike, other_model, full_disk,
+                  interrupt, interrupt_the_probe, commands, conversions):
         check(base)
         print("passed:", check.__name__.replace("_", " "))
