@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -18,6 +21,7 @@ namespace cairn {
 namespace {
 
 constexpr std::chrono::milliseconds kPoll(50);
+constexpr const char* kParent = "CAIRN_PARENT";  // in the environment of a child: the id of the process it follows
 
 /// posix_spawn's attributes: a process group of its own, so that ^C in a terminal reaches the parent alone.
 class OwnGroup {
@@ -66,8 +70,13 @@ Child start_self(const std::vector<std::string>& words, const std::filesystem::p
   ::posix_spawn_file_actions_addopen(actions.get(), STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   ::posix_spawn_file_actions_adddup2(actions.get(), STDOUT_FILENO, STDERR_FILENO);
   const OwnGroup group;
+  std::string parent = kParent + ("=" + std::to_string(::getpid()));
+  std::vector<char*> environment = {parent.data()};
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
+  environment.push_back(nullptr);
   Child child;
-  const int failure = ::posix_spawn(&child.id, program.c_str(), actions.get(), group.get(), arguments.data(), environ);
+  const int failure =
+      ::posix_spawn(&child.id, program.c_str(), actions.get(), group.get(), arguments.data(), environment.data());
   if (failure != 0) throw Error(std::string("cannot start a training: ") + std::strerror(failure), log.string());
   return child;
 }
@@ -87,6 +96,15 @@ std::optional<std::size_t> wait_for_one(std::vector<Child>& children, const Inte
     std::this_thread::sleep_for(kPoll);
   }
   return std::nullopt;
+}
+
+void follow_parent() {
+  const char* parent = std::getenv(kParent);
+  if (parent == nullptr) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGINT);
+  const bool is_alone = std::to_string(::getppid()) != parent;  // it ended before the line above
+  ::unsetenv(kParent);
+  if (is_alone) std::raise(SIGINT);
 }
 
 }  // namespace cairn

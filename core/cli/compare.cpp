@@ -15,6 +15,7 @@
 #include "checkpoint/run_lock.h"
 #include "cli/child.h"
 #include "cli/commands.h"
+#include "cli/json_text.h"
 #include "cli/run_folder.h"
 #include "cli/run_views.h"
 #include "cli/suite.h"
@@ -41,7 +42,7 @@ struct CompareArguments {
   bool json = false;
 };
 
-/// Waits for a training that outlived a comparison that was killed.
+/// Waits for a training that still saves its state after a comparison that was killed.
 void wait_until_free(const fs::path& folder, const InterruptGuard& interrupt) {
   if (!fs::exists(folder)) return;
   for (bool is_told = false; !interrupt.requested(); is_told = true) {
@@ -69,33 +70,35 @@ class Comparing {
     lock_.emplace(out_);
   }
 
-  /// Turns the budget into steps, once for every method and data set, and holds the plan against the folder's. Error if
-  /// the folder was made with other settings.
-  void settle_budget(const InterruptGuard& interrupt) {
+  /// Turns the budget into steps, once for every method and data set, and holds the plan against the folder's. False
+  /// when a signal ended it. Error if the folder was made with other settings.
+  bool settle_budget(const InterruptGuard& interrupt) {
     const fs::path path = out_ / "suite.json";
     std::ifstream file(path);
-    const Json noted = file ? Json::parse(file, nullptr, false) : Json();
-    Json plan = Json::object();
+    Json noted = file ? Json::parse(file, nullptr, false) : Json();
+    if (!noted.is_object()) noted = Json::object();
     for (SuiteRun& run : runs_) {
-      const std::string key = run.method + "\n" + run.data;
+      const std::string key = key_of(run);
       const Json asked = {{"experiment", fs::absolute(run.experiment).lexically_normal().string()},
                           {"set", run.set},
                           {"budget", suite_.budget},
                           {"amount", suite_.amount},
                           {"settings", c10::sha1(run.document->toml(/*with_origins=*/false)).str()}};
-      const Json* old = noted.is_object() && noted.contains(run.folder) ? &noted[run.folder] : nullptr;
-      if (old != nullptr && (*old)["asked"] != asked)
+      const Json old = noted.value(run.folder, Json());
+      const bool is_known = old.is_object() && old.contains("asked") && old.value("steps", Json()).is_number_integer();
+      if (is_known && old["asked"] != asked)
         throw Error(fmt::format("the folder holds '{}' trained with other settings", run.folder), out_.string(),
                     "name another folder with --out, or remove this one");
-      const std::int64_t steps = old != nullptr ? (*old)["steps"].get<std::int64_t>() : steps_for(run, key, interrupt);
+      const std::int64_t steps = is_known ? old["steps"].get<std::int64_t>() : steps_for(run, key, interrupt);
+      if (interrupt.requested()) return false;
       steps_[key] = steps;
+      if (steps == 0) continue;
       run.set.push_back(fmt::format("train.steps={}", steps));
-      plan[run.folder] = {{"asked", asked}, {"steps", steps}};
+      noted[run.folder] = {{"asked", asked}, {"steps", steps}};
+      // At once, since measuring the next method's pace may take a while, and may be interrupted.
+      write_file_atomically(path, json_text(noted, 1) + "\n");
     }
-    if (noted.is_object())
-      for (const auto& [name, value] : noted.items())
-        if (!plan.contains(name)) plan[name] = value;
-    write_file_atomically(path, plan.dump(1) + "\n");
+    return true;
   }
 
   /// Trains what is not done, as many at a time as asked for; false when a signal ended it.
@@ -112,6 +115,7 @@ class Comparing {
       was_interrupted_ = was_interrupted_ || *children[*ended].code == kInterruptedCode;
     };
     for (std::size_t i = 0; i < runs_.size() && !interrupt.requested() && !was_interrupted_; ++i) {
+      if (steps_.at(key_of(runs_[i])) == 0) continue;  // its trial failed
       wait_until_free(folder(i), interrupt);
       if (is_done(i)) {
         tell_kept(i);
@@ -138,6 +142,7 @@ class Comparing {
   }
 
  private:
+  static std::string key_of(const SuiteRun& run) { return run.method + "\n" + run.data; }
   fs::path folder(std::size_t i) const { return out_ / runs_[i].folder; }
 
   bool is_done(std::size_t i) const {
@@ -156,6 +161,7 @@ class Comparing {
     return out;
   }
 
+  /// 0 where the training that should tell failed, or was interrupted.
   std::int64_t steps_for(const SuiteRun& run, const std::string& key, const InterruptGuard& interrupt) {
     if (suite_.budget == "steps") return suite_.amount;
     if (const auto known = steps_.find(key); known != steps_.end()) return known->second;
@@ -163,13 +169,14 @@ class Comparing {
     double steps = amount / batch;
     if (suite_.budget != "samples") {
       const ComparedRun short_run = trial(run, interrupt);
+      if (!(short_run.samples_per_second > 0.0) || !(short_run.flops_per_step > 0.0)) return 0;
       steps = suite_.budget == "seconds" ? amount * short_run.samples_per_second / batch
                                          : 1e12 * amount / short_run.flops_per_step;
     }
     return std::max<std::int64_t>(1, std::llround(steps));
   }
 
-  /// A short training that tells the pace and the work of a step.
+  /// A short training that tells the pace and the work of a step; neither where it failed.
   ComparedRun trial(const SuiteRun& run, const InterruptGuard& interrupt) {
     std::vector<std::string> sets = run.set;
     sets.push_back(fmt::format("train.steps={}", kTrialSteps));
@@ -187,10 +194,10 @@ class Comparing {
     ComparedRun result{run.method, run.data, run.seed, trial};
     read_run(result);
     remove_folder(trial);
-    if (!(result.samples_per_second > 0.0) || !(result.flops_per_step > 0.0))
-      throw Error(fmt::format("the trial that measures '{}' failed", run.method), "",
-                  "see " + (out_ / "logs" / ("trial-" + run.folder + ".log")).string());
-    return result;
+    if (child.front().code.value_or(0) != 0 && !interrupt.requested())
+      std::cerr << fmt::format("the trial that measures '{}' failed, so it is not trained; see {}\n", run.method,
+                               (out_ / "logs" / ("trial-" + run.folder + ".log")).string());
+    return child.front().code == 0 ? result : ComparedRun();
   }
 
   std::string head(std::size_t i) const {
@@ -223,7 +230,7 @@ class Comparing {
   const CompareArguments& arguments_;
   const Session& session_;
   std::optional<RunLock> lock_;
-  std::map<std::string, std::int64_t> steps_;  // of a method on a data set
+  std::map<std::string, std::int64_t> steps_;  // of a method on a data set; 0 where its trial failed
   bool was_interrupted_ = false;
 };
 
@@ -244,6 +251,11 @@ void write_results(const Comparison& comparison, const fs::path& out, const Sess
   write_report(out / "report.html", comparison.name, runs, &comparison);
 }
 
+int interrupted() {
+  std::cerr << "interrupted: run the same command again to go on\n";
+  return kInterruptedCode;
+}
+
 int compare(const CompareArguments& arguments, const Session& session) {
   const fs::path file = arguments.suite;
   const Suite suite = load_suite(file);
@@ -254,16 +266,13 @@ int compare(const CompareArguments& arguments, const Session& session) {
   read_experiments(runs, loader);
   Comparing comparing(suite, std::move(runs), out, arguments, session);
   const InterruptGuard interrupt;
-  comparing.settle_budget(interrupt);
+  if (!comparing.settle_budget(interrupt)) return interrupted();
   const bool finished = comparing.train(interrupt);
   const Comparison comparison = comparing.result();
   write_results(comparison, out, session);
   std::cout << (arguments.json ? comparison_json(comparison) : comparison_table(comparison));
   if (!arguments.json) std::cout << "report: " << (out / "report.html").string() << '\n';
-  if (!finished) {
-    std::cerr << "interrupted: run the same command again to go on\n";
-    return kInterruptedCode;
-  }
+  if (!finished) return interrupted();
   for (const ComparedRun& run : comparison.runs)
     if (run.status != "done") return kFailed;
   return kDone;

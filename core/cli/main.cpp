@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cairn/error.h"
+#include "cli/child.h"
 #include "cli/commands.h"
 #include "interface/suggest.h"
 
@@ -84,6 +85,7 @@ void add_threads(CLI::App& command, std::int64_t& threads) {
 
 int main(int argc, char** argv) {
   using namespace cairn::cli;
+  cairn::follow_parent();
   CLI::App app("Cairn: self-supervised learning with plugins", "cairn");
   Session session;
   session.command.assign(argv, argv + argc);
@@ -101,5 +103,7 @@ int main(int argc, char** argv) {
       return fail(unknown, kWrongUse);
     return app.exit(error) == 0 ? kDone : kWrongUse;
   }
-  return guarded(session.action);
+  const int code = guarded(session.action);
+  std::cout.flush();
+  return std::cout || code != kDone ? code : fail("the output could not be written", kFailed);
 }

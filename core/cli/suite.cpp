@@ -17,11 +17,16 @@ namespace cairn {
 namespace {
 
 void check_unique(const char* table, const std::vector<std::string>& names) {
-  std::set<std::string> seen;
-  for (const std::string& name : names)
-    if (!seen.insert(folder_name(name)).second)
-      throw ConfigError(fmt::format("{}.name", table), fmt::format("two of [[{}]] are called '{}'", table, name),
-                        "the names are folders and rows of the table: give each its own");
+  std::map<std::string, std::string> seen;  // by folder
+  for (const std::string& name : names) {
+    const auto [other, is_new] = seen.emplace(folder_name(name), name);
+    if (is_new) continue;
+    const std::string what = other->second == name ? fmt::format("two of [[{}]] are called '{}'", table, name)
+                                                   : fmt::format("'{}' and '{}' of [[{}]] would share the folder '{}'",
+                                                                 other->second, name, table, other->first);
+    throw ConfigError(fmt::format("{}.name", table), what,
+                      "the names are folders and rows of the table: give each its own");
+  }
 }
 
 /// Keys of `table` whose values differ between two runs on the same data with the same seed.
@@ -123,6 +128,7 @@ std::vector<SuiteRun> plan_suite(const Suite& suite, const std::filesystem::path
 
 void read_experiments(std::vector<SuiteRun>& runs, PluginLoader& loader) {
   std::vector<std::string> problems;
+  std::set<std::string> seen;
   for (SuiteRun& run : runs) {
     std::vector<std::string> sets = run.set;
     sets.emplace_back("train.steps=1");
@@ -132,7 +138,10 @@ void read_experiments(std::vector<SuiteRun>& runs, PluginLoader& loader) {
       run.batch_size = experiment.train.batch_size;
     } catch (const ExperimentError& error) {
       const std::string text = error.what();
-      if (std::find(problems.begin(), problems.end(), text) == problems.end()) problems.push_back(text);
+      if (!seen.insert(text).second) continue;
+      const bool is_of_suite = text.find("--set #") != std::string::npos;
+      problems.push_back(is_of_suite ? fmt::format("of method '{}', with its `set` of the suite:\n{}", run.method, text)
+                                     : text);
     }
   }
   if (!problems.empty()) throw ExperimentError(fmt::format("{}", fmt::join(problems, "\n")));
@@ -149,7 +158,10 @@ std::string differences(const std::vector<SuiteRun>& runs) {
 
 std::string folder_name(const std::string& name) {
   std::string out;
-  for (const char c : name) out += std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' ? c : '_';
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += std::isalnum(byte) || byte >= 0x80 || c == '.' || c == '-' || c == '+' ? c : '_';
+  }
   return out;
 }
 

@@ -20,12 +20,14 @@ InterruptGuard::InterruptGuard() {
   stop_requested = 0;
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 InterruptGuard::~InterruptGuard() {
   if (--guards > 0) return;
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
+  std::signal(SIGPIPE, SIG_DFL);
 }
 
 bool InterruptGuard::requested() const { return stop_requested != 0; }

@@ -5,7 +5,8 @@
 namespace cairn {
 
 /// While it lives, the first SIGINT or SIGTERM only asks for a stop; a second one ends the process at once.
-/// Guards may live within each other, on one thread: a request that one has seen the others see too.
+/// That nobody reads the output any more (SIGPIPE) is no reason to stop. Guards may live within each other, on one
+/// thread: a request that one has seen the others see too.
 class CAIRN_API InterruptGuard {
  public:
   InterruptGuard();

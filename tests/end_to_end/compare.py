@@ -104,4 +104,35 @@ with folders() as name:
     shutil.rmtree(base / "x", ignore_errors=True)
     text = run("compare", suite, "--out", base / "x", code=2)
     require_in("did you mean 'width'?", text)
+
+    # A method that cannot be trained leaves a gap, where a trial has to tell its pace too.
+    (base / "bad.txt").write_text("missing.png\n")
+    bad = ["modality.type=image.list", f"modality.path={base / 'bad.txt'}"]
+    suite.write_text(SUITE.replace('budget = "samples"', 'budget = "seconds"').replace("amount = 800", "amount = 1")
+                     .replace("[0, 1]", "[0]").replace('["predictor.width=24"]', json.dumps(bad)))
+    text = run("compare", suite, "--out", base / "gap", code=1)
+    require_in("the trial that measures 'wide predictor' failed", text)
+    found = json.loads((base / "gap/comparison.json").read_text())
+    require([r["status"] for r in found["runs"] if r["method"] == "plain"] == ["done"], "the sound method was not trained")
+
+    # What ends a comparison at once ends its training too, which leaves a checkpoint.
+    suite.write_text(SUITE.replace('budget = "samples"', 'budget = "steps"').replace("amount = 800", "amount = 1000000"))
+    process = subprocess.Popen(command("compare", suite, "--out", base / "long"), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    facts = base / "long/plain-seed0/run.json"
+    while not facts.exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait(60)
+    until = time.monotonic() + 60
+    while json.loads(facts.read_text())["status"] == "running" and time.monotonic() < until:
+        time.sleep(0.05)
+    require(json.loads(facts.read_text())["status"] == "interrupted", "a training outlives its comparison")
+
+    for names, said in ((("A/", "A:"), "would share the folder 'A_'"), (("α", "α"), "are called 'α'")):
+        text = SUITE.replace('"plain"', f'"{names[0]}"').replace('"wide predictor"', f'"{names[1]}"')
+        suite.write_text(text)
+        require_in(said, run("compare", suite, "--out", base / "x", code=2))
+    suite.write_text(SUITE.replace("predictor.width=24", "predictor.widht=24"))
+    require_in("of method 'wide predictor'", run("compare", suite, "--out", base / "x", code=2))
 print("compare: passed")
