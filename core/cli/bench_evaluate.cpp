@@ -10,6 +10,7 @@
 #include "cairn/error.h"
 #include "cli/compose.h"
 #include "cli/device.h"
+#include "cli/json_text.h"
 #include "evaluate/embedding.h"
 
 namespace cairn::cli {
@@ -103,7 +104,7 @@ int bench_evaluate_command(const BenchEvaluateArguments& arguments, const Sessio
   if (options.chooses_c) out["linear_c_chosen"] = to_json(bench.grid);
   if (rate > 0.0) out["features_samples_per_second"] = rate;
   out["health_seconds"] = bench.health_seconds.median;
-  std::cout << out.dump(2) << '\n';
+  std::cout << json_text(out) << '\n';
   return kDone;
 }
 

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/compose.h"
+#include "cli/json_text.h"
 #include "config/document.h"
 #include "nn/skip_random_fill.h"
 
@@ -73,7 +74,7 @@ int check_all(const CheckArguments& arguments, PluginLoader& loader) {
     if (code != kDone) all.push_back({{"experiment", file}, {"ok", false}});
     worst = std::max(worst, code);
   }
-  if (arguments.json) std::cout << (all.size() == 1 ? all.front() : all).dump(2) << '\n';
+  if (arguments.json) std::cout << json_text(all.size() == 1 ? all.front() : all) << '\n';
   return worst;
 }
 

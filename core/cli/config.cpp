@@ -4,6 +4,7 @@
 
 #include "checkpoint/json_value.h"
 #include "cli/commands.h"
+#include "cli/json_text.h"
 
 namespace cairn::cli {
 namespace {
@@ -56,7 +57,7 @@ void print_json(const Experiment& experiment) {
   nlohmann::ordered_json out;
   for (const auto& [key, entry] : entries(experiment))
     out[key] = {{"value", to_json(entry->value)}, {"origin", origin_text(*entry)}};
-  std::cout << out.dump(2) << '\n';
+  std::cout << json_text(out) << '\n';
 }
 
 int config(const ConfigArguments& arguments, const Session& session) {

@@ -7,6 +7,7 @@
 #include "cairn/error.h"
 #include "checkpoint/option_table.h"
 #include "cli/commands.h"
+#include "cli/json_text.h"
 #include "config/toml_text.h"
 #include "conformance/kit.h"
 #include "report/terminal.h"
@@ -111,7 +112,7 @@ void print_json(const Plugin& plugin, const conformance::Findings& findings) {
     if (!finding.advice.empty()) check["advice"] = finding.advice;
     out["checks"].push_back(std::move(check));
   }
-  std::cout << out.dump(2) << '\n';
+  std::cout << json_text(out) << '\n';
 }
 
 int conform(const ConformArguments& arguments, const Session& session) {

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/device.h"
 #include "cli/extract_energy.h"
+#include "cli/json_text.h"
 #include "cli/source_arguments.h"
 #include "model/data_source.h"
 
@@ -56,7 +57,7 @@ ExtractOptions options(const ExtractArguments& arguments, const OpenedNetwork& n
 /// What a reader of the file may want to know.
 std::map<std::string, std::string> metadata(const OpenedNetwork& network, const std::vector<std::string>& classes) {
   std::map<std::string, std::string> all = {{"source", network.origin}, {"encoder", network.model.encoder.component}};
-  if (!classes.empty()) all["classes"] = nlohmann::json(classes).dump();
+  if (!classes.empty()) all["classes"] = json_text(nlohmann::json(classes), -1);
   return all;
 }
 
@@ -71,7 +72,7 @@ void print(const ExtractArguments& arguments, const OpenedNetwork& network, cons
     for (const BadSample& bad : summary.unreadable)
       out["unreadable"].push_back({{"path", bad.name}, {"reason", bad.reason}});
     for (const auto& path : written) out["files"].push_back(path.string());
-    std::cout << out.dump(2) << '\n';
+    std::cout << json_text(out) << '\n';
     return;
   }
   for (const BadSample& bad : summary.unreadable)
@@ -96,7 +97,7 @@ int energy(const ExtractArguments& arguments, const Session& session) {
                                   {"mean_energy", facts.mean},
                                   {"files", nlohmann::json::array()}};
     for (const auto& path : facts.files) out["files"].push_back(path.string());
-    std::cout << out.dump(2) << '\n';
+    std::cout << json_text(out) << '\n';
     return kDone;
   }
   std::cout << fmt::format("energy    of {} samples, {:.4g} on average\n", facts.samples, facts.mean);

@@ -8,6 +8,7 @@
 
 #include "cairn/plugin.h"
 #include "cli/commands.h"
+#include "cli/json_text.h"
 
 namespace cairn::cli {
 namespace {
@@ -48,7 +49,7 @@ std::string text(const Json& value) {
 int info(bool json, const Session& session) {
   const Json all = facts(session);
   if (json) {
-    std::cout << all.dump(2) << '\n';
+    std::cout << json_text(all) << '\n';
     return kDone;
   }
   for (const auto& [key, value] : all.items())

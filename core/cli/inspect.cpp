@@ -5,6 +5,7 @@
 #include "cairn/registry.h"
 #include "checkpoint/json_value.h"
 #include "cli/commands.h"
+#include "cli/json_text.h"
 #include "interface/suggest.h"
 
 namespace cairn::cli {
@@ -168,7 +169,7 @@ int inspect(const InspectArguments& arguments, const Session& session) {
       item.update(to_json(*subject.schema));
       out.push_back(std::move(item));
     }
-    std::cout << out.dump(2) << '\n';
+    std::cout << json_text(out) << '\n';
   } else if (arguments.markdown) {
     print_markdown(subjects);
   } else if (is_single) {

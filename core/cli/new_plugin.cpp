@@ -95,14 +95,14 @@ std::string sdk_version() {
 /// The name becomes a namespace, a file name and the first half of types.
 void check_name(const std::string& name, const PluginLoader& loader) {
   static const std::set<std::string> taken = {
-      "alignas",  "alignof",  "and",     "asm",      "auto",     "bool",     "break",   "case",      "catch",
-      "char",     "class",    "compl",   "concept",  "const",    "continue", "default", "delete",    "do",
-      "double",   "else",     "enum",    "explicit", "export",   "extern",   "false",   "float",     "for",
-      "friend",   "goto",     "if",      "inline",   "int",      "long",     "mutable", "namespace", "new",
-      "nn",       "noexcept", "not",     "nullptr",  "operator", "or",       "private", "protected", "public",
-      "register", "requires", "return",  "short",    "signed",   "sizeof",   "static",  "struct",    "switch",
-      "template", "this",     "throw",   "true",     "try",      "typedef",  "typeid",  "typename",  "union",
-      "unsigned", "using",    "virtual", "void",     "volatile", "while",    "xor"};
+      "alignas",  "alignof",  "and",      "asm",    "at",       "auto",     "bool",     "break",   "case",
+      "catch",    "char",     "class",    "compl",  "concept",  "const",    "continue", "default", "delete",
+      "do",       "double",   "else",     "enum",   "explicit", "export",   "extern",   "false",   "float",
+      "for",      "friend",   "goto",     "if",     "inline",   "int",      "long",     "mutable", "namespace",
+      "new",      "nn",       "noexcept", "not",    "nullptr",  "operator", "or",       "private", "protected",
+      "public",   "register", "requires", "return", "short",    "signed",   "sizeof",   "static",  "std",
+      "struct",   "switch",   "template", "this",   "throw",    "true",     "try",      "typedef", "typeid",
+      "typename", "union",    "unsigned", "using",  "virtual",  "void",     "volatile", "while",   "xor"};
   const auto is_word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
   if (name.empty() || name.size() > 40 || name[0] < 'a' || name[0] > 'z' ||
       !std::all_of(name.begin(), name.end(), is_word))

@@ -4,6 +4,7 @@
 #include "cairn/error.h"
 #include "cairn/registry.h"
 #include "cli/commands.h"
+#include "cli/json_text.h"
 
 namespace cairn::cli {
 namespace {
@@ -53,7 +54,7 @@ void print_json(const PluginLoader& loader, const std::vector<Listing>& listings
   for (const PluginFolder& folder : loader.folders())
     out["path"].push_back({{"folder", folder.path.string()}, {"named_by", folder.named_by}});
   for (const Listing& listing : listings) out["plugins"].push_back(to_json(listing));
-  std::cout << out.dump(2) << '\n';
+  std::cout << json_text(out) << '\n';
 }
 
 void print(const PluginLoader& loader, const std::vector<Listing>& listings) {

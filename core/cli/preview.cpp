@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/compose.h"
 #include "cli/device.h"
+#include "cli/json_text.h"
 #include "data/training_part.h"
 #include "report/picture.h"
 
@@ -59,7 +60,7 @@ int preview(const PreviewArguments& arguments, const Session& session) {
                      {"renditions", renditions}});
   }
   if (arguments.json) {
-    std::cout << nlohmann::ordered_json{{"pictures", files}}.dump(2) << '\n';
+    std::cout << json_text(nlohmann::ordered_json{{"pictures", files}}) << '\n';
     return kDone;
   }
   std::cout << preview_legend(load.batch, load.plan);

@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/device.h"
+#include "cli/json_text.h"
 #include "cli/probing.h"
 #include "evaluate/metrics.h"
 #include "evaluate/significance.h"
@@ -140,7 +141,7 @@ int probe(const ProbeArguments& arguments, const Session& session) {
     }
     out["seeds"].push_back(std::move(facts));
   }
-  std::cout << out.dump(2) << '\n';
+  std::cout << json_text(out) << '\n';
   return kDone;
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "data/training_part.h"
 #include "evaluate/embedding.h"
 #include "model/evaluation_mode.h"
 
@@ -35,7 +36,8 @@ RunWatcher::RunWatcher(const Experiment& experiment, const Composition& parts, c
       log_(log),
       bar_(terminal, first_step, last_step, experiment.train.batch_size),
       metrics_(run / "metrics.jsonl", resumed_at(first_step)),
-      probes_(*parts.modality, experiment.evaluate, experiment.seed, experiment.train.workers),
+      probes_(*parts.modality, experiment.evaluate, experiment.seed, experiment.train.workers,
+              max_bad_share(experiment)),
       alarms_(parts.teacher != nullptr) {
   // What was logged before a resume counts, and what was told then is not told again.
   for (const MetricsRecord& record : read_metrics(run / "metrics.jsonl")) {
@@ -93,14 +95,20 @@ void RunWatcher::guarded(std::int64_t step, const std::string& what) {
 }
 
 void RunWatcher::unreadable(const BadSample& sample) {
+  if (!unreadable_.insert(sample.name).second) return;
   log_.warn(fmt::format("unreadable, left out: {}: {}", sample.name, sample.reason));
   std::ofstream(run_ / "quarantine.txt", std::ios::app) << sample.name << '\t' << sample.reason << '\n';
+}
+
+void RunWatcher::tell_unprobed() {
+  for (const BadSample& sample : probes_.unreadable()) unreadable(sample);
 }
 
 std::optional<double> RunWatcher::evaluate(std::int64_t step) {
   bar_.pause("probing");
   const auto result = probes_.probe(embed_, /*is_final=*/false, device_);
   bar_.resume();
+  tell_unprobed();
   if (!result) {
     log_.note("no probe: " + probes_.reason());
     return std::nullopt;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ class RunWatcher : public Watcher {
   void restore(const NamedTensors& state) override { health_.restore(state); }
 
   ProbeData& probes() { return probes_; }
+  /// Tells which samples the last probe could not read.
+  void tell_unprobed();
+  /// Samples that could not be read, in training and probes, since this process began.
+  std::int64_t unreadable_samples() const { return static_cast<std::int64_t>(unreadable_.size()); }
   ProgressBar& bar() { return bar_; }
   const std::vector<Alarm>& raised() const { return raised_; }
   /// Every probe while training, of the processes before a resume too.
@@ -57,6 +62,7 @@ class RunWatcher : public Watcher {
   MetricsLog metrics_;
   std::optional<TensorBoardLog> events_;
   ProbeData probes_;
+  std::set<std::string> unreadable_;  // by name
   StepHealth health_;
   Alarms alarms_;
   std::vector<Alarm> raised_;

@@ -195,6 +195,8 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
     return kInterrupted;
   }
   facts.no_result_reason = watcher.probes().reason();
+  watcher.tell_unprobed();
+  facts.unreadable_samples = watcher.unreadable_samples();
   terminal.clear_status();
   keeper.close("done");
   log.info(result_table(facts.results, facts.no_result_reason));

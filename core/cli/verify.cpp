@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/json_text.h"
 #include "evaluate/golden.h"
 
 namespace cairn::cli {
@@ -80,7 +81,7 @@ int verify(const VerifyArguments& arguments, const Session& session) {
     }
   }
   if (arguments.json) {
-    std::cout << all.dump(2) << '\n';
+    std::cout << json_text(all) << '\n';
   } else {
     std::cout << held << " of " << cases.size() << (cases.size() == 1 ? " case holds\n" : " cases hold\n");
   }
