@@ -37,7 +37,7 @@ void throw_write_error(const std::filesystem::path& path, int error_number) {
   const bool full = error_number == ENOSPC || error_number == EFBIG || error_number == EDQUOT;
   if (full) {
     throw Error("No space left on device while writing " + path.string(), {},
-                "free some space and go on with --resume");
+                "free some space and run the command again; a training goes on with --resume");
   }
   throw Error("cannot write " + path.string() + ": " + reason_of(error_number), {},
               "check that the folder exists and that you may write there");

@@ -26,9 +26,9 @@ double secant(const LinePoint& from, const LinePoint& to) {
 }
 
 /// The interval that holds a good step: `best` is its better end, `other` the other one once there is a bracket.
-class Interval {
+class Bracket {
  public:
-  explicit Interval(const LinePoint& start) : best_(start), other_(start) {}
+  explicit Bracket(const LinePoint& start) : best_(start), other_(start) {}
 
   bool is_bracket() const { return is_bracket_; }
   const LinePoint& best() const { return best_; }
@@ -121,7 +121,7 @@ class Interval {
 LinePoint search_line(const std::function<LinePoint(double step)>& at, const LinePoint& start, double first,
                       const WolfeConditions& conditions) {
   const double tilt = conditions.decrease * start.slope;
-  Interval interval(start);
+  Bracket interval(start);
   double step = first, least = 0.0, most = 5.0 * first;
   double width = kLongestStep, width_before = 2.0 * kLongestStep;
   bool goes_down_enough = false;

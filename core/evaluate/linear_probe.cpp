@@ -105,7 +105,7 @@ LinearProbeResult linear_probe(const Features& train, const Features& test, std:
   result.guess = probe(test.x).argmax(1);
   result.accuracy = accuracy(result.guess, test.y);
   result.c = probe.c();
-  result.confusion = confusion(result.guess, test.y, classes);
+  if (classes <= kMostConfused) result.confusion = confusion(result.guess, test.y, classes);
   result.train = train.size();
   result.test = test.size();
   result.iterations = probe.iterations();

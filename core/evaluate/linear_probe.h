@@ -42,11 +42,14 @@ class CAIRN_API LinearProbe {
   std::int64_t iterations_ = 0;
 };
 
+/// With more classes a table of their confusion is not made: it grows with their square.
+inline constexpr std::int64_t kMostConfused = 50;
+
 struct LinearProbeResult {
   double accuracy = 0.0;  // share of the test rows
   double c = 0.0;         // the chosen one
   at::Tensor guess;       // int64 [N] of the test rows
-  at::Tensor confusion;   // int64 [classes,classes]: test rows by true class and guess
+  at::Tensor confusion;   // int64 [classes,classes]: test rows by true class and guess; undefined beyond kMostConfused
   std::int64_t train = 0;
   std::int64_t test = 0;
   std::int64_t iterations = 0;

@@ -1,5 +1,8 @@
 #include "evaluate/probe.h"
 
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
 #include <chrono>
 #include <limits>
 
@@ -16,8 +19,8 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 }  // namespace
 
 ProbeData::ProbeData(const Modality& modality, const EvaluateSettings& settings, std::uint64_t seed,
-                     std::int64_t workers, std::int64_t cache_bytes)
-    : modality_(modality), settings_(settings), seed_(seed), workers_(workers) {
+                     std::int64_t workers, double max_bad_share, std::int64_t cache_bytes)
+    : modality_(modality), settings_(settings), seed_(seed), workers_(workers), max_bad_share_(max_bad_share) {
   train_ = open(Split::train, settings.train_samples, settings.final_train_samples, cache_bytes);
   test_ = open(Split::test, settings.test_samples, settings.final_test_samples, cache_bytes);
   if (!train_.source) {
@@ -52,11 +55,24 @@ ProbeData::Part ProbeData::open(Split split, std::int64_t online, std::int64_t l
   return part;
 }
 
+Features ProbeData::features(const Part& part, const Embed& embed, bool is_final, at::Device device) {
+  SampleReader& reader = part.reader(is_final);
+  Features found = labelled(reader.collect(embed, device, workers_));
+  const std::vector<BadSample>& bad = reader.bad();
+  unreadable_.insert(unreadable_.end(), bad.begin(), bad.end());
+  if (static_cast<double>(bad.size()) > max_bad_share_ * static_cast<double>(reader.size()))
+    reason_ = fmt::format("{} of {} samples cannot be read, more than modality.max_bad_share = {} allows", bad.size(),
+                          reader.size(), max_bad_share_);
+  return found;
+}
+
 std::optional<ProbeResult> ProbeData::probe(const Embed& embed, bool is_final, at::Device device) {
   if (!reason_.empty()) return std::nullopt;
   const auto start = std::chrono::steady_clock::now();
-  Features train = labelled(train_.reader(is_final).collect(embed, device, workers_));
-  Features test = labelled(test_.reader(is_final).collect(embed, device, workers_));
+  unreadable_.clear();
+  const Features train = features(train_, embed, is_final, device);
+  const Features test = features(test_, embed, is_final, device);
+  if (!reason_.empty()) return std::nullopt;
   if (train.size() == 0 || test.size() == 0) {
     reason_ = "no labelled sample could be read";
     return std::nullopt;
@@ -76,6 +92,7 @@ std::optional<ProbeResult> ProbeData::probe(const Embed& embed, bool is_final, a
   result.train = train.size();
   result.test = test.size();
   result.classes = classes_;
+  result.tested_classes = std::get<0>(at::_unique(test.y)).numel();
   result.width = train.x.size(1);
   result.unreadable = train.unreadable + test.unreadable;
   if (test.size() > 1) {

@@ -33,7 +33,8 @@ struct ProbeResult {
   double alpha_req = 0.0;
   double lidar = 0.0;  // of augmented training views; NaN where it was not measured
   double seconds = 0.0;
-  at::Tensor confusion;  // int64 [classes,classes]: test samples by true class and the linear probe's guess
+  std::int64_t tested_classes = 0;  // classes that the test samples have
+  at::Tensor confusion;             // as in LinearProbeResult
 };
 
 /// Spread of features, for which no labels are needed.
@@ -50,11 +51,14 @@ class CAIRN_API ProbeData {
  public:
   static constexpr std::int64_t kCacheBytes = std::int64_t{512} << 20;
 
+  /// Where more than `max_bad_share` of the samples of a part cannot be read there is nothing to probe.
   ProbeData(const Modality& modality, const EvaluateSettings& settings, std::uint64_t seed, std::int64_t workers,
-            std::int64_t cache_bytes = kCacheBytes);
+            double max_bad_share = 1.0, std::int64_t cache_bytes = kCacheBytes);
 
   /// Why there is nothing to probe ("the data has no test part"); empty when there is.
   const std::string& reason() const { return reason_; }
+  /// The samples that the last probe() could not read.
+  const std::vector<BadSample>& unreadable() const { return unreadable_; }
   /// Class names of the data; empty without labels.
   std::vector<std::string> classes() const;
 
@@ -75,6 +79,9 @@ class CAIRN_API ProbeData {
     SampleReader& reader(bool is_final) const { return is_final && last ? *last : *online; }
   };
 
+  /// Features of the labelled samples of a part; what cannot be read is noted in unreadable_, too much of it in
+  /// reason_.
+  Features features(const Part& part, const Embed& embed, bool is_final, at::Device device);
   /// LiDAR of evaluate.lidar_views augmented views of evaluate.lidar_samples training samples; NaN without them.
   double measure_lidar(const Embed& embed, at::Device device) const;
   Part open(Split split, std::int64_t online, std::int64_t last, std::int64_t cache_bytes) const;
@@ -83,7 +90,9 @@ class CAIRN_API ProbeData {
   EvaluateSettings settings_;
   std::uint64_t seed_;
   std::int64_t workers_;
+  double max_bad_share_;
   Part train_, test_;
+  std::vector<BadSample> unreadable_;
   std::int64_t classes_ = 0;
   std::string reason_;
 };

@@ -33,6 +33,8 @@ std::int64_t TokenizerSpec::values() const {
 TokenGrid TokenizerSpec::grid(const std::vector<std::int64_t>& size) const {
   TokenGrid grid{{}, axes};
   for (std::size_t i = 0; i < size.size(); ++i) {
+    if (patch.at(i) < 1)
+      throw ConfigError("patch", "a patch of " + std::to_string(patch[i]) + " has no extent", "set it to at least 1");
     if (size[i] % patch.at(i) != 0 || size[i] < patch[i])
       throw ConfigError("patch",
                         "a patch of " + std::to_string(patch[i]) + " does not divide the " + axis_name(axes[i]) +
@@ -75,7 +77,12 @@ Batch Modality::collate(const std::vector<Sample>& samples, Purpose purpose) con
   for (std::size_t v = 0; v < layouts.size(); ++v) {
     std::vector<at::Tensor> rows;
     rows.reserve(samples.size());
-    for (const Sample& sample : samples) rows.push_back(sample.views.at(v));
+    for (const Sample& sample : samples) {
+      if (sample.views.size() != layouts.size())
+        throw Error("a sample has " + std::to_string(sample.views.size()) + " views where views() declares " +
+                    std::to_string(layouts.size()));
+      rows.push_back(sample.views[v]);
+    }
     batch.views.push_back({at::stack(rows), layouts[v].grid, layouts[v].role});
   }
   std::vector<std::int64_t> ids, labels;

@@ -15,8 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t kMostConfused = 50;  // classes whose confusion is written out
-
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json result_json(const ResultRow& row) {
@@ -37,7 +35,7 @@ Json result_json(const ResultRow& row) {
               {"classes", r.classes},
               {"unreadable", r.unreadable},
               {"seconds", finite(r.seconds)}});
-  if (r.confusion.defined() && r.classes <= kMostConfused) {
+  if (r.confusion.defined()) {
     Json& rows = out["confusion"] = Json::array();
     for (const at::Tensor& row : r.confusion.to(at::kLong).contiguous().unbind(0)) {
       const auto* counts = row.const_data_ptr<std::int64_t>();
@@ -106,8 +104,9 @@ std::string result_table(std::span<const ResultRow> rows, const std::string& rea
     out += fmt::format("{}  {:>7.1f} %  {:>7.1f} %  {:>11.3f}  {:>14.1f}\n", name, 100.0 * r.linear, 100.0 * r.knn,
                        r.feature_std, r.effective_rank);
   }
-  return out + fmt::format("{} classes, chance {:.1f} %; probes learnt from {} and tested on {} samples\n",
-                           any->classes, 100.0 / static_cast<double>(any->classes), any->train, any->test);
+  out += fmt::format("{} classes, chance {:.1f} %; probes learnt from {} and tested on {} samples", any->classes,
+                     100.0 / static_cast<double>(any->classes), any->train, any->test);
+  return out + (any->tested_classes < any->classes ? fmt::format(" of only {} classes\n", any->tested_classes) : "\n");
 }
 
 void write_run_facts(const std::filesystem::path& path, const RunFacts& facts) {

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "cairn/error.h"
+#include "data/view_check.h"
 #include "kernels/compute_stream.h"
 #include "model/parameter_rules.h"
 #include "nn/autocast.h"
@@ -176,7 +177,10 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watche
     Load load = next_or_tell(loader, [&] { tell_unreadable(watcher); });
     to_device(load, device_);
     Rng rng(experiment_.seed, Stream::prepare, 0, number);
-    call_plugin(parts_.modality_type, [&] { load.feed->modality.prepare(load.batch, Purpose::pretrain, rng); });
+    call_plugin(parts_.modality_type, [&] {
+      load.feed->modality.prepare(load.batch, Purpose::pretrain, rng);
+      check_views(load.batch, load.feed->modality);
+    });
     const auto work = [this, progress](const Batch& batch, const Plan& plan) { return pass_of(batch, plan, progress); };
     learned.passes.push_back(graphs_ && engine_.is_steady(progress) ? graphs_->run(load.batch, load.plan, work)
                                                                     : work(load.batch, load.plan));

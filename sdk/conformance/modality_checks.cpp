@@ -71,6 +71,7 @@ std::string check_shapes(const Modality& modality, const SampleSource& source, P
   require(tokenizer.patch.size() == tokenizer.axes.size() && !tokenizer.axes.empty(),
           "the tokenizer's patch and axes differ");
   const auto layouts = modality.views(purpose);
+  require(!layouts.empty(), "views() declares none");
   const Batch batch = prepared(modality, source, purpose);
   require(batch.views.size() == layouts.size(),
           fmt::format("{} views, declared {}", batch.views.size(), layouts.size()));
@@ -96,7 +97,10 @@ std::string check_shapes(const Modality& modality, const SampleSource& source, P
 }
 
 std::string check_labels(const SampleSource& source) {
-  const auto classes = static_cast<std::int64_t>(source.classes().size());
+  const std::vector<std::string> names = source.classes();
+  const auto classes = static_cast<std::int64_t>(names.size());
+  for (auto name = names.begin(); name != names.end(); ++name)
+    require(std::find(name + 1, names.end(), *name) == names.end(), "two classes are called '" + *name + "'");
   for (std::int64_t index = 0; index < tried(source); ++index) {
     const Sample sample = load(source, index);
     require(sample.label >= -1 && sample.label < std::max<std::int64_t>(classes, 0),
@@ -107,7 +111,9 @@ std::string check_labels(const SampleSource& source) {
 }
 
 std::string check_patches(const Modality& modality, const SampleSource& source) {
-  const View view = prepared(modality, source, Purpose::evaluate).views.front();
+  const Batch batch = prepared(modality, source, Purpose::evaluate);
+  require(!batch.views.empty(), "there is no view");
+  const View& view = batch.views.front();
   const at::Tensor patches = modality.patches(view);
   require(patches.sizes() == at::IntArrayRef({view.data.size(0), view.grid.count(), modality.tokenizer().values()}),
           "patches are " + shape_text(patches.sizes()));
@@ -118,6 +124,14 @@ std::string check_patches(const Modality& modality, const SampleSource& source) 
               shown.min().item<float>() >= -1e-4 && shown.max().item<float>() <= 1.0001,
           "display() leaves the range 0 to 1, or the view's shape");
   return {};
+}
+
+std::string check_test_part(const Modality& modality) {
+  const auto source = modality.open(Split::test, Purpose::evaluate);
+  if (!source) throw Skip{"there is none"};
+  require(source->size() > 0, "it is empty: open() gives nullptr where there is no such part");
+  check_shapes(modality, *source, Purpose::evaluate);
+  return check_labels(*source);
 }
 
 const OptionSpec* path_option(const Component& component) {
@@ -231,6 +245,9 @@ std::optional<Trial> check_modality(const Part& part, Findings& findings) {
                  [&] { return check_shapes(*modality, *plain, Purpose::evaluate); });
   findings.check("samples have names, and labels within the classes",
                  "labels count from 0 in the order of classes(); -1 means none", [&] { return check_labels(*source); });
+  findings.check("the test part is as the training part is",
+                 "what is tested has the same shapes and classes; without such a part open() gives nullptr",
+                 [&] { return check_test_part(*modality); });
   findings.check("patches can be taken, put together and shown",
                  "patches() and unpatch() are inverse; display() is in 0 .. 1",
                  [&] { return check_patches(*modality, *plain); });

@@ -17,6 +17,8 @@ EXPECTED = {
     "modality faulty.misshapen": "views for training have the shapes it declares, and finite values",
     "modality faulty.infinite": "views for training have the shapes it declares, and finite values",
     "modality faulty.mislabelled": "samples have names, and labels within the classes",
+    "modality faulty.untested": "the test part is as the training part is",
+    "modality faulty.viewless": "views for training have the shapes it declares, and finite values",
     "modality faulty.gullible": "a path that is not there is reported",
     "masker faulty.repeating": "ids are unique and in range, as many in every row, none both seen and asked about",
     "masker faulty.outside": "ids are unique and in range, as many in every row, none both seen and asked about",

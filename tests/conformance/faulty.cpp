@@ -23,15 +23,18 @@ struct NoOptions {
 /// What is wrong with a component; each is enrolled under the fault's name.
 enum class Fault {
   none,
-  restless,    // depends on what was loaded before
-  misshapen,   // other shapes than declared
-  infinite,    // values that are not finite
-  mislabelled  // labels beyond the classes
+  restless,     // depends on what was loaded before
+  misshapen,    // other shapes than declared
+  infinite,     // values that are not finite
+  mislabelled,  // labels beyond the classes
+  untested,     // the same, in the test part alone
+  viewless      // no views declared
 };
 
 template <Fault fault>
 class Source : public SampleSource {
  public:
+  explicit Source(Split split) : split_(split) {}
   std::int64_t size() const override { return 64; }
   std::string name(std::int64_t index) const override { return "#" + std::to_string(index); }
   std::vector<std::string> classes() const override { return {"a", "b"}; }
@@ -41,11 +44,12 @@ class Source : public SampleSource {
     for (std::int64_t i = 0; i < sample.views[0].numel(); ++i) values[i] = static_cast<float>(rng.normal());
     if constexpr (fault == Fault::restless) values[0] = static_cast<float>(loaded_++);
     if constexpr (fault == Fault::infinite) values[0] = std::numeric_limits<float>::quiet_NaN();
-    if constexpr (fault == Fault::mislabelled) sample.label = 2;
+    if (fault == Fault::mislabelled || (fault == Fault::untested && split_ == Split::test)) sample.label = 2;
     return sample;
   }
 
  private:
+  Split split_;
   mutable std::atomic<int> loaded_ = 0;
 };
 
@@ -53,9 +57,14 @@ template <Fault fault>
 class Data : public Modality {
  public:
   explicit Data(NoOptions) {}
-  std::unique_ptr<SampleSource> open(Split, Purpose) const override { return std::make_unique<Source<fault>>(); }
+  std::unique_ptr<SampleSource> open(Split split, Purpose) const override {
+    return std::make_unique<Source<fault>>(split);
+  }
   TokenizerSpec tokenizer() const override { return {2, {4}, {Axis::time}}; }
-  std::vector<ViewLayout> views(Purpose) const override { return {{tokenizer().grid({64}), ViewRole::global}}; }
+  std::vector<ViewLayout> views(Purpose) const override {
+    if (fault == Fault::viewless) return {};
+    return {{tokenizer().grid({64}), ViewRole::global}};
+  }
 };
 
 struct FileOptions {
@@ -239,6 +248,8 @@ void enroll(Registry& registry) {
   registry.modality<Data<Fault::misshapen>, NoOptions>("misshapen");
   registry.modality<Data<Fault::infinite>, NoOptions>("infinite");
   registry.modality<Data<Fault::mislabelled>, NoOptions>("mislabelled");
+  registry.modality<Data<Fault::untested>, NoOptions>("untested");
+  registry.modality<Data<Fault::viewless>, NoOptions>("viewless");
   registry.modality<Gullible, FileOptions>("gullible");
   registry.masker<Halves<Plans::sound>, NoOptions>("sound");
   registry.masker<Halves<Plans::repeating>, NoOptions>("repeating");

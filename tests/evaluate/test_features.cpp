@@ -243,6 +243,18 @@ TEST_CASE("a probe says why there is nothing to judge") {
   CHECK(reason(broken) == "no labelled sample could be read");
 }
 
+TEST_CASE("a probe names what it cannot read, and does not judge by what too little is left of") {
+  Shape some{.train = 12, .test = 12};
+  some.broken = {3};
+  FakeModality modality(some);
+  ProbeData lenient(modality, small(), 0, 2, 0.5), strict(modality, small(), 0, 2, 0.05);
+  REQUIRE(lenient.probe(raw_input(), false, at::kCPU));
+  REQUIRE_FALSE(lenient.unreadable().empty());
+  CHECK(lenient.unreadable().front().index == 3);
+  CHECK_FALSE(strict.probe(raw_input(), false, at::kCPU));
+  CHECK_THAT(strict.reason(), Catch::Contains("1 of 12 samples cannot be read") && Catch::Contains("max_bad_share"));
+}
+
 TEST_CASE("features that are not finite end a probe with advice") {
   FakeModality modality;
   ProbeData data(modality, small(), 0, 2);
