@@ -61,10 +61,11 @@ OptimizerBench bench_optimizer(const OptimizerBenchOptions& options) {
   FlatParameters student(transformer_parameters(options.width, options.depth, true), options.device, true);
   FlatParameters teacher(transformer_parameters(options.width, options.depth, true), options.device, false);
   OptimSettings settings;
+  settings.moments = options.moments;
   Optimizer optimizer(student, &teacher, settings);
   OptimizerBench bench;
   bench.parameters = student.parameter_count();
-  bench.bytes_per_parameter = 40;
+  bench.bytes_per_parameter = 24 + 4 * optimizer.first_moment().element_size();
   measure_memory(options, bench);
   std::vector<double> steps, norms;
   for (std::int64_t i = 0; i < kWarmUp + options.repeats; ++i) {

@@ -3,6 +3,7 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <string>
 
 #include "bench/measure.h"
 #include "cairn/export.h"
@@ -15,6 +16,7 @@ struct OptimizerBenchOptions {
   std::int64_t depth = 12;
   std::int64_t repeats = 15;
   std::int64_t stream_mb = 512;  // of memory, to see how fast it is
+  std::string moments = "float32";
   at::Device device = at::kCPU;
 };
 

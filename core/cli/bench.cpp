@@ -205,6 +205,9 @@ void add_optimizer(CLI::App& bench, Session& session) {
   number("--depth", arguments->options.depth, "of the transformer");
   number("--repeats", arguments->options.repeats, "updates, of which the median counts");
   number("--stream-mb", arguments->options.stream_mb, "memory over which the rate of the machine is measured");
+  command->add_option("--moments", arguments->options.moments, "float32 or bfloat16, as optim.moments")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
   add_threads(*command, arguments->threads);
   add_device_and_json(*command, arguments->device, arguments->json);
   command->callback([arguments, &session] { session.action = [=] { return bench_optimizer_command(*arguments); }; });

@@ -90,6 +90,7 @@ struct OptimSettings {
   std::int64_t lr_base_batch = 256;
   std::array<double, 2> betas = {0.9, 0.95};
   double epsilon = 1e-8;
+  std::string moments = "float32";
   double momentum = 0.9;
   double trust = 1e-3;
   bool clip_trust = false;
@@ -106,6 +107,9 @@ struct OptimSettings {
     s.option("lr_base_batch", &OptimSettings::lr_base_batch, "batch size that optim.lr is for").at_least(1);
     s.option("betas", &OptimSettings::betas, "decay of the first and second moment, of adamw").range(0, 1);
     s.option("epsilon", &OptimSettings::epsilon, "added to the root of the second moment, of adamw").range(0, 1);
+    s.option("moments", &OptimSettings::moments,
+             "how adamw keeps its moments; bfloat16, rounded up or down at random, takes 4 bytes a parameter less")
+        .choices({"float32", "bfloat16"});
     s.option("momentum", &OptimSettings::momentum, "of sgd and lars").range(0, 1);
     s.option("trust", &OptimSettings::trust, "lars: length of an update over that of its weights, at learning rate 1")
         .range(0, 1);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/adamw_device.h"
@@ -27,25 +28,30 @@ AdamwFactors factors_of(const AdamwRates& rates) {
   f.epsilon = static_cast<float>(rates.epsilon);
   f.step = static_cast<float>(rates.lr / (1 - std::pow(rates.betas[0], step)));
   f.follow = static_cast<float>(1 - rates.momentum);
+  f.chance = hashed(static_cast<std::uint32_t>(rates.step));
   return f;
 }
 
-AdamwRange range_of(const AdamwState& state) {
-  const auto data = [](const at::Tensor& x) { return x.defined() ? x.mutable_data_ptr<float>() : nullptr; };
-  return {data(state.values), data(state.gradients), data(state.first),
-          data(state.second), data(state.teacher),   state.values.numel()};
+template <class T>
+T* data_of(const at::Tensor& x) {
+  using Stored = std::conditional_t<std::is_same_v<T, float>, float, at::BFloat16>;
+  return x.defined() ? reinterpret_cast<T*>(x.mutable_data_ptr<Stored>()) : nullptr;
 }
 
-}  // namespace
-
-AdamwState AdamwState::narrow(std::int64_t begin, std::int64_t end) const {
-  const auto part = [&](const at::Tensor& x) { return x.defined() ? x.narrow(0, begin, end - begin) : x; };
-  return {part(values), part(gradients), part(first), part(second), part(teacher)};
+template <class Moment>
+AdamwRange<Moment> range_of(const AdamwState& state) {
+  return {data_of<float>(state.values),
+          data_of<float>(state.gradients),
+          data_of<Moment>(state.first),
+          data_of<Moment>(state.second),
+          data_of<float>(state.teacher),
+          state.values.numel(),
+          state.offset};
 }
 
-void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& scale) {
-  AdamwFactors factors = factors_of(rates);
-  const AdamwRange range = range_of(state);
+template <class Moment>
+void one_pass(const AdamwState& state, AdamwFactors factors, const at::Tensor& scale) {
+  const AdamwRange<Moment> range = range_of<Moment>(state);
   if (!state.values.is_cpu()) {
     const c10::DeviceGuard guard(state.values.device());
     return adamw_on_device(range, factors, scale.to(state.values.options()).const_data_ptr<float>());
@@ -57,6 +63,22 @@ void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& s
   }
   split_work(range.size, kGrain,
              [&](std::int64_t begin, std::int64_t end) { adamw_range(range.part(begin, end), factors); });
+}
+
+}  // namespace
+
+AdamwState AdamwState::narrow(std::int64_t begin, std::int64_t end) const {
+  const auto part = [&](const at::Tensor& x) { return x.defined() ? x.narrow(0, begin, end - begin) : x; };
+  return {part(values), part(gradients), part(first), part(second), part(teacher), offset + begin};
+}
+
+void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& scale) {
+  const AdamwFactors factors = factors_of(rates);
+  if (state.first.scalar_type() == at::kBFloat16) {
+    one_pass<std::uint16_t>(state, factors, scale);
+  } else {
+    one_pass<float>(state, factors, scale);
+  }
 }
 
 at::Tensor flat_norm(const at::Tensor& x) {

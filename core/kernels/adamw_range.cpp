@@ -3,6 +3,9 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <type_traits>
+
+#include "kernels/bfloat16_bits.h"
 
 namespace cairn::kernels {
 namespace {
@@ -12,20 +15,27 @@ namespace {
   return weight < 0.5F ? std::fma(weight, b - a, a) : std::fma(weight - 1, b - a, b);
 }
 
-template <bool kFollowed>
-[[gnu::always_inline]] inline void update(const AdamwRange& range, const AdamwFactors& f) {
-  float* __restrict values = range.values, * __restrict gradients = range.gradients, * __restrict first = range.first;
-  float* __restrict second = range.second, * __restrict teacher = range.teacher;
+template <bool kFollowed, class Moment>
+[[gnu::always_inline]] inline void update(const AdamwRange<Moment>& range, const AdamwFactors& f) {
+  float* __restrict values = range.values, * __restrict gradients = range.gradients, * __restrict teacher = range.teacher;
+  Moment* __restrict first = range.first, * __restrict second = range.second;
+  auto place = static_cast<std::uint32_t>(range.offset);
   // Five arrays are more than the compiler tells apart by itself.
 #pragma GCC ivdep
-  for (std::int64_t i = 0; i < range.size; ++i) {
+  for (std::int64_t i = 0; i < range.size; ++i, ++place) {
     const float gradient = gradients[i] * f.gradient_scale;
-    const float mean = lerp(first[i], gradient, f.first_weight);
-    const float square = std::fma(f.second_weight * gradient, gradient, second[i] * f.second_keep);
+    const float mean = lerp(widened(first[i]), gradient, f.first_weight);
+    const float square = std::fma(f.second_weight * gradient, gradient, widened(second[i]) * f.second_keep);
     const float root = std::sqrt(square) / f.root_scale + f.epsilon;
     const float value = values[i] * f.keep + -f.step * mean / root;
-    first[i] = mean;
-    second[i] = square;
+    if constexpr (std::is_same_v<Moment, float>) {
+      first[i] = mean;
+      second[i] = square;
+    } else {
+      const std::uint32_t chance = chance_of(place, f);
+      first[i] = narrowed_by_chance(mean, chance & 0xFFFFU);
+      second[i] = narrowed_by_chance(square, chance >> 16U);
+    }
     values[i] = value;
     gradients[i] = 0;
     if constexpr (kFollowed) teacher[i] = lerp(teacher[i], value, f.follow);
@@ -35,15 +45,38 @@ template <bool kFollowed>
 #if defined(__x86_64__)
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
 #endif
-void update_followed(const AdamwRange& range, const AdamwFactors& factors) {
+void update_followed(const AdamwRange<float>& range, const AdamwFactors& factors) {
   update<true>(range, factors);
 }
 
 #if defined(__x86_64__)
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
 #endif
-void update_alone(const AdamwRange& range, const AdamwFactors& factors) {
+void update_followed(const AdamwRange<std::uint16_t>& range, const AdamwFactors& factors) {
+  update<true>(range, factors);
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void update_alone(const AdamwRange<float>& range, const AdamwFactors& factors) {
   update<false>(range, factors);
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void update_alone(const AdamwRange<std::uint16_t>& range, const AdamwFactors& factors) {
+  update<false>(range, factors);
+}
+
+template <class Moment>
+void update_any(const AdamwRange<Moment>& range, const AdamwFactors& factors) {
+  if (range.teacher) {
+    update_followed(range, factors);
+  } else {
+    update_alone(range, factors);
+  }
 }
 
 }  // namespace
@@ -66,12 +99,8 @@ square_sum(const float* values, std::int64_t size) {
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
-void adamw_range(const AdamwRange& range, const AdamwFactors& factors) {
-  if (range.teacher) {
-    update_followed(range, factors);
-  } else {
-    update_alone(range, factors);
-  }
-}
+void adamw_range(const AdamwRange<float>& range, const AdamwFactors& factors) { update_any(range, factors); }
+
+void adamw_range(const AdamwRange<std::uint16_t>& range, const AdamwFactors& factors) { update_any(range, factors); }
 
 }  // namespace cairn::kernels

@@ -2,20 +2,24 @@
 
 #include <cstdint>
 
+#include "kernels/integer_hash.h"
+
 namespace cairn::kernels {
 
-/// Where one update reads and writes, `size` float32 values each.
+/// Where one update reads and writes, `size` values each: float32, but for moments of bfloat16, given by their bits.
+template <class Moment>
 struct AdamwRange {
   float* values = nullptr;
   float* gradients = nullptr;
-  float* first = nullptr;
-  float* second = nullptr;
+  Moment* first = nullptr;
+  Moment* second = nullptr;
   float* teacher = nullptr;  // may be null
   std::int64_t size = 0;
+  std::int64_t offset = 0;  // of these values in the whole memory
 
   AdamwRange part(std::int64_t begin, std::int64_t end) const {
     return {values + begin, gradients + begin, first + begin, second + begin, teacher ? teacher + begin : nullptr,
-            end - begin};
+            end - begin,    offset + begin};
   }
 };
 
@@ -28,12 +32,21 @@ struct AdamwFactors {
   float second_weight = 0;   // 1 - beta2
   float root_scale = 1;      // sqrt(1 - beta2^t)
   float epsilon = 0;
-  float step = 0;    // lr / (1 - beta1^t)
-  float follow = 0;  // 1 - momentum of the teacher
+  float step = 0;            // lr / (1 - beta1^t)
+  float follow = 0;          // 1 - momentum of the teacher
+  std::uint32_t chance = 0;  // where this update's random numbers start, of moments that are rounded
 };
 
-/// One pass on this thread. Every processor gives the same values: those of PyTorch's fused AdamW and lerp.
-void adamw_range(const AdamwRange& range, const AdamwFactors& factors);
+/// The random bits by which both moments of a value are rounded, 16 each. They depend on its place and on the update
+/// alone; values 2^32 apart share theirs.
+[[gnu::always_inline]] constexpr std::uint32_t chance_of(std::uint32_t place, const AdamwFactors& factors) {
+  return hashed(place ^ factors.chance);
+}
+
+/// One pass on this thread. Every processor gives the same values: with float32, those of PyTorch's fused AdamW and
+/// lerp; with bfloat16 the same of the moments it reads, which are rounded when it writes them.
+void adamw_range(const AdamwRange<float>& range, const AdamwFactors& factors);
+void adamw_range(const AdamwRange<std::uint16_t>& range, const AdamwFactors& factors);
 
 /// The sum of the squares of `size` values. Every processor gives the same.
 double square_sum(const float* values, std::int64_t size);

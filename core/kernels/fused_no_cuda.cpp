@@ -6,7 +6,8 @@
 namespace cairn::kernels {
 
 // In place of the .cu files where Cairn is built without CUDA.
-void adamw_on_device(const AdamwRange&, const AdamwFactors&, const float*) { refuse_without_cuda(); }
+void adamw_on_device(const AdamwRange<float>&, const AdamwFactors&, const float*) { refuse_without_cuda(); }
+void adamw_on_device(const AdamwRange<std::uint16_t>&, const AdamwFactors&, const float*) { refuse_without_cuda(); }
 
 std::int64_t residual_norm_parts(const ResidualNormShape&) { refuse_without_cuda(); }
 void residual_norm(const ResidualNorm&, const ResidualNormShape&) { refuse_without_cuda(); }

@@ -48,6 +48,12 @@ void check_train(const TrainSettings& train) {
         "choose a divisor of train.batch_size");
 }
 
+void check_optim(const OptimSettings& optim) {
+  if (optim.moments == "float32" || optim.type == "adamw") return;
+  throw ConfigError("optim.moments", fmt::format("{} keeps its momentum as float32", optim.type),
+                    "leave it out, or set optim.type = \"adamw\"");
+}
+
 void check_evaluate(const EvaluateSettings& evaluate, const TokenGrid& grid) {
   const std::vector<std::int64_t>& segments = evaluate.segments;
   if (segments.empty()) return;
@@ -106,6 +112,7 @@ Composition::Composition(const Experiment& experiment, const FindComponent& find
   if (experiment_.projector)
     make_projector_ = factory<ProjectorFactory>(find, ComponentKind::projector, *experiment_.projector);
 
+  check_optim(experiment_.optim);
   check_train(experiment_.train);
   check_evaluate(experiment_.evaluate, modality->views(Purpose::evaluate).front().grid);
   stack_views = experiment_.train.stack;

@@ -12,14 +12,18 @@ namespace {
 
 constexpr double kNotFinite = std::numeric_limits<double>::quiet_NaN();
 
+at::ScalarType moment_type(const OptimSettings& settings) {
+  return settings.moments == "bfloat16" ? at::kBFloat16 : at::kFloat;
+}
+
 }  // namespace
 
 Optimizer::Optimizer(FlatParameters& student, FlatParameters* teacher, const OptimSettings& settings)
     : student_(student),
       teacher_(teacher),
       settings_(settings),
-      first_(at::zeros_like(student.values())),
-      second_(settings.type == "adamw" ? at::zeros_like(student.values()) : at::zeros({0}, first_.options())) {}
+      first_(at::zeros_like(student.values(), moment_type(settings))),
+      second_(settings.type == "adamw" ? at::zeros_like(first_) : at::zeros({0}, first_.options())) {}
 
 at::Tensor Optimizer::gradient_norm() {
   const at::NoGradGuard no_grad;

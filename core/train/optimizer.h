@@ -39,7 +39,7 @@ class CAIRN_API Optimizer {
   FlatParameters& student_;
   FlatParameters* teacher_;
   OptimSettings settings_;
-  at::Tensor first_, second_;  // float32, laid out as the parameters; only AdamW has a second
+  at::Tensor first_, second_;  // laid out as the parameters, float32 or AdamW's bfloat16; only AdamW has a second
   std::int64_t done_ = 0;      // updates
 };
 

@@ -67,6 +67,21 @@ def kill_anywhere(base, unbroken):
     print(f"killed {kills} times")
 
 
+def bfloat16_moments(base, unbroken):
+    """They are rounded at random, by the number of the update: a resumed run rounds as an unbroken one."""
+    train(base / "moments", optim__moments="bfloat16")
+    whole = checkpoint(base / "moments", STEPS)
+    optimizer, in_float32 = (len(files["optimizer.safetensors"]) for files in (whole, checkpoint(unbroken, STEPS)))
+    require(optimizer < 0.6 * in_float32, f"moments of bfloat16 take {optimizer} bytes, of float32 {in_float32}")
+    require(abs(step_losses(base / "moments")[-1][1] - step_losses(unbroken)[-1][1]) < 0.02, "bfloat16 moments: another loss")
+    folder = base / "moments-resumed"
+    train(folder, train__stop_at=11, optim__moments="bfloat16")
+    train(folder, "--resume", optim__moments="bfloat16")
+    require(checkpoint(folder, STEPS) == whole, "bfloat16 moments: weights differ")
+    train(folder, "--resume", train__steps=STEPS + 2, checkpoint__keep=9)
+    require(len(checkpoint(folder, STEPS + 2)["optimizer.safetensors"]) == in_float32, "moments are not converted")
+
+
 def depends_on_seed(base, unbroken):
     folder = base / "other-seed"
     train(folder, seed=1)
@@ -79,5 +94,6 @@ with folders() as name:
     train(unbroken)
     stop_and_go_on(base, unbroken)
     kill_anywhere(base, unbroken)
+    bfloat16_moments(base, unbroken)
     depends_on_seed(base, unbroken)
-print("resume: bit-equal for 1, 2 and 4 workers and after kill -9")
+print("resume: bit-equal for 1, 2 and 4 workers, after kill -9 and with bfloat16 moments")

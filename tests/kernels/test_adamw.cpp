@@ -18,21 +18,31 @@ namespace {
 constexpr std::int64_t kSize = 40'003;  // several threads' worth, and no multiple of a vector
 constexpr std::int64_t kRoom = 8;       // values around an array
 
-AdamwState random_state(at::Device device, bool with_teacher) {
+constexpr at::ScalarType kMomentTypes[] = {at::kFloat, at::kBFloat16};
+
+AdamwState random_state(at::Device device, bool with_teacher, at::ScalarType moments = at::kFloat) {
   at::manual_seed(3);
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
   AdamwState state{at::randn({kSize}, options) * 0.02,
                    at::randn({kSize}, options) * 1e-3,
-                   at::randn({kSize}, options) * 1e-3,
-                   at::rand({kSize}, options) * 1e-6,
+                   (at::randn({kSize}, options) * 1e-3).to(moments),
+                   (at::rand({kSize}, options) * 1e-6).to(moments),
                    {}};
   if (with_teacher) state.teacher = at::randn({kSize}, options) * 0.02;
   return state;
 }
 
-AdamwState clone(const AdamwState& state, at::ScalarType type) {
-  const auto copy = [&](const at::Tensor& x) { return x.defined() ? x.to(type).clone() : x; };
-  return {copy(state.values), copy(state.gradients), copy(state.first), copy(state.second), copy(state.teacher)};
+template <class F>
+AdamwState mapped(const AdamwState& s, const F& f) {
+  return {f(s.values), f(s.gradients), f(s.first), f(s.second), s.teacher.defined() ? f(s.teacher) : s.teacher};
+}
+
+AdamwState clone(const AdamwState& state) {
+  return mapped(state, [](const at::Tensor& x) { return x.clone(); });
+}
+
+AdamwState in_float64(const AdamwState& state) {
+  return mapped(state, [](const at::Tensor& x) { return x.to(at::kDouble); });
 }
 
 /// The paper's algorithm 2 and the moving average, in whatever type the state has.
@@ -48,9 +58,16 @@ void plainly(AdamwState& s, const AdamwRates& rates, double scale) {
   if (s.teacher.defined()) s.teacher.lerp_(s.values, 1 - rates.momentum);
 }
 
-/// All arrays of a state, a row each, with values around them: [5, R], R a multiple of 4. Among the random numbers are
-/// gradients and moments of zero, subnormal ones and such whose square is infinite.
-at::Tensor random_block(std::int64_t size) {
+/// All arrays of a state, a row each, with values around them: values, gradients and teacher [3, R], moments [2, R], R
+/// a multiple of 4.
+struct Block {
+  at::Tensor rows, moments;
+
+  Block to(at::Device device) const { return {rows.to(device), moments.to(device)}; }
+};
+
+/// Among the random numbers are gradients and moments of zero, subnormal ones and such whose square is infinite.
+Block random_block(std::int64_t size, at::ScalarType moments) {
   at::manual_seed(4);
   const std::int64_t row = (size + kRoom + 3) / 4 * 4;
   const at::Tensor block = at::randn({5, row}) * at::tensor({2e-2F, 1e-3F, 1e-3F, 1e-3F, 2e-2F}).unsqueeze(1);
@@ -58,7 +75,7 @@ at::Tensor random_block(std::int64_t size) {
   block.slice(1, 0, row, 7).slice(0, 1, 4).zero_();
   block[1].slice(0, 1, row, 7).mul_(1e-36);
   block[1].slice(0, 2, row, 7).mul_(1e25);
-  return block;
+  return {at::stack({block[0], block[1], block[4]}), block.slice(0, 2, 4).to(moments)};
 }
 
 /// Where arrays start in the rows of such a block: the first at value `shift`, each other `step` further into its own.
@@ -67,9 +84,14 @@ struct Alignment {
 };
 
 /// The arrays of such a block; every other length has no teacher.
-AdamwState state_in(const at::Tensor& block, std::int64_t size, Alignment alignment) {
-  const auto array = [&](std::int64_t i) { return block[i].narrow(0, alignment.shift + i * alignment.step, size); };
-  return {array(0), array(1), array(2), array(3), size % 2 == 0 ? at::Tensor() : array(4)};
+AdamwState state_in(const Block& block, std::int64_t size, Alignment alignment) {
+  std::int64_t start = alignment.shift - alignment.step;
+  const auto array = [&](const at::Tensor& row) { return row.narrow(0, start += alignment.step, size); };
+  const auto& [rows, moments] = block;
+  AdamwState state{array(rows[0]), array(rows[1]), array(moments[0]), array(moments[1]), {}};
+  if (size % 2 != 0) state.teacher = array(rows[2]);
+  state.offset = size;
+  return state;
 }
 
 void check_close(const at::Tensor& got, const at::Tensor& expected, double tolerance) {
@@ -87,35 +109,41 @@ std::vector<at::Device> devices() {
 
 TEST_CASE("AdamW gives the same on any number of threads", "[kernels]") {
   const int threads = at::get_num_threads();
-  const AdamwState start = random_state(at::kCPU, true);
-  AdamwState one = clone(start, at::kFloat), two = clone(start, at::kFloat);
-  at::set_num_threads(1);
-  adamw(one, {.lr = 1e-3, .decay = 0.05, .momentum = 0.99}, at::scalar_tensor(0.5));
-  at::set_num_threads(2);
-  adamw(two, {.lr = 1e-3, .decay = 0.05, .momentum = 0.99}, at::scalar_tensor(0.5));
-  at::set_num_threads(threads);
-  CHECK(!at::equal(one.values, start.values));
-  CHECK(at::equal(one.values, two.values));
-  CHECK(at::equal(one.teacher, two.teacher));
-  CHECK(at::equal(one.second, two.second));
+  for (const at::ScalarType moments : kMomentTypes) {
+    CAPTURE(moments);
+    const AdamwState start = random_state(at::kCPU, true, moments);
+    const AdamwState one = clone(start), two = clone(start);
+    at::set_num_threads(1);
+    adamw(one, {.lr = 1e-3, .decay = 0.05, .momentum = 0.99}, at::scalar_tensor(0.5));
+    at::set_num_threads(2);
+    adamw(two, {.lr = 1e-3, .decay = 0.05, .momentum = 0.99}, at::scalar_tensor(0.5));
+    at::set_num_threads(threads);
+    CHECK(!at::equal(one.values, start.values));
+    CHECK(at::equal(one.values, two.values));
+    CHECK(at::equal(one.teacher, two.teacher));
+    CHECK(at::equal(one.first, two.first));
+    CHECK(at::equal(one.second, two.second));
+  }
 }
 
 TEST_CASE("AdamW in one pass equals a float64 reference on every device", "[kernels]") {
   for (const at::Device device : devices())
     for (const bool with_teacher : {true, false})
-      for (const double momentum : {0.996, 0.3}) {
-        CAPTURE(device, with_teacher, momentum);
-        const AdamwRates rates{1e-3, 0.05, {0.9, 0.95}, 1e-8, 7, momentum};
-        const AdamwState state = random_state(device, with_teacher);
-        AdamwState expected = clone(state, at::kDouble);
-        plainly(expected, rates, 0.25);
-        adamw(state, rates, at::full({}, 0.25, state.values.options()));
-        check_close(state.values, expected.values, 1e-6);
-        check_close(state.first, expected.first, 1e-6);
-        check_close(state.second, expected.second, 1e-6);
-        if (with_teacher) check_close(state.teacher, expected.teacher, 1e-6);
-        CHECK(state.gradients.abs().max().item<double>() == 0);
-      }
+      for (const double momentum : {0.996, 0.3})
+        for (const at::ScalarType moments : kMomentTypes) {
+          CAPTURE(device, with_teacher, momentum, moments);
+          const AdamwRates rates{1e-3, 0.05, {0.9, 0.95}, 1e-8, 7, momentum};
+          const AdamwState state = random_state(device, with_teacher, moments);
+          AdamwState expected = in_float64(state);
+          plainly(expected, rates, 0.25);
+          adamw(state, rates, at::full({}, 0.25, state.values.options()));
+          const double tolerance = moments == at::kFloat ? 1e-6 : 1.0 / 128;
+          check_close(state.values, expected.values, 1e-6);
+          check_close(state.first, expected.first, tolerance);
+          check_close(state.second, expected.second, tolerance);
+          if (with_teacher) check_close(state.teacher, expected.teacher, 1e-6);
+          CHECK(state.gradients.abs().max().item<double>() == 0);
+        }
 }
 
 TEST_CASE("AdamW gives the bits of the CPU's on a GPU, whatever the length and alignment", "[kernels]") {
@@ -123,20 +151,22 @@ TEST_CASE("AdamW gives the bits of the CPU's on a GPU, whatever the length and a
   std::vector<std::int64_t> sizes = {kSize, 3'000'000, 3'000'017};
   for (std::int64_t size = 1; size <= 1000; ++size) sizes.push_back(size);
   for (const std::int64_t size : sizes)
-    for (const Alignment alignment : {Alignment{0, 0}, {4, 0}, {1, 0}, {0, 1}}) {
-      CAPTURE(size, alignment.shift, alignment.step);
-      const at::Tensor host = random_block(size), device = host.to(at::kCUDA);
-      const AdamwRates rates{1e-3, 0.05, {0.9, 0.95}, 1e-8, 7, size % 3 == 0 ? 0.3 : 0.996};
-      adamw(state_in(host, size, alignment), rates, at::scalar_tensor(0.25));
-      adamw(state_in(device, size, alignment), rates, at::scalar_tensor(0.25, device.options()));
-      CHECK(at::equal(device.cpu(), host));
-    }
+    for (const Alignment alignment : {Alignment{0, 0}, {4, 0}, {1, 0}, {0, 1}})
+      for (const at::ScalarType moments : kMomentTypes) {
+        CAPTURE(size, alignment.shift, alignment.step, moments);
+        const Block host = random_block(size, moments), device = host.to(at::kCUDA);
+        const AdamwRates rates{1e-3, 0.05, {0.9, 0.95}, 1e-8, 7, size % 3 == 0 ? 0.3 : 0.996};
+        adamw(state_in(host, size, alignment), rates, at::scalar_tensor(0.25));
+        adamw(state_in(device, size, alignment), rates, at::scalar_tensor(0.25, device.rows.options()));
+        CHECK(at::equal(device.rows.cpu(), host.rows));
+        CHECK(at::equal(device.moments.cpu(), host.moments));
+      }
 }
 
 TEST_CASE("AdamW in one pass gives the bits of PyTorch's three", "[kernels]") {
   const AdamwRates rates{1e-3, 0.05, {0.9, 0.999}, 1e-8, 3, 0.996};
   const AdamwState state = random_state(at::kCPU, true);
-  AdamwState three = clone(state, at::kFloat);
+  AdamwState three = clone(state);
   std::vector<at::Tensor> values = {three.values}, gradients = {three.gradients}, first = {three.first};
   std::vector<at::Tensor> second = {three.second}, highest, steps = {at::full({}, 3.0)};
   at::_fused_adamw_(values, gradients, first, second, highest, steps, rates.lr, rates.betas[0], rates.betas[1],
@@ -156,16 +186,17 @@ TEST_CASE("AdamW in one pass gives the bits of PyTorch's three", "[kernels]") {
 
 TEST_CASE("AdamW leaves everything but the gradient alone when the scale is not finite", "[kernels]") {
   for (const at::Device device : devices())
-    for (const double scale : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
-      CAPTURE(device, scale);
-      const AdamwState state = random_state(device, true), before = clone(state, at::kFloat);
-      adamw(state, {}, at::full({}, scale, state.values.options()));
-      CHECK(at::equal(state.values, before.values));
-      CHECK(at::equal(state.first, before.first));
-      CHECK(at::equal(state.second, before.second));
-      CHECK(at::equal(state.teacher, before.teacher));
-      CHECK(state.gradients.abs().max().item<double>() == 0);
-    }
+    for (const double scale : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+      for (const at::ScalarType moments : kMomentTypes) {
+        CAPTURE(device, scale, moments);
+        const AdamwState state = random_state(device, true, moments), before = clone(state);
+        adamw(state, {}, at::full({}, scale, state.values.options()));
+        CHECK(at::equal(state.values, before.values));
+        CHECK(at::equal(state.first, before.first));
+        CHECK(at::equal(state.second, before.second));
+        CHECK(at::equal(state.teacher, before.teacher));
+        CHECK(state.gradients.abs().max().item<double>() == 0);
+      }
 }
 
 TEST_CASE("the norm of flat memory is float64's on every device, and the same on any number of threads", "[kernels]") {

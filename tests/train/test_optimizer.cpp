@@ -91,6 +91,27 @@ TEST_CASE("AdamW over flat memory follows the paper, decays matrices alone, and 
   REQUIRE(at::equal(m.teacher_frozen, frozen));
 }
 
+TEST_CASE("moments of bfloat16 hardly change what AdamW does", "[optimizer]") {
+  std::vector<at::Tensor> ends;
+  for (const char* moments : {"float32", "bfloat16"}) {
+    at::manual_seed(1);
+    Model m;
+    OptimSettings settings;
+    settings.moments = moments;
+    Optimizer optimizer(m.student, &m.teacher, settings);
+    for (int t = 1; t <= 5; ++t) {
+      ((m.matrix * m.matrix * t).sum() + m.own.sin().sum()).backward();
+      optimizer.step({1e-2, 0.3, 0.9});
+    }
+    const bool is_short = settings.moments == "bfloat16";
+    REQUIRE(optimizer.first_moment().scalar_type() == (is_short ? at::kBFloat16 : at::kFloat));
+    REQUIRE(optimizer.second_moment().scalar_type() == optimizer.first_moment().scalar_type());
+    ends.push_back(m.student.values().clone());
+  }
+  REQUIRE_FALSE(at::equal(ends[0], ends[1]));
+  REQUIRE(at::allclose(ends[0], ends[1], 1e-3, 1e-3));
+}
+
 TEST_CASE("SGD and LARS follow their formulas; LARS leaves what does not decay to SGD", "[optimizer]") {
   for (const char* type : {"sgd", "lars"}) {
     Model m;
