@@ -81,9 +81,11 @@ std::vector<fs::path> find_shards(const std::string& path) {
   return {path};
 }
 
-/// Whether `word` is one of the words of a file's name, which other characters than letters part.
+/// Whether `word`, in upper or lower case, is one of the words of a file's name, which other characters than letters
+/// part.
 bool has_word(const fs::path& path, std::string_view word) {
-  const std::string name = path.stem().string();
+  std::string name = path.stem().string();
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
   const auto is_letter = [&](std::size_t i) {
     return i < name.size() && std::isalpha(static_cast<unsigned char>(name[i]));
   };

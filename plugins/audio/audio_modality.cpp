@@ -44,6 +44,7 @@ class AudioSource : public SampleSource {
   std::int64_t size() const override { return set_->size(); }
   std::string name(std::int64_t index) const override { return set_->name(index); }
   std::vector<std::string> classes() const override { return set_->classes(); }
+  ReadOrder read_order() const override { return set_->read_order(); }
 
   Sample load(std::int64_t index, Rng& rng) const override {
     Sample sample;
@@ -271,6 +272,16 @@ Schema<ListOptions> ListOptions::schema() {
   return s;
 }
 
+Schema<ShardsOptions> ShardsOptions::schema() {
+  Schema<ShardsOptions> s("Recordings in tar files, as WebDataset lays them out");
+  add_shard_options(s);
+  add_share_option(s);
+  add_file_options(s);
+  add_view_options(s);
+  add_augment_options(s);
+  return s;
+}
+
 Schema<TonesOptions> TonesOptions::schema() {
   using O = TonesOptions;
   Schema<O> s("Procedural tones: timbre, direction and rhythm are classes; pitch, level, place and noise tell nothing");
@@ -416,6 +427,11 @@ ListModality::ListModality(const ListOptions& options)
   if (options.format == ListFormat::segments && options.folder.empty())
     throw ConfigError("folder", "is needed with format = \"segments\"", "name the folder of the clips");
 }
+
+ShardsModality::ShardsModality(const ShardsOptions& options)
+    : AudioModality(options, [options](Split split) {
+        return open_sound_shards(shards_of(options), options.read_mix, options.reading(), split);
+      }) {}
 
 TonesModality::TonesModality(const TonesOptions& options)
     : AudioModality(options, [options, end = FrontEnd(options)](Split split) -> std::unique_ptr<SoundSet> {

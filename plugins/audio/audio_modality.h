@@ -86,6 +86,15 @@ struct ListOptions : AudioOptions {
   static Schema<ListOptions> schema();
 };
 
+struct ShardsOptions : AudioOptions {
+  std::string path;
+  std::string test_path;
+  double test_share = 0.2;
+  std::int64_t read_run = 1;
+  std::int64_t read_mix = 32;
+  static Schema<ShardsOptions> schema();
+};
+
 struct TonesOptions : AudioOptions {
   TonesOptions();
   std::int64_t train_samples = 12000;
@@ -140,6 +149,11 @@ class ClipsModality : public AudioModality {
 class ListModality : public AudioModality {
  public:
   explicit ListModality(const ListOptions& options);
+};
+
+class ShardsModality : public AudioModality {
+ public:
+  explicit ShardsModality(const ShardsOptions& options);
 };
 
 class TonesModality : public AudioModality {

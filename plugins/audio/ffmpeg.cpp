@@ -6,6 +6,7 @@ extern "C" {
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,9 +31,11 @@ struct SwrDeleter {
 /// Decodes the best sound track of one file, frame by frame, into one channel.
 class Track {
  public:
-  Track(const fs::path& path, std::int64_t channel) : path_(path), channel_(channel) {
+  Track(const Recording& recording, std::int64_t channel) : path_(recording.path), channel_(channel) {
+    const fs::path& path = recording.path;
     media::silence_ffmpeg();
-    AVFormatContext* opened = nullptr;
+    AVFormatContext* opened = avformat_alloc_context();
+    if (recording.bytes) opened->pb = memory_.emplace(*recording.bytes).get();
     AVDictionary* settings = nullptr;
     av_dict_set(&settings, "format_whitelist", kFormats, 0);
     av_dict_set(&settings, "protocol_whitelist", "file", 0);
@@ -109,6 +112,7 @@ class Track {
   std::int64_t channel_;
   int stream_ = -1;
   std::int64_t channels_ = 0;
+  std::optional<media::MemoryInput> memory_;
   media::FormatContextPtr format_;
   media::CodecContextPtr decoder_;
   std::unique_ptr<SwrContext, SwrDeleter> converter_;
@@ -117,9 +121,9 @@ class Track {
 
 }  // namespace
 
-Sound decode_with_ffmpeg(const fs::path& path, std::int64_t channel, const Excerpt& excerpt) {
-  Sound sound = Track(path, channel).decode();
-  if (sound.samples.empty()) throw DataError("no sample could be decoded", path.string());
+Sound decode_with_ffmpeg(const Recording& recording, std::int64_t channel, const Excerpt& excerpt) {
+  Sound sound = Track(recording, channel).decode();
+  if (sound.samples.empty()) throw DataError("no sample could be decoded", recording.path.string());
   const auto wanted = static_cast<std::size_t>(std::ceil(excerpt.seconds * static_cast<double>(sound.rate)));
   if (wanted == 0 || sound.samples.size() <= wanted) return sound;
   const auto start = static_cast<std::size_t>(excerpt.place * static_cast<double>(sound.samples.size() - wanted));

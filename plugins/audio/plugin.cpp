@@ -10,6 +10,7 @@ void enroll(cairn::Registry& registry) {
   using namespace cairn::audio;
   registry.modality<ClipsModality, ClipsOptions>("clips");
   registry.modality<ListModality, ListOptions>("list");
+  registry.modality<ShardsModality, ShardsOptions>("shards");
   registry.modality<TonesModality, TonesOptions>("tones");
   registry.modality<PublishedModality, PublishedOptions>("audio");
   registry.masker<Multiblock, MultiblockOptions>("multiblock");
@@ -19,4 +20,4 @@ void enroll(cairn::Registry& registry) {
 
 }  // namespace
 
-CAIRN_PLUGIN(audio, "0.1.0", "Sound: files, lists, procedural tones; filter banks; A-JEPA's masks", enroll)
+CAIRN_PLUGIN(audio, "0.1.0", "Sound: files, lists, tar shards, procedural tones; filter banks; A-JEPA's masks", enroll)

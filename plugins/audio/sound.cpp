@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "cairn/error.h"
@@ -24,6 +25,36 @@ struct SndfileCloser {
   void operator()(SNDFILE* file) const { sf_close(file); }
 };
 using SndfilePtr = std::unique_ptr<SNDFILE, SndfileCloser>;
+
+/// A file in memory, as libsndfile reads it. Borrows the bytes.
+class Memory {
+ public:
+  explicit Memory(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+
+  SndfilePtr open(SF_INFO& info) {
+    SF_VIRTUAL_IO calls = {size, seek, read, [](const void*, sf_count_t, void*) -> sf_count_t { return 0; }, tell};
+    return SndfilePtr(sf_open_virtual(&calls, SFM_READ, &info, this));
+  }
+
+ private:
+  static sf_count_t size(void* self) { return static_cast<sf_count_t>(static_cast<Memory*>(self)->bytes_.size()); }
+  static sf_count_t tell(void* self) { return static_cast<Memory*>(self)->at_; }
+  static sf_count_t seek(sf_count_t offset, int whence, void* self) {
+    auto& at = static_cast<Memory*>(self)->at_;
+    const sf_count_t base = whence == SEEK_CUR ? at : whence == SEEK_END ? size(self) : 0;
+    return at = std::clamp<sf_count_t>(base + offset, 0, size(self));
+  }
+  static sf_count_t read(void* to, sf_count_t count, void* self) {
+    auto& memory = *static_cast<Memory*>(self);
+    count = std::clamp<sf_count_t>(count, 0, size(self) - memory.at_);
+    std::copy_n(memory.bytes_.begin() + memory.at_, count, static_cast<std::uint8_t*>(to));
+    memory.at_ += count;
+    return count;
+  }
+
+  std::span<const std::uint8_t> bytes_;
+  sf_count_t at_ = 0;
+};
 
 constexpr std::pair<const char*, int> kCodings[] = {
     {"pcm_s8", SF_FORMAT_PCM_S8}, {"pcm_u8", SF_FORMAT_PCM_U8}, {"pcm_16", SF_FORMAT_PCM_16},
@@ -96,6 +127,14 @@ Sound read_with_sndfile(SNDFILE* file, const SF_INFO& info, std::int64_t channel
   return sound;
 }
 
+void require_content(const Recording& recording) {
+  std::error_code error;
+  if (!recording.bytes && !fs::is_regular_file(recording.path, error))
+    throw DataError("is no file that can be read", recording.path.string(), "check the path");
+  if (recording.bytes ? recording.bytes->empty() : fs::file_size(recording.path, error) == 0)
+    throw DataError("is empty", recording.path.string(), "replace or remove the file");
+}
+
 void require_sound(const Sound& sound, const fs::path& path) {
   if (sound.samples.empty()) throw DataError("holds no samples", path.string(), "replace or remove the file");
   std::uint32_t wrong = 0;
@@ -144,20 +183,19 @@ void require_channel(std::int64_t channel, std::int64_t channels, const fs::path
       path.string(), "channels count from 0; channel = -1 takes the mean of all");
 }
 
-Sound read_sound(const fs::path& path, const ReadOptions& options, const Excerpt& excerpt) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error))
-    throw DataError("is no file that can be read", path.string(), "check the path");
-  if (fs::file_size(path, error) == 0) throw DataError("is empty", path.string(), "replace or remove the file");
+Sound read_sound(const Recording& recording, const ReadOptions& options, const Excerpt& excerpt) {
+  require_content(recording);
+  const fs::path& path = recording.path;
   SF_INFO info = info_of(path, options.raw);
-  const SndfilePtr file(sf_open(path.c_str(), SFM_READ, &info));
+  Memory memory(recording.bytes ? std::span(*recording.bytes) : std::span<const std::uint8_t>());
+  const SndfilePtr file = recording.bytes ? memory.open(info) : SndfilePtr(sf_open(path.c_str(), SFM_READ, &info));
   const std::string reason = file ? "" : sf_strerror(nullptr);
   Sound sound;
   if (file) {
     sound = read_with_sndfile(file.get(), info, options.channel, excerpt, path);
   } else {
     try {
-      sound = decode_with_ffmpeg(path, options.channel, excerpt);
+      sound = decode_with_ffmpeg(recording, options.channel, excerpt);
     } catch (const DataError& other) {
       throw DataError("cannot be decoded (libsndfile: " + reason + " FFmpeg: " + other.message() + ")", path.string(),
                       "replace or remove the file");
@@ -165,6 +203,10 @@ Sound read_sound(const fs::path& path, const ReadOptions& options, const Excerpt
   }
   require_sound(sound, path);
   return sound;
+}
+
+Sound read_sound(const fs::path& path, const ReadOptions& options, const Excerpt& excerpt) {
+  return read_sound(Recording{path}, options, excerpt);
 }
 
 void write_sound(const fs::path& path, const Sound& sound) {

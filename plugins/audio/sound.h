@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,18 +33,25 @@ struct ReadOptions {
   RawFormat raw;              // of files that end in .raw or .pcm
 };
 
+/// Where a recording is read from: a file, or the bytes of one.
+struct Recording {
+  std::filesystem::path path;                           // or what to call the bytes; its ending tells raw samples
+  std::optional<std::vector<std::uint8_t>> bytes = {};  // none: read the file
+};
+
 /// Longest recording of which all is read, in seconds. What lies behind it is left out.
 inline constexpr double kMostSeconds = 600;
 
 /// Reads a recording through libsndfile, or FFmpeg where that does not know the format (AAC, sound tracks of videos).
 /// DataError if it cannot be read, is damaged, holds no samples, or values that are no sound (NaN, infinite).
+Sound read_sound(const Recording& recording, const ReadOptions& options, const Excerpt& excerpt);
 Sound read_sound(const std::filesystem::path& path, const ReadOptions& options, const Excerpt& excerpt);
 
 /// Writes a WAV file of 16 bits, made quieter where it would overflow. Error if that fails.
 void write_sound(const std::filesystem::path& path, const Sound& sound);
 
-/// The sound track of a file as FFmpeg decodes it. DataError if there is none.
-Sound decode_with_ffmpeg(const std::filesystem::path& path, std::int64_t channel, const Excerpt& excerpt);
+/// The sound track as FFmpeg decodes it. DataError if there is none.
+Sound decode_with_ffmpeg(const Recording& recording, std::int64_t channel, const Excerpt& excerpt);
 
 /// Appends the wanted channel of `frames` frames, or the mean of all `channels`, to `out`. Integers of 16 bits come to
 /// [-1, 1].

@@ -46,6 +46,27 @@ class SoundFiles : public SoundSet {
   ReadOptions reading_;
 };
 
+/// Recordings in tar files.
+class SoundShards : public SoundSet {
+ public:
+  SoundShards(std::unique_ptr<ShardSet> shards, ReadOptions reading, ReadOrder order)
+      : shards_(std::move(shards)), reading_(std::move(reading)), order_(order) {}
+
+  std::int64_t size() const override { return shards_->size(); }
+  std::int64_t label(std::int64_t index) const override { return shards_->label(index); }
+  std::string name(std::int64_t index) const override { return shards_->name(index); }
+  Sound fetch(std::int64_t index, const Excerpt& excerpt) const override {
+    return read_sound(Recording{name(index), shards_->read(index)}, reading_, excerpt);
+  }
+  const std::vector<std::string>& classes() const override { return shards_->classes(); }
+  ReadOrder read_order() const override { return order_; }
+
+ private:
+  std::unique_ptr<ShardSet> shards_;
+  ReadOptions reading_;
+  ReadOrder order_;
+};
+
 /// Recordings that may belong to several classes.
 class SegmentFiles : public SoundFiles {
  public:
@@ -271,6 +292,13 @@ std::unique_ptr<SoundSet> open_sound_list(const fs::path& path, const fs::path& 
                                           const ReadOptions& reading, Split split) {
   auto files = open_list(sound_files(reading.raw), path, test_path, split, test_share);
   return files ? sounds_of(std::move(*files), reading) : nullptr;
+}
+
+std::unique_ptr<SoundSet> open_sound_shards(const ShardOptions& shards, std::int64_t read_mix,
+                                            const ReadOptions& reading, Split split) {
+  auto opened = open_shards(sound_files(reading.raw), shards, split);
+  if (!opened) return nullptr;
+  return std::make_unique<SoundShards>(std::move(opened), reading, ReadOrder{shards.read_run, read_mix});
 }
 
 std::unique_ptr<SoundSet> open_segments(const fs::path& path, const fs::path& test_path, const fs::path& folder,

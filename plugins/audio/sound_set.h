@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cairn/modality.h"
+#include "cairn/shard_set.h"
 #include "sound.h"
 
 namespace cairn::audio {
@@ -28,6 +29,7 @@ class SoundSet {
   virtual Sound fetch(std::int64_t index, const Excerpt& excerpt) const = 0;
   /// Empty when the recordings carry no labels.
   virtual const std::vector<std::string>& classes() const = 0;
+  virtual ReadOrder read_order() const { return {}; }
 };
 
 /// How a folder is divided into classes and parts.
@@ -46,6 +48,10 @@ std::unique_ptr<SoundSet> open_clips(const std::filesystem::path& path, const Cl
 /// Opens a list file with lines "path[<tab or space>label]", paths relative to its folder.
 std::unique_ptr<SoundSet> open_sound_list(const std::filesystem::path& path, const std::filesystem::path& test_path,
                                           double test_share, const ReadOptions& reading, Split split);
+
+/// Opens recordings in tar files.
+std::unique_ptr<SoundSet> open_sound_shards(const ShardOptions& shards, std::int64_t read_mix,
+                                            const ReadOptions& reading, Split split);
 
 /// Opens AudioSet's segment lists: lines `id, start, end, "class,class"`, clips named by their id below `folder`.
 /// Classes are those of `class_path` (class_labels_indices.csv), else those of the lists.

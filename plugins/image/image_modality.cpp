@@ -323,17 +323,11 @@ Schema<ListOptions> ListOptions::schema() {
 }
 
 Schema<ShardsOptions> ShardsOptions::schema() {
-  auto s =
-      path_schema<ShardsOptions>("Pictures in tar files, as WebDataset lays them out",
-                                 "a tar file, a folder of them, or a pattern: \"train-{000..146}.tar\"", kEveryKth);
-  option(s, "test_path", &ShardsOptions::test_path, "the same for the test part").path();
-  s.option("read_run", &ShardsOptions::read_run,
-           "samples side by side that are read in one go, as slow disks and networks need it; 1: each by itself, every "
-           "epoch in an order of its own")
-      .range(1, 1 << 20);
-  s.option("read_mix", &ShardsOptions::read_mix,
-           "runs among which training mixes its samples: more of them shuffle better and stay longer in memory")
-      .range(1, 1024);
+  Schema<ShardsOptions> s("Pictures in tar files, as WebDataset lays them out");
+  add_shard_options(s);
+  option(s, "test_share", &ShardsOptions::test_share, kEveryKth).range(0, 0.5);
+  add_view_options(s);
+  add_augment_options(s);
   return s;
 }
 
@@ -415,9 +409,9 @@ ListModality::ListModality(const ListOptions& options)
       }) {}
 
 ShardsModality::ShardsModality(const ShardsOptions& options)
-    : ImageModality(options,
-                    [shards = ShardOptions{options.path, options.test_path, options.test_share, options.read_run},
-                     mix = options.read_mix](Split split) { return open_shards(shards, mix, split); }) {}
+    : ImageModality(options, [shards = shards_of(options), mix = options.read_mix](Split split) {
+        return open_shards(shards, mix, split);
+      }) {}
 
 CifarModality::CifarModality(const CifarOptions& options) : ImageModality(options, path_opener(open_cifar, options)) {}
 

@@ -4,6 +4,7 @@ extern "C" {
 #include <libavutil/log.h>
 }
 
+#include <algorithm>
 #include <array>
 #include <cstdarg>
 #include <cstdio>
@@ -30,6 +31,31 @@ void note_complaint(void*, int level, const char* format, va_list arguments) {
 }
 
 }  // namespace
+
+MemoryInput::MemoryInput(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
+  constexpr int kBuffer = 1 << 15;
+  auto* buffer = static_cast<std::uint8_t*>(av_malloc(kBuffer));
+  io_.reset(avio_alloc_context(buffer, kBuffer, /*write_flag=*/0, this, read, nullptr, seek));
+}
+
+int MemoryInput::read(void* self, std::uint8_t* to, int size) {
+  auto& input = *static_cast<MemoryInput*>(self);
+  const std::size_t count = std::min(static_cast<std::size_t>(size), input.bytes_.size() - input.at_);
+  if (count == 0) return AVERROR_EOF;
+  std::copy_n(input.bytes_.data() + input.at_, count, to);
+  input.at_ += count;
+  return static_cast<int>(count);
+}
+
+std::int64_t MemoryInput::seek(void* self, std::int64_t offset, int whence) {
+  auto& input = *static_cast<MemoryInput*>(self);
+  const auto size = static_cast<std::int64_t>(input.bytes_.size());
+  if (whence == AVSEEK_SIZE) return size;
+  const std::int64_t base = whence == SEEK_CUR ? static_cast<std::int64_t>(input.at_) : whence == SEEK_END ? size : 0;
+  if (base + offset < 0 || base + offset > size) return AVERROR(EINVAL);
+  input.at_ = static_cast<std::size_t>(base + offset);
+  return base + offset;
+}
 
 void silence_ffmpeg() {
   static std::once_flag once;

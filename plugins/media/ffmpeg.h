@@ -5,7 +5,10 @@ extern "C" {
 #include <libavformat/avformat.h>
 }
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace cairn::media {
@@ -27,6 +30,24 @@ using FramePtr = std::unique_ptr<AVFrame, FfmpegDeleter>;
 using PacketPtr = std::unique_ptr<AVPacket, FfmpegDeleter>;
 using FormatContextPtr = std::unique_ptr<AVFormatContext, FfmpegDeleter>;
 using AvioContextPtr = std::unique_ptr<AVIOContext, FfmpegDeleter>;
+
+/// A file in memory, as FFmpeg reads it. Borrows the bytes; outlives whoever reads from get().
+class MemoryInput {
+ public:
+  explicit MemoryInput(std::span<const std::uint8_t> bytes);
+  MemoryInput(const MemoryInput&) = delete;
+  MemoryInput& operator=(const MemoryInput&) = delete;
+
+  AVIOContext* get() const { return io_.get(); }
+
+ private:
+  static int read(void* self, std::uint8_t* to, int size);
+  static std::int64_t seek(void* self, std::int64_t offset, int whence);
+
+  std::span<const std::uint8_t> bytes_;
+  std::size_t at_ = 0;
+  AvioContextPtr io_;
+};
 
 /// Keeps FFmpeg's complaints for fail_ffmpeg(), off the terminal. To be called before anything that may fail.
 void silence_ffmpeg();

@@ -112,30 +112,6 @@ Picture decode_packet(AVCodecContext& context, const AVPacket& packet, const std
   return to_picture(*frame, name);
 }
 
-/// A file in memory, as FFmpeg reads it.
-struct Memory {
-  std::span<const std::uint8_t> bytes;
-  std::size_t at = 0;
-
-  static int read(void* self, std::uint8_t* to, int size) {
-    auto& memory = *static_cast<Memory*>(self);
-    const std::size_t count = std::min(static_cast<std::size_t>(size), memory.bytes.size() - memory.at);
-    if (count == 0) return AVERROR_EOF;
-    std::memcpy(to, memory.bytes.data() + memory.at, count);
-    memory.at += count;
-    return static_cast<int>(count);
-  }
-  static std::int64_t seek(void* self, std::int64_t offset, int whence) {
-    auto& memory = *static_cast<Memory*>(self);
-    const auto size = static_cast<std::int64_t>(memory.bytes.size());
-    if (whence == AVSEEK_SIZE) return size;
-    const std::int64_t base = whence == SEEK_CUR ? static_cast<std::int64_t>(memory.at) : whence == SEEK_END ? size : 0;
-    if (base + offset < 0 || base + offset > size) return AVERROR(EINVAL);
-    memory.at = static_cast<std::size_t>(base + offset);
-    return base + offset;
-  }
-};
-
 }  // namespace
 
 Picture to_picture(const AVFrame& frame, const std::string& name) {
@@ -164,12 +140,9 @@ Picture decode_still(std::span<const std::uint8_t> bytes, AVCodecID codec, const
 
 Picture decode_avif(std::span<const std::uint8_t> bytes, const std::string& name) {
   silence_ffmpeg();
-  constexpr int kBuffer = 1 << 15;
-  Memory memory{bytes};
-  const AvioContextPtr io(avio_alloc_context(static_cast<std::uint8_t*>(av_malloc(kBuffer)), kBuffer, 0, &memory,
-                                             Memory::read, nullptr, Memory::seek));
+  const MemoryInput input(bytes);
   AVFormatContext* opened = avformat_alloc_context();
-  opened->pb = io.get();
+  opened->pb = input.get();
   // Frees `opened` when it fails.
   if (const int code = avformat_open_input(&opened, nullptr, av_find_input_format("mov"), nullptr); code < 0)
     fail_ffmpeg(name, code);

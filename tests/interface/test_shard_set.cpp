@@ -6,6 +6,7 @@
 
 #include "cairn/error.h"
 #include "cairn/shard_set.h"
+#include "support/tar.h"
 #include "support/temporary_folder.h"
 
 namespace fs = std::filesystem;
@@ -15,6 +16,9 @@ using cairn::open_shards;
 using cairn::ShardOptions;
 using cairn::ShardSet;
 using cairn::Split;
+using cairn::test::kTarEnd;
+using cairn::test::octal;
+using cairn::test::tar_member;
 using cairn::test::TemporaryFolder;
 using cairn::test::write_text;
 using Catch::Contains;
@@ -23,42 +27,11 @@ namespace {
 
 const FileFilter kPictures{"image", {".jpg", ".png"}};
 
-std::string octal(std::uint64_t value, int digits) {
-  std::string text(static_cast<std::size_t>(digits), '0');
-  for (int i = digits - 1; i >= 0; --i, value /= 8) text[static_cast<std::size_t>(i)] += static_cast<char>(value % 8);
-  return text;
-}
-
-std::string padded(std::string bytes) {
-  bytes.resize((bytes.size() + 511) / 512 * 512);
-  return bytes;
-}
-
-/// A member with a header as POSIX 1003.1-1990 has it.
-std::string member(const std::string& name, const std::string& content, char type = '0',
-                   const std::string& prefix = "") {
-  std::string header(512, '\0');
-  header.replace(0, name.size(), name);
-  header.replace(100, 7, "0000644");
-  header.replace(124, 11, octal(content.size(), 11));
-  header.replace(148, 8, "        ");
-  header[156] = type;
-  header.replace(257, 5, "ustar");
-  header.replace(263, 2, "00");
-  header.replace(345, prefix.size(), prefix);
-  const int sum = std::accumulate(header.begin(), header.end(), 0,
-                                  [](int total, char byte) { return total + static_cast<unsigned char>(byte); });
-  header.replace(148, 7, octal(static_cast<std::uint64_t>(sum), 6) + '\0');
-  return header + padded(content);
-}
-
 std::string pax_record(const std::string& key, const std::string& value) {
   const std::size_t bare = key.size() + value.size() + 3;
   const std::size_t length = bare + std::to_string(bare + 2).size();
   return std::to_string(length) + " " + key + "=" + value + "\n";
 }
-
-const std::string kEnd(1024, '\0');
 
 std::string text(const ShardSet& set, std::int64_t index) {
   const std::vector<std::uint8_t> bytes = set.read(index);
@@ -88,9 +61,10 @@ using Numbers = std::vector<std::int64_t>;
 
 TEST_CASE("shards: samples with their labels, whatever order their members have", "[shards]") {
   const TemporaryFolder folder;
-  write_text(folder / "a.tar", member("1.jpg", "one") + member("1.cls", "7\n") + member("1.json", "{}") +
-                                   member("2.cls", " 0 ") + member("2.jpg", "two") + kEnd);
-  write_text(folder / "b.tar", member("3.png", "three") + member("3.cls", "3") + member("4.jpg", "") + kEnd);
+  write_text(folder / "a.tar", tar_member("1.jpg", "one") + tar_member("1.cls", "7\n") + tar_member("1.json", "{}") +
+                                   tar_member("2.cls", " 0 ") + tar_member("2.jpg", "two") + kTarEnd);
+  write_text(folder / "b.tar",
+             tar_member("3.png", "three") + tar_member("3.cls", "3") + tar_member("4.jpg", "") + kTarEnd);
   const auto set = open(folder.path());
   REQUIRE(set->size() == 4);
   CHECK(names(*set) == Names({"1.jpg", "2.jpg", "3.png", "4.jpg"}));
@@ -104,43 +78,44 @@ TEST_CASE("shards: samples with their labels, whatever order their members have"
 
 TEST_CASE("shards: labels are names, or else the folders of the samples", "[shards]") {
   const TemporaryFolder folder;
-  write_text(folder / "named.tar",
-             member("1.jpg", "a") + member("1.cls", "dog") + member("2.jpg", "b") + member("2.cls", "cat") + kEnd);
+  write_text(folder / "named.tar", tar_member("1.jpg", "a") + tar_member("1.cls", "dog") + tar_member("2.jpg", "b") +
+                                       tar_member("2.cls", "cat") + kTarEnd);
   CHECK(labels(*open(folder / "named.tar")) == Numbers({1, 0}));
-  write_text(folder / "folders.tar", member("./", "", '5') + member("./2/", "", '5') + member("./2/x.jpg", "a") +
-                                         member("./10/x.jpg", "b") + member("./10/y.jpg", "c") + kEnd);
+  write_text(folder / "folders.tar", tar_member("./", "", '5') + tar_member("./2/", "", '5') +
+                                         tar_member("./2/x.jpg", "a") + tar_member("./10/x.jpg", "b") +
+                                         tar_member("./10/y.jpg", "c") + kTarEnd);
   const auto folders = open(folder / "folders.tar");
   CHECK(folders->classes() == Names({"10", "2"}));
   CHECK(labels(*folders) == Numbers({1, 0, 0}));
   // One folder around everything says nothing.
-  write_text(folder / "one.tar", member("all/1.jpg", "a") + member("all/2.jpg", "b") + kEnd);
+  write_text(folder / "one.tar", tar_member("all/1.jpg", "a") + tar_member("all/2.jpg", "b") + kTarEnd);
   CHECK(open(folder / "one.tar")->classes().empty());
   CHECK(labels(*open(folder / "one.tar")) == Numbers({-1, -1}));
 }
 
 TEST_CASE("shards: of a key's pictures the plain one counts, and dots in names do not hide pictures", "[shards]") {
   const TemporaryFolder folder;
-  write_text(folder / "a.tar", member("1.mask.png", "m") + member("1.jpg", "p") + member("2.v1.jpg", "a") +
-                                   member("2.v2.jpg", "b") + member("._3.jpg", "hidden") + member("d.e/3.JPG", "c") +
-                                   kEnd);
+  write_text(folder / "a.tar", tar_member("1.mask.png", "m") + tar_member("1.jpg", "p") + tar_member("2.v1.jpg", "a") +
+                                   tar_member("2.v2.jpg", "b") + tar_member("._3.jpg", "hidden") +
+                                   tar_member("d.e/3.JPG", "c") + kTarEnd);
   CHECK(names(*open(folder / "a.tar")) == Names({"1.jpg", "2.v1.jpg", "2.v2.jpg", "d.e/3.JPG"}));
 }
 
 TEST_CASE("shards: long names and sizes of every kind of header", "[shards]") {
   const TemporaryFolder folder;
   const std::string deep(90, 'd'), longer = std::string(150, 'g') + ".jpg", unicode = "größe.jpg";
-  write_text(folder / "a.tar", member("x.jpg", "prefix", '0', deep) + member("././@LongLink", longer + '\0', 'L') +
-                                   member(longer.substr(0, 100), "gnu") +
-                                   member("pax", pax_record("path", unicode), 'x') + member("gr.jpg", "pax") +
-                                   member("global", pax_record("comment", "all"), 'g') + member("link.jpg", "", '2') +
-                                   member("old.jpg", "v7", '\0') + kEnd);
+  write_text(folder / "a.tar",
+             tar_member("x.jpg", "prefix", '0', deep) + tar_member("././@LongLink", longer + '\0', 'L') +
+                 tar_member(longer.substr(0, 100), "gnu") + tar_member("pax", pax_record("path", unicode), 'x') +
+                 tar_member("gr.jpg", "pax") + tar_member("global", pax_record("comment", "all"), 'g') +
+                 tar_member("link.jpg", "", '2') + tar_member("old.jpg", "v7", '\0') + kTarEnd);
   const auto set = open(folder / "a.tar");
   CHECK(names(*set) == Names({deep + "/x.jpg", longer, unicode, "old.jpg"}));
   CHECK(text(*set, 1) == "gnu");
   CHECK(text(*set, 2) == "pax");
   CHECK(text(*set, 3) == "v7");
 
-  std::string binary = member("b.jpg", "base 256");  // GNU writes sizes above 8 GiB so
+  std::string binary = tar_member("b.jpg", "base 256");  // GNU writes sizes above 8 GiB so
   binary.replace(124, 12, std::string("\x80\0\0\0\0\0\0\0\0\0\0\x08", 12));
   binary.replace(148, 8, "        ");
   const int sum = std::accumulate(binary.begin(), binary.begin() + 512, 0,
@@ -154,10 +129,10 @@ TEST_CASE("shards: parts are told by folders, by names, by a path, or divided", 
   const TemporaryFolder folder;
   const auto put = [&](const fs::path& path, const std::string& name) {
     fs::create_directories((folder.path() / path).parent_path());
-    write_text(folder.path() / path, member(name + ".jpg", name) + member(name + ".cls", name) + kEnd);
+    write_text(folder.path() / path, tar_member(name + ".jpg", name) + tar_member(name + ".cls", name) + kTarEnd);
   };
   for (const char* name : {"words/set-train-00.tar", "words/set-train-01.tar", "folders/train/0.tar"}) put(name, "0");
-  for (const char* name : {"words/set-validation-00.tar", "words/latest.tar", "folders/val/0.tar"}) put(name, "1");
+  for (const char* name : {"words/set-Validation-00.tar", "words/latest.tar", "folders/val/0.tar"}) put(name, "1");
   for (const char* kind : {"words", "folders"}) {
     const auto train = open(folder / kind), test = open(folder / kind, Split::test);
     CHECK(labels(*test) == Numbers({1}));
@@ -172,15 +147,16 @@ TEST_CASE("shards: parts are told by folders, by names, by a path, or divided", 
   CHECK(open_shards(kPictures, chosen, Split::test) == nullptr);  // a class's only sample is for training
 
   std::string ten;
-  for (int i = 0; i < 10; ++i) ten += member(std::to_string(i) + ".jpg", "x") + member(std::to_string(i) + ".cls", "0");
-  write_text(folder / "ten.tar", ten + kEnd);
+  for (int i = 0; i < 10; ++i)
+    ten += tar_member(std::to_string(i) + ".jpg", "x") + tar_member(std::to_string(i) + ".cls", "0");
+  write_text(folder / "ten.tar", ten + kTarEnd);
   CHECK(names(*open(folder / "ten.tar", Split::test, 0.2)) == Names({"4.jpg", "9.jpg"}));
   CHECK(open(folder / "ten.tar", Split::train, 0.2)->size() == 8);
 }
 
 TEST_CASE("shards: what cannot be read says why", "[shards]") {
   const TemporaryFolder folder;
-  const std::string sound = member("1.jpg", std::string(2000, 'x')) + member("2.jpg", "y") + kEnd;
+  const std::string sound = tar_member("1.jpg", std::string(2000, 'x')) + tar_member("2.jpg", "y") + kTarEnd;
   const auto message = [&](const std::string& bytes) {
     write_text(folder / "a.tar", bytes);
     try {
@@ -199,12 +175,13 @@ TEST_CASE("shards: what cannot be read says why", "[shards]") {
   std::string damaged = sound;
   damaged[2560 + 3] = 'X';
   CHECK_THAT(message(damaged), Contains("is damaged at byte 2560"));
-  CHECK_THAT(message(member("1.txt", "x") + kEnd), Contains("no image files") && Contains("1 other"));
-  CHECK_THAT(message(member("s.jpg", "x", 'S') + kEnd), Contains("--sparse"));
-  CHECK_THAT(message(member("1.cls", std::string(300, '1')) + kEnd), Contains("label of 300 bytes"));
-  CHECK_THAT(message(member("1.cls", "99999999") + member("1.jpg", "") + kEnd), Contains("number the classes from 0"));
+  CHECK_THAT(message(tar_member("1.txt", "x") + kTarEnd), Contains("no image files") && Contains("1 other"));
+  CHECK_THAT(message(tar_member("s.jpg", "x", 'S') + kTarEnd), Contains("--sparse"));
+  CHECK_THAT(message(tar_member("1.cls", std::string(300, '1')) + kTarEnd), Contains("label of 300 bytes"));
+  CHECK_THAT(message(tar_member("1.cls", "99999999") + tar_member("1.jpg", "") + kTarEnd),
+             Contains("number the classes from 0"));
   for (const std::string& records : {std::string("9999 path=x\n"), std::string("path\n"), std::string("x path=y\n")})
-    CHECK_THAT(message(member("p", records, 'x') + sound), Contains("damaged header"));
+    CHECK_THAT(message(tar_member("p", records, 'x') + sound), Contains("damaged header"));
   CHECK_THROWS_WITH(open(folder / "none"), Contains("does not exist"));
   CHECK_THROWS_WITH(open(folder / "none-{0..2}.tar"), Contains("none-0.tar") && Contains("cannot be opened"));
   fs::create_directory(folder / "empty");
@@ -219,8 +196,8 @@ TEST_CASE("shards: what cannot be read says why", "[shards]") {
 
 TEST_CASE("shards: damage anywhere in the headers is an error or another name, never a crash", "[shards]") {
   const TemporaryFolder folder;
-  const std::string sound = member("p", pax_record("path", "long.jpg"), 'x') + member("1.jpg", "x") +
-                            member("1.cls", "3") + member("l", "very.jpg", 'L') + member("2.jpg", "y");
+  const std::string sound = tar_member("p", pax_record("path", "long.jpg"), 'x') + tar_member("1.jpg", "x") +
+                            tar_member("1.cls", "3") + tar_member("l", "very.jpg", 'L') + tar_member("2.jpg", "y");
   for (std::size_t at = 0; at < sound.size(); at += 7) {
     for (const char byte : {'\xff', '\0', '9'}) {
       std::string damaged = sound;
@@ -239,8 +216,8 @@ TEST_CASE("shards: runs read ahead hold what single samples hold", "[shards]") {
   const TemporaryFolder folder;
   for (const char* shard : {"a.tar", "b.tar"}) {
     std::string bytes;
-    for (int i = 0; i < 50; ++i) bytes += member(std::to_string(i) + ".jpg", shard + std::to_string(i));
-    write_text(folder / shard, bytes + kEnd);
+    for (int i = 0; i < 50; ++i) bytes += tar_member(std::to_string(i) + ".jpg", shard + std::to_string(i));
+    write_text(folder / shard, bytes + kTarEnd);
   }
   const auto single = open(folder.path());
   const auto runs = open_shards(kPictures, {folder.path().string(), "", 0, 7}, Split::train);

@@ -13,7 +13,7 @@ ProbeResult result(double linear, double knn) {
   ProbeResult r;
   r.linear = linear;
   r.knn = knn;
-  r.classes = 8;
+  r.classes = r.tested_classes = 8;
   r.train = 3000;
   r.test = 1000;
   r.feature_std = 0.44;
@@ -33,6 +33,13 @@ TEST_CASE("the final table lines up and says what chance is") {
         "untrained encoder     18.2 %     15.4 %        0.440            11.5\n"
         "raw input                  -          -            -               -\n"
         "8 classes, chance 12.5 %; probes learnt from 3000 and tested on 1000 samples\n");
+}
+
+TEST_CASE("the final table says where the test samples are of few classes") {
+  ProbeResult few = result(0.5, 0.5);
+  few.tested_classes = 2;
+  const std::vector<ResultRow> rows = {{"raw input", few}};
+  CHECK_THAT(result_table(rows, ""), Catch::EndsWith("tested on 1000 samples of only 2 classes\n"));
 }
 
 TEST_CASE("without results the table is a sentence that says why") {

@@ -9,6 +9,7 @@
 #include "cairn/export.h"
 #include "cairn/file_set.h"
 #include "cairn/modality.h"
+#include "cairn/options.h"
 
 namespace cairn {
 
@@ -23,6 +24,30 @@ struct ShardOptions {
   /// Samples side by side that are read in one go; 1: each by itself.
   std::int64_t read_run = 1;
 };
+
+/// The options of a modality that reads tar files: members path, test_path, read_run and read_mix of its struct.
+template <class O>
+void add_shard_options(Schema<O>& s) {
+  using Text = std::string O::*;  // the members may be a base's
+  using Number = std::int64_t O::*;
+  s.option("path", Text(&O::path), "a tar file, a folder of them, or a pattern: \"train-{000..146}.tar\"")
+      .required()
+      .path();
+  s.option("test_path", Text(&O::test_path), "the same for the test part").path();
+  s.option("read_run", Number(&O::read_run),
+           "samples side by side that are read in one go, as slow disks and networks need it; 1: each by itself, every "
+           "epoch in an order of its own")
+      .range(1, 1 << 20);
+  s.option("read_mix", Number(&O::read_mix),
+           "runs among which training mixes its samples: more of them shuffle better and stay longer in memory")
+      .range(1, 1024);
+}
+
+/// What such options say.
+template <class O>
+ShardOptions shards_of(const O& options) {
+  return {options.path, options.test_path, options.test_share, options.read_run};
+}
 
 /// The samples of one part of a data set in tar files ("shards"), as WebDataset lays them out. Immutable, so safe from
 /// several threads. Nothing is unpacked: an index of some 60 bytes a sample is held in memory.

@@ -7,12 +7,14 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <sstream>
 
 #include "audio_modality.h"
 #include "cairn/error.h"
 #include "support/golden.h"
 #include "support/rng.h"
+#include "support/tar.h"
 #include "support/temporary_folder.h"
 
 namespace fs = std::filesystem;
@@ -77,6 +79,59 @@ std::vector<std::string> names(const cairn::Modality& modality, Split split) {
 using Names = std::vector<std::string>;
 
 }  // namespace
+
+TEST_CASE("sound: bytes in memory are heard as the file is") {
+  const fs::path zoo = cairn::test::shared_folder() / "data/zoo/audio";
+  if (!fs::exists(zoo)) {
+    std::cerr << "skipped: there is no " << zoo << "\n";
+    return;
+  }
+  int sound = 0;
+  for (const auto& entry : fs::directory_iterator(zoo)) {
+    const auto heard = [](const Recording& recording) -> std::optional<Sound> {
+      try {
+        return read_sound(recording, {}, {0.5, 0.5});
+      } catch (const DataError&) {
+        return std::nullopt;
+      }
+    };
+    if (!entry.is_regular_file()) continue;
+    const std::string text = cairn::test::read_text(entry.path());
+    const auto file = heard({entry.path()});
+    const auto memory = heard({entry.path().filename(), std::vector<std::uint8_t>(text.begin(), text.end())});
+    INFO(entry.path());
+    REQUIRE(file.has_value() == memory.has_value());
+    if (!file) continue;
+    ++sound;
+    CHECK(file->rate == memory->rate);
+    CHECK(file->samples == memory->samples);
+  }
+  CHECK(sound > 3);
+}
+
+TEST_CASE("audio: recordings in tar files are those of a folder") {
+  const TemporaryFolder folder;
+  std::string shard;
+  for (const char* name : {"high/1.wav", "high/2.wav", "low/3.wav"}) {
+    write_sound(folder / ("clips/" + std::string(name)), ramp(name[0] == 'h' ? 6000 : 9000));
+    shard += cairn::test::tar_member(name, cairn::test::read_text(folder / ("clips/" + std::string(name))));
+  }
+  write_text(folder / "clips.tar", shard + cairn::test::kTarEnd);
+  ShardsOptions options;
+  static_cast<AudioOptions&>(options) = small("");
+  options.path = (folder / "clips.tar").string();
+  const auto files = ClipsModality(small(folder / "clips")).open(Split::train, Purpose::evaluate);
+  const ShardsModality modality(options);
+  const auto shards = modality.open(Split::train, Purpose::evaluate);
+  REQUIRE(shards->size() == 3);
+  CHECK(shards->classes() == files->classes());
+  for (std::int64_t i = 0; i < 3; ++i) {
+    Rng one = any_rng(), other = any_rng();
+    const auto a = files->load(i, one), b = shards->load(i, other);
+    CHECK(a.label == b.label);
+    CHECK(at::equal(a.views[0], b.views[0]));
+  }
+}
 
 TEST_CASE("audio: every file of the zoo is a clip or a clear error") {
   const fs::path zoo = cairn::test::shared_folder() / "data/zoo/audio";
