@@ -143,6 +143,7 @@ class Comparing {
 
  private:
   static std::string key_of(const SuiteRun& run) { return run.method + "\n" + run.data; }
+  fs::path trial_log(const SuiteRun& run) const { return out_ / "logs" / ("trial-" + run.folder + ".log"); }
   fs::path folder(std::size_t i) const { return out_ / runs_[i].folder; }
 
   bool is_done(std::size_t i) const {
@@ -169,7 +170,12 @@ class Comparing {
     double steps = amount / batch;
     if (suite_.budget != "samples") {
       const ComparedRun short_run = trial(run, interrupt);
-      if (!(short_run.samples_per_second > 0.0) || !(short_run.flops_per_step > 0.0)) return 0;
+      if (!(short_run.samples_per_second > 0.0) || !(short_run.flops_per_step > 0.0)) {
+        if (!interrupt.requested())
+          std::cerr << fmt::format("the trial that measures '{}' failed, so it is not trained; see {}\n", run.method,
+                                   trial_log(run).string());
+        return 0;
+      }
       steps = suite_.budget == "seconds" ? amount * short_run.samples_per_second / batch
                                          : 1e12 * amount / short_run.flops_per_step;
     }
@@ -189,14 +195,11 @@ class Comparing {
     for (const std::string& path : session_.plugin_path) line.insert(line.end(), {"--plugin-path", path});
     line.insert(line.end(), {"train", run.experiment.string(), "--run", trial.string(), "--device", arguments_.device});
     for (const std::string& set : sets) line.insert(line.end(), {"--set", set});
-    std::vector<Child> child = {start_self(line, out_ / "logs" / ("trial-" + run.folder + ".log"))};
+    std::vector<Child> child = {start_self(line, trial_log(run))};
     wait_for_one(child, interrupt);
     ComparedRun result{run.method, run.data, run.seed, trial};
     read_run(result);
     remove_folder(trial);
-    if (child.front().code.value_or(0) != 0 && !interrupt.requested())
-      std::cerr << fmt::format("the trial that measures '{}' failed, so it is not trained; see {}\n", run.method,
-                               (out_ / "logs" / ("trial-" + run.folder + ".log")).string());
     return child.front().code == 0 ? result : ComparedRun();
   }
 

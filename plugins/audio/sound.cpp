@@ -41,8 +41,8 @@ class Memory {
   static sf_count_t tell(void* self) { return static_cast<Memory*>(self)->at_; }
   static sf_count_t seek(sf_count_t offset, int whence, void* self) {
     auto& at = static_cast<Memory*>(self)->at_;
-    const sf_count_t base = whence == SEEK_CUR ? at : whence == SEEK_END ? size(self) : 0;
-    return at = std::clamp<sf_count_t>(base + offset, 0, size(self));
+    const sf_count_t end = size(self), base = whence == SEEK_CUR ? at : whence == SEEK_END ? end : 0;
+    return at = base + std::clamp<sf_count_t>(offset, -base, end - base);
   }
   static sf_count_t read(void* to, sf_count_t count, void* self) {
     auto& memory = *static_cast<Memory*>(self);

@@ -52,7 +52,7 @@ std::int64_t MemoryInput::seek(void* self, std::int64_t offset, int whence) {
   const auto size = static_cast<std::int64_t>(input.bytes_.size());
   if (whence == AVSEEK_SIZE) return size;
   const std::int64_t base = whence == SEEK_CUR ? static_cast<std::int64_t>(input.at_) : whence == SEEK_END ? size : 0;
-  if (base + offset < 0 || base + offset > size) return AVERROR(EINVAL);
+  if (offset < -base || offset > size - base) return AVERROR(EINVAL);
   input.at_ = static_cast<std::size_t>(base + offset);
   return base + offset;
 }
