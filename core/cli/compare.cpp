@@ -94,6 +94,7 @@ class Comparing {
       steps_[key] = steps;
       if (steps == 0) continue;
       run.set.push_back(fmt::format("train.steps={}", steps));
+      if (is_known) continue;
       noted[run.folder] = {{"asked", asked}, {"steps", steps}};
       // At once, since measuring the next method's pace may take a while, and may be interrupted.
       write_file_atomically(path, json_text(noted, 1) + "\n");

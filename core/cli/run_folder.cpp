@@ -37,14 +37,19 @@ std::optional<fs::path> newest_run(const std::string& name) {
   return newest;
 }
 
+/// Whether the folder is new. Error if it cannot be made.
+bool make_folder(const fs::path& path) {
+  std::error_code failure;
+  const bool is_new = fs::create_directories(path, failure);
+  if (failure) throw Error("cannot create the run folder: " + failure.message(), path.string());
+  return is_new;
+}
+
 /// A folder that did not exist before. Two runs may begin in the same second.
 fs::path make_new(const std::string& name) {
-  std::error_code failure;
-  for (int number = 1;; ++number) {
-    fs::path path = fs::path(kRuns) / (number == 1 ? name : fmt::format("{}-{}", name, number));
-    if (fs::create_directories(path, failure)) return path;
-    if (failure) throw Error("cannot create the run folder: " + failure.message(), path.string());
-  }
+  for (int number = 1;; ++number)
+    if (fs::path path = fs::path(kRuns) / (number == 1 ? name : fmt::format("{}-{}", name, number)); make_folder(path))
+      return path;
 }
 
 fs::path choose(const std::optional<fs::path>& asked, const std::string& name, bool resume) {
@@ -64,9 +69,7 @@ fs::path choose(const std::optional<fs::path>& asked, const std::string& name, b
 
 RunFolder::RunFolder(const std::optional<fs::path>& asked, const std::string& name, bool resume)
     : path_(choose(asked, name, resume)) {
-  std::error_code failure;
-  is_new_ = fs::create_directories(path_, failure) || (!asked && !resume);
-  if (failure) throw Error("cannot create the run folder: " + failure.message(), path_.string());
+  is_new_ = make_folder(path_) || (!asked && !resume);  // choose() has made it then
   lock_.emplace(path_);
   const bool has_run = fs::exists(file(kRunConfig));
   if (has_run && !resume)

@@ -9,6 +9,7 @@
 
 #include "cairn/error.h"
 #include "interface/class_names.h"
+#include "interface/lower_case.h"
 #include "interface/part_names.h"
 
 namespace cairn {
@@ -25,11 +26,6 @@ struct Listing {
   /// Whether the folder as a whole is one sample.
   bool is_sample() const { return frames > 0 && files.empty() && folders.empty(); }
 };
-
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 bool has_extension(const fs::path& name, const std::vector<std::string>& extensions) {
   const std::string lower = lower_case(name.extension().string());
@@ -110,9 +106,9 @@ struct FolderLayout {
   std::vector<std::string> classes;
 };
 
-/// Sub-folders, but for those that are samples themselves.
-std::vector<std::string> class_folders(const FileFilter& filter, const fs::path& folder) {
-  std::vector<std::string> folders = list_folder(filter, folder).folders;
+/// Sub-folders of `folder`, but for those that are samples themselves.
+std::vector<std::string> class_folders(const FileFilter& filter, const fs::path& folder,
+                                       std::vector<std::string> folders) {
   if (!filter.frames.empty())
     std::erase_if(folders, [&](const std::string& name) { return list_folder(filter, folder / name).is_sample(); });
   return folders;
@@ -134,17 +130,21 @@ bool is_class(const FileFilter& filter, const fs::path& path, const std::string&
          });
 }
 
-FolderLayout find_part(const FileFilter& filter, const fs::path& path, Split split) {
-  const std::vector<std::string> folders = list_folder(filter, path).folders;
+/// Of a data set at `path`, which has these folders.
+FolderLayout find_part(const FileFilter& filter, const fs::path& path, const std::vector<std::string>& folders,
+                       Split split) {
   const std::string train = find_named(folders, "train");
   std::string test;
   for (const std::string_view name : kTestNames)
     if (test.empty()) test = find_named(folders, name);
   if (train.empty() || (test.empty() && is_class(filter, path, train, folders)))
-    return {path, false, class_folders(filter, path)};
-  std::vector<std::string> classes = class_folders(filter, path / train);
+    return {path, false, class_folders(filter, path, folders)};
+  const auto classes_in = [&](const std::string& part) {
+    return class_folders(filter, path / part, list_folder(filter, path / part).folders);
+  };
+  std::vector<std::string> classes = classes_in(train);
   if (test.empty()) return {path / train, false, classes};
-  const auto more = class_folders(filter, path / test);
+  const auto more = classes_in(test);
   classes.insert(classes.end(), more.begin(), more.end());
   std::sort(classes.begin(), classes.end());
   classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
@@ -259,8 +259,10 @@ bool Divider::takes(Split split, std::int64_t label) {
 
 std::unique_ptr<FileSet> open_folder(const FileFilter& filter, const fs::path& path, Split split, double test_share) {
   require_data(path);
-  if (!fs::is_directory(path) || list_folder(filter, path).is_sample()) return open_single(path, split);
-  const FolderLayout part = find_part(filter, path, split);
+  if (!fs::is_directory(path)) return open_single(path, split);
+  Listing here = list_folder(filter, path);
+  if (here.is_sample()) return open_single(path, split);
+  const FolderLayout part = find_part(filter, path, here.folders, split);
   auto set = std::make_unique<FileSet>(part.root);
   Divider divider(part.divided ? 0 : test_share);
   const Split wanted = part.divided ? Split::train : split;
@@ -274,7 +276,7 @@ std::unique_ptr<FileSet> open_folder(const FileFilter& filter, const fs::path& p
   };
 
   Walk walk(filter, part.root);
-  const Listing top = list_folder(filter, part.root);
+  const Listing top = part.root == path ? std::move(here) : list_folder(filter, part.root);
   for (const std::string& file : top.files) add(file, -1);
   for (const std::string& folder : top.folders) {
     const auto known = std::lower_bound(part.classes.begin(), part.classes.end(), folder);

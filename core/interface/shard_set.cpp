@@ -12,6 +12,7 @@
 
 #include "cairn/error.h"
 #include "interface/class_names.h"
+#include "interface/lower_case.h"
 #include "interface/open_files.h"
 #include "interface/part_names.h"
 #include "interface/shard_index.h"
@@ -84,8 +85,7 @@ std::vector<fs::path> find_shards(const std::string& path) {
 /// Whether `word`, in upper or lower case, is one of the words of a file's name, which other characters than letters
 /// part.
 bool has_word(const fs::path& path, std::string_view word) {
-  std::string name = path.stem().string();
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string name = lower_case(path.stem().string());
   const auto is_letter = [&](std::size_t i) {
     return i < name.size() && std::isalpha(static_cast<unsigned char>(name[i]));
   };
@@ -217,18 +217,18 @@ struct ShardSet::Content {
   std::string names;  // each ended by a zero
   std::vector<Member> members;
   std::vector<std::string> classes;
-  std::int64_t read_run = 1;
+  ReadOrder reading;
   OpenFiles files;
   mutable std::vector<std::atomic<std::int64_t>> announced;  // runs, counted from 1, by what is left of their number
 };
 
 /// Has the system read the run that a sample belongs to.
 void ShardSet::Content::announce(std::int64_t index) const {
-  const std::int64_t run = index / read_run;
+  const std::int64_t run = index / reading.run;
   auto& last_here = announced[static_cast<std::size_t>(run) % announced.size()];
   if (last_here.exchange(run + 1) == run + 1) return;
-  const auto end = members.begin() + std::min(size_of(members), (run + 1) * read_run);
-  for (auto first = members.begin() + run * read_run; first != end;) {
+  const auto end = members.begin() + std::min(size_of(members), (run + 1) * reading.run);
+  for (auto first = members.begin() + run * reading.run; first != end;) {
     const auto next = std::find_if(first, end, [&](const Member& member) { return member.shard != first->shard; });
     const Member& last = *(next - 1);
     files.get(first->shard)->read_ahead(first->offset, last.offset + last.size - first->offset);
@@ -243,6 +243,8 @@ std::int64_t ShardSet::size() const { return size_of(content_->members); }
 std::int64_t ShardSet::label(std::int64_t index) const { return content_->at(index).label; }
 const std::vector<std::string>& ShardSet::classes() const { return content_->classes; }
 
+const ReadOrder& ShardSet::read_order() const { return content_->reading; }
+
 std::string ShardSet::name(std::int64_t index) const {
   const Content::Member& member = content_->at(index);
   return content_->files.path(member.shard).string() + ":" + &content_->names[member.name];
@@ -251,7 +253,7 @@ std::string ShardSet::name(std::int64_t index) const {
 std::vector<std::uint8_t> ShardSet::read(std::int64_t index) const {
   const Content::Member& member = content_->at(index);
   if (member.size > kMostBytes) throw DataError("is larger than 1 GiB", name(index));
-  if (content_->read_run > 1) content_->announce(index);
+  if (content_->reading.run > 1) content_->announce(index);
   std::vector<std::uint8_t> bytes(member.size);
   content_->files.get(member.shard)->read(member.offset, bytes);
   return bytes;
@@ -281,7 +283,7 @@ std::unique_ptr<ShardSet> open_shards(const FileFilter& filter, const ShardOptio
   }
   if (content->members.empty()) return nullptr;
   content->classes = labeller.names();
-  content->read_run = options.read_run;
+  content->reading = options.reading;
   content->names.shrink_to_fit();
   content->members.shrink_to_fit();
   return std::make_unique<ShardSet>(std::move(content));

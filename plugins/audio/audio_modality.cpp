@@ -429,9 +429,9 @@ ListModality::ListModality(const ListOptions& options)
 }
 
 ShardsModality::ShardsModality(const ShardsOptions& options)
-    : AudioModality(options, [options](Split split) {
-        return open_sound_shards(shards_of(options), options.read_mix, options.reading(), split);
-      }) {}
+    : AudioModality(
+          options, [options](Split split) { return open_sound_shards(shards_of(options), options.reading(), split); }) {
+}
 
 TonesModality::TonesModality(const TonesOptions& options)
     : AudioModality(options, [options, end = FrontEnd(options)](Split split) -> std::unique_ptr<SoundSet> {

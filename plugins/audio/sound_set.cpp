@@ -49,8 +49,8 @@ class SoundFiles : public SoundSet {
 /// Recordings in tar files.
 class SoundShards : public SoundSet {
  public:
-  SoundShards(std::unique_ptr<ShardSet> shards, ReadOptions reading, ReadOrder order)
-      : shards_(std::move(shards)), reading_(std::move(reading)), order_(order) {}
+  SoundShards(std::unique_ptr<ShardSet> shards, ReadOptions reading)
+      : shards_(std::move(shards)), reading_(std::move(reading)) {}
 
   std::int64_t size() const override { return shards_->size(); }
   std::int64_t label(std::int64_t index) const override { return shards_->label(index); }
@@ -59,12 +59,11 @@ class SoundShards : public SoundSet {
     return read_sound(Recording{name(index), shards_->read(index)}, reading_, excerpt);
   }
   const std::vector<std::string>& classes() const override { return shards_->classes(); }
-  ReadOrder read_order() const override { return order_; }
+  ReadOrder read_order() const override { return shards_->read_order(); }
 
  private:
   std::unique_ptr<ShardSet> shards_;
   ReadOptions reading_;
-  ReadOrder order_;
 };
 
 /// Recordings that may belong to several classes.
@@ -294,11 +293,9 @@ std::unique_ptr<SoundSet> open_sound_list(const fs::path& path, const fs::path& 
   return files ? sounds_of(std::move(*files), reading) : nullptr;
 }
 
-std::unique_ptr<SoundSet> open_sound_shards(const ShardOptions& shards, std::int64_t read_mix,
-                                            const ReadOptions& reading, Split split) {
+std::unique_ptr<SoundSet> open_sound_shards(const ShardOptions& shards, const ReadOptions& reading, Split split) {
   auto opened = open_shards(sound_files(reading.raw), shards, split);
-  if (!opened) return nullptr;
-  return std::make_unique<SoundShards>(std::move(opened), reading, ReadOrder{shards.read_run, read_mix});
+  return opened ? std::make_unique<SoundShards>(std::move(opened), reading) : nullptr;
 }
 
 std::unique_ptr<SoundSet> open_segments(const fs::path& path, const fs::path& test_path, const fs::path& folder,

@@ -50,8 +50,7 @@ std::unique_ptr<SoundSet> open_sound_list(const std::filesystem::path& path, con
                                           double test_share, const ReadOptions& reading, Split split);
 
 /// Opens recordings in tar files.
-std::unique_ptr<SoundSet> open_sound_shards(const ShardOptions& shards, std::int64_t read_mix,
-                                            const ReadOptions& reading, Split split);
+std::unique_ptr<SoundSet> open_sound_shards(const ShardOptions& shards, const ReadOptions& reading, Split split);
 
 /// Opens AudioSet's segment lists: lines `id, start, end, "class,class"`, clips named by their id below `folder`.
 /// Classes are those of `class_path` (class_labels_indices.csv), else those of the lists.

@@ -409,9 +409,7 @@ ListModality::ListModality(const ListOptions& options)
       }) {}
 
 ShardsModality::ShardsModality(const ShardsOptions& options)
-    : ImageModality(options, [shards = shards_of(options), mix = options.read_mix](Split split) {
-        return open_shards(shards, mix, split);
-      }) {}
+    : ImageModality(options, [shards = shards_of(options)](Split split) { return open_shards(shards, split); }) {}
 
 CifarModality::CifarModality(const CifarOptions& options) : ImageModality(options, path_opener(open_cifar, options)) {}
 

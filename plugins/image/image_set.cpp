@@ -35,18 +35,17 @@ class PictureFiles : public ImageSet {
 /// Picture files in tar files.
 class PictureShards : public ImageSet {
  public:
-  PictureShards(std::unique_ptr<ShardSet> shards, ReadOrder order) : shards_(std::move(shards)), order_(order) {}
+  explicit PictureShards(std::unique_ptr<ShardSet> shards) : shards_(std::move(shards)) {}
 
   std::int64_t size() const override { return shards_->size(); }
   std::int64_t label(std::int64_t index) const override { return shards_->label(index); }
   std::string name(std::int64_t index) const override { return shards_->name(index); }
   Content fetch(std::int64_t index) const override { return shards_->read(index); }
   const std::vector<std::string>& classes() const override { return shards_->classes(); }
-  ReadOrder read_order() const override { return order_; }
+  ReadOrder read_order() const override { return shards_->read_order(); }
 
  private:
   std::unique_ptr<ShardSet> shards_;
-  ReadOrder order_;
 };
 
 std::unique_ptr<ImageSet> of_pictures(std::unique_ptr<FileSet> files) {
@@ -63,10 +62,9 @@ std::unique_ptr<ImageSet> open_list(const fs::path& path, const fs::path& test_p
   return of_pictures(cairn::open_list(picture_files(), path, test_path, split, test_share));
 }
 
-std::unique_ptr<ImageSet> open_shards(const ShardOptions& shards, std::int64_t read_mix, Split split) {
+std::unique_ptr<ImageSet> open_shards(const ShardOptions& shards, Split split) {
   auto opened = cairn::open_shards(picture_files(), shards, split);
-  if (!opened) return nullptr;
-  return std::make_unique<PictureShards>(std::move(opened), ReadOrder{shards.read_run, read_mix});
+  return opened ? std::make_unique<PictureShards>(std::move(opened)) : nullptr;
 }
 
 }  // namespace cairn::image

@@ -46,7 +46,7 @@ std::unique_ptr<ImageSet> open_list(const std::filesystem::path& path, const std
                                     Split split, double test_share);
 
 /// Opens pictures in tar files.
-std::unique_ptr<ImageSet> open_shards(const ShardOptions& shards, std::int64_t read_mix, Split split);
+std::unique_ptr<ImageSet> open_shards(const ShardOptions& shards, Split split);
 
 /// Opens the binary version of CIFAR-10 or CIFAR-100 (fine labels).
 std::unique_ptr<ImageSet> open_cifar(const std::filesystem::path& path, Split split, double test_share);

@@ -11,6 +11,7 @@
 #include "conformance/checks.h"
 #include "conformance/network_checks.h"
 #include "conformance/scratch.h"
+#include "data/view_check.h"
 
 namespace cairn::conformance {
 namespace {
@@ -80,9 +81,9 @@ std::string check_shapes(const Modality& modality, const SampleSource& source, P
   std::string text;
   for (std::size_t v = 0; v < layouts.size(); ++v) {
     const View& view = batch.views[v];
-    std::vector<std::int64_t> expected = {batch.size(), tokenizer.channels};
-    for (std::size_t axis = 0; axis < tokenizer.axes.size(); ++axis)
-      expected.push_back(layouts[v].grid.extent.at(axis) * tokenizer.patch[axis]);
+    require(layouts[v].grid.extent.size() == tokenizer.axes.size(),
+            fmt::format("view {} has another number of axes", v));
+    const std::vector<std::int64_t> expected = view_shape(tokenizer, layouts[v].grid, batch.size());
     require(view.data.sizes() == at::IntArrayRef(expected),
             fmt::format("view {} is {}, declared {}", v, shape_text(view.data.sizes()), shape_text(expected)));
     require(view.data.scalar_type() == at::kFloat, fmt::format("view {} is no float after prepare()", v));

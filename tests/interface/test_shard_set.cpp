@@ -220,7 +220,10 @@ TEST_CASE("shards: runs read ahead hold what single samples hold", "[shards]") {
     write_text(folder / shard, bytes + kTarEnd);
   }
   const auto single = open(folder.path());
-  const auto runs = open_shards(kPictures, {folder.path().string(), "", 0, 7}, Split::train);
+  const auto runs = open_shards(kPictures, {folder.path().string(), "", 0, {7, 2}}, Split::train);
   REQUIRE(single->size() == 100);
+  CHECK(single->read_order().run == 1);
+  CHECK(runs->read_order().run == 7);
+  CHECK(runs->read_order().mixed == 2);
   for (std::int64_t i = 99; i >= 0; --i) REQUIRE(text(*runs, i) == text(*single, i));
 }

@@ -21,8 +21,8 @@ struct ShardOptions {
   std::string test_path;
   /// Share of each class kept for testing where the data have no test part.
   double test_share = 0.2;
-  /// Samples side by side that are read in one go; 1: each by itself.
-  std::int64_t read_run = 1;
+  /// Samples side by side are read in one go where its run is longer than 1.
+  ReadOrder reading = {};
 };
 
 /// The options of a modality that reads tar files: members path, test_path, read_run and read_mix of its struct.
@@ -46,7 +46,7 @@ void add_shard_options(Schema<O>& s) {
 /// What such options say.
 template <class O>
 ShardOptions shards_of(const O& options) {
-  return {options.path, options.test_path, options.test_share, options.read_run};
+  return {options.path, options.test_path, options.test_share, {options.read_run, options.read_mix}};
 }
 
 /// The samples of one part of a data set in tar files ("shards"), as WebDataset lays them out. Immutable, so safe from
@@ -66,6 +66,8 @@ class CAIRN_API ShardSet {
   std::vector<std::uint8_t> read(std::int64_t index) const;
   /// Empty when the samples carry no labels.
   const std::vector<std::string>& classes() const;
+  /// As asked for; of a SampleSource to hand on.
+  const ReadOrder& read_order() const;
 
  private:
   std::unique_ptr<const Content> content_;
