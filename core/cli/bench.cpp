@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/compose.h"
 #include "cli/device.h"
+#include "report/json_text.h"
 #include "report/summary.h"
 
 namespace cairn::cli {
@@ -47,7 +48,7 @@ void print(const LoaderBench& bench, const Experiment& experiment) {
 int print_statistics(const LoaderArguments& arguments, const Experiment& experiment, const DataParts& data) {
   const ChannelStatistics statistics = measure_statistics(experiment, data.training, *data.masker, arguments.batches);
   if (arguments.json) {
-    std::cout << Json{{"samples", statistics.samples}, {"mean", statistics.mean}, {"std", statistics.std}}.dump(2)
+    std::cout << json_text(Json{{"samples", statistics.samples}, {"mean", statistics.mean}, {"std", statistics.std}})
               << '\n';
     return kDone;
   }
@@ -68,16 +69,15 @@ int bench_loader_command(const LoaderArguments& arguments, const Session& sessio
     print(bench, experiment);
     return kDone;
   }
-  std::cout << Json{{"modality", experiment.modality.type},
-                    {"samples_per_second", to_json(bench.samples_per_second)},
-                    {"processor_ms_per_sample", to_json(bench.processor_ms)},
-                    {"samples", bench.samples},
-                    {"batch_size", experiment.train.batch_size},
-                    {"workers", experiment.train.workers},
-                    {"unreadable", bench.unreadable},
-                    {"peak_memory_bytes", peak_memory()},
-                    {"resident_growth_mib", bench.resident_growth_mib}}
-                   .dump(2)
+  std::cout << json_text(Json{{"modality", experiment.modality.type},
+                              {"samples_per_second", to_json(bench.samples_per_second)},
+                              {"processor_ms_per_sample", to_json(bench.processor_ms)},
+                              {"samples", bench.samples},
+                              {"batch_size", experiment.train.batch_size},
+                              {"workers", experiment.train.workers},
+                              {"unreadable", bench.unreadable},
+                              {"peak_memory_bytes", peak_memory()},
+                              {"resident_growth_mib", bench.resident_growth_mib}})
             << '\n';
   return kDone;
 }
@@ -125,15 +125,14 @@ int bench_optimizer_command(const OptimizerArguments& arguments) {
         bench.in_place_gb_per_second, bench.copy_gb_per_second);
     return kDone;
   }
-  std::cout << Json{{"parameters", bench.parameters},
-                    {"bytes_per_parameter", bench.bytes_per_parameter},
-                    {"step_ms", to_json(bench.step_ms)},
-                    {"norm_ms", to_json(bench.norm_ms)},
-                    {"gb_per_second", bench.gb_per_second},
-                    {"in_place_gb_per_second", bench.in_place_gb_per_second},
-                    {"copy_gb_per_second", bench.copy_gb_per_second},
-                    {"share_of_in_place", share}}
-                   .dump(2)
+  std::cout << json_text(Json{{"parameters", bench.parameters},
+                              {"bytes_per_parameter", bench.bytes_per_parameter},
+                              {"step_ms", to_json(bench.step_ms)},
+                              {"norm_ms", to_json(bench.norm_ms)},
+                              {"gb_per_second", bench.gb_per_second},
+                              {"in_place_gb_per_second", bench.in_place_gb_per_second},
+                              {"copy_gb_per_second", bench.copy_gb_per_second},
+                              {"share_of_in_place", share}})
             << '\n';
   return kDone;
 }
@@ -171,19 +170,18 @@ int bench_step_command(const StepArguments& arguments, const Session& session) {
         100 * bench.wait_share, bench.first_step_seconds, static_cast<double>(memory) / (1 << 20));
     return kDone;
   }
-  std::cout << Json{{"experiment", experiment.name},
-                    {"batch_size", bench.samples_per_step},
-                    {"precision", experiment.train.precision},
-                    {"step_ms", to_json(bench.step_ms)},
-                    {"samples_per_second", rate},
-                    {"processor_ms", to_json(bench.processor_ms)},
-                    {"flops_per_step", bench.flops_per_step},
-                    {"peak_flops", bench.peak_flops},
-                    {"utilisation", bench.utilisation()},
-                    {"wait_share", bench.wait_share},
-                    {"first_step_seconds", bench.first_step_seconds},
-                    {"peak_memory_bytes", memory}}
-                   .dump(2)
+  std::cout << json_text(Json{{"experiment", experiment.name},
+                              {"batch_size", bench.samples_per_step},
+                              {"precision", experiment.train.precision},
+                              {"step_ms", to_json(bench.step_ms)},
+                              {"samples_per_second", rate},
+                              {"processor_ms", to_json(bench.processor_ms)},
+                              {"flops_per_step", bench.flops_per_step},
+                              {"peak_flops", bench.peak_flops},
+                              {"utilisation", bench.utilisation()},
+                              {"wait_share", bench.wait_share},
+                              {"first_step_seconds", bench.first_step_seconds},
+                              {"peak_memory_bytes", memory}})
             << '\n';
   return kDone;
 }

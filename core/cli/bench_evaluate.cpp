@@ -10,8 +10,8 @@
 #include "cairn/error.h"
 #include "cli/compose.h"
 #include "cli/device.h"
-#include "cli/json_text.h"
 #include "evaluate/embedding.h"
+#include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {

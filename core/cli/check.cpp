@@ -4,9 +4,9 @@
 
 #include "cli/commands.h"
 #include "cli/compose.h"
-#include "cli/json_text.h"
 #include "config/document.h"
 #include "nn/skip_random_fill.h"
+#include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {

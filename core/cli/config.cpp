@@ -4,7 +4,7 @@
 
 #include "checkpoint/json_value.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
+#include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {

@@ -7,9 +7,9 @@
 #include "cairn/error.h"
 #include "checkpoint/option_table.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "config/toml_text.h"
 #include "conformance/kit.h"
+#include "report/json_text.h"
 #include "report/terminal.h"
 
 namespace cairn::cli {

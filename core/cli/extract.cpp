@@ -10,9 +10,9 @@
 #include "cli/commands.h"
 #include "cli/device.h"
 #include "cli/extract_energy.h"
-#include "cli/json_text.h"
 #include "cli/source_arguments.h"
 #include "model/data_source.h"
+#include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {

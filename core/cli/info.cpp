@@ -8,7 +8,7 @@
 
 #include "cairn/plugin.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
+#include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {

@@ -5,8 +5,8 @@
 #include "cairn/registry.h"
 #include "checkpoint/json_value.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "interface/suggest.h"
+#include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {

@@ -10,8 +10,8 @@
 #include "cli/commands.h"
 #include "cli/compose.h"
 #include "cli/device.h"
-#include "cli/json_text.h"
 #include "data/training_part.h"
+#include "report/json_text.h"
 #include "report/picture.h"
 
 namespace cairn::cli {

@@ -11,10 +11,10 @@
 
 #include "cli/commands.h"
 #include "cli/device.h"
-#include "cli/json_text.h"
 #include "cli/probing.h"
 #include "evaluate/metrics.h"
 #include "evaluate/significance.h"
+#include "report/json_text.h"
 #include "report/progress_bar.h"
 
 namespace cairn::cli {
@@ -111,7 +111,7 @@ int probe(const ProbeArguments& arguments, const Session& session) {
                              result_text(arguments, found, probing.data().classes()))
               << fmt::format("{} {}, {} test {}; {}; {}\n", probing.data().classes(),
                              arguments.task == Task::values ? "values" : "classes", test,
-                             arguments.task == Task::boxes ? "boxes" : "samples", outcomes.front().facts.dump(),
+                             arguments.task == Task::boxes ? "boxes" : "samples", json_text(outcomes.front().facts, -1),
                              duration_text(seconds));
     return kDone;
   }

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "evaluate/golden.h"
+#include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {

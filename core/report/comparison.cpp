@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "report/json_text.h"
 #include "report/progress_bar.h"
 #include "report/terminal.h"
 
@@ -295,7 +296,7 @@ std::string comparison_json(const Comparison& comparison) {
                            {"knn", or_null(r.knn)},
                            {"steps", r.steps},
                            {"wall_seconds", r.wall_seconds}});
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(out) + "\n";
 }
 
 }  // namespace cairn

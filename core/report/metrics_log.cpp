@@ -5,6 +5,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/atomic_folder.h"
+#include "report/json_text.h"
 
 namespace cairn {
 namespace {
@@ -66,7 +67,7 @@ void MetricsLog::write(std::int64_t step, const Metrics& metrics) {
     if (!std::isfinite(value)) note += (note.empty() ? "" : ", ") + name + " is " + non_finite_name(value);
   }
   if (!note.empty()) record["note"] = note;
-  file_ << record.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n" << std::flush;
+  file_ << json_text(record, -1) + "\n" << std::flush;
   if (!file_) throw Error("a record cannot be written", path_.string(), "check the free space on the disk");
 }
 

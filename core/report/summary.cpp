@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/atomic_folder.h"
+#include "report/json_text.h"
 #include "report/progress_bar.h"
 
 namespace cairn {
@@ -152,7 +153,7 @@ void write_run_facts(const std::filesystem::path& path, const RunFacts& facts) {
               {"alarms", alarms}};
   if (!facts.no_result_reason.empty()) out["no_result_reason"] = facts.no_result_reason;
   if (!facts.error.empty()) out["error"] = facts.error;
-  write_file_atomically(path, out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(path, json_text(out) + "\n");
 }
 
 RunFacts earlier_facts(const std::filesystem::path& path) {

@@ -50,6 +50,8 @@ def step(folder):
     require(abs(found["utilisation"] / share - 1) < 1e-6 and 0 < share < 1.5, f"a share of the peak: {found}")
     require(0 <= found["wait_share"] < 1 and found["first_step_seconds"] > 0, f"waits are measured: {found}")
     require_in("that a matrix product reaches", run(*words))
+    latin = json.loads(run(*words, "--json", "--set", "name=caf\udce9"))
+    require(latin["experiment"] == "caf\ufffd", f"a name that is no UTF-8 is told: {latin}")
     run("bench", "step", code=2)
     trace = folder / "trace.json"
     run(*words, "--trace", trace)
