@@ -4,12 +4,25 @@
 #include <string>
 #include <vector>
 
+#include "cairn/error.h"
+#include "config/document.h"
 #include "config/experiment.h"
+#include "config/report.h"
 #include "data/training_part.h"
 #include "model/composition.h"
 #include "plugin/loader.h"
 
 namespace cairn::cli {
+
+/// What `build` gives. Its ConfigError becomes an ExperimentError with the place in the experiment's files.
+template <class F>
+auto explained(const Experiment& experiment, F&& build) {
+  try {
+    return build();
+  } catch (const ConfigError& error) {
+    throw ExperimentError(experiment.document->explain(error, ""));
+  }
+}
 
 /// Builds the parts of an experiment. What does not fit together is an ExperimentError with its place in the file.
 std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader);

@@ -133,12 +133,22 @@ class FactsKeeper {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// ConfigError where the run is beyond the step that it is to end at.
+void check_end(const TrainSettings& train, std::int64_t step) {
+  for (const auto& [key, end] : {std::pair("train.steps", train.steps), std::pair("train.stop_at", train.stop_at)})
+    if (end > 0 && end < step)
+      throw ConfigError(key, fmt::format("the run is at step {} already, and {} is less", step, end),
+                        "raise it to go on");
+}
+
 /// Opens data and, on resume, the newest checkpoint; a run that begins takes over what [initial] names, told in `told`.
 /// A run that cannot begin leaves nothing behind.
 std::unique_ptr<Trainer> make_trainer(const TrainRequest& request, Composition& parts, PluginLoader& loader,
                                       RunFolder& folder, at::Device device, std::vector<std::string>& told) {
   try {
-    if (saved_steps(folder.path() / "checkpoints").empty()) told = cli::take_initial(request.experiment, parts, loader);
+    const std::vector<std::int64_t> saved = saved_steps(folder.path() / "checkpoints");
+    if (saved.empty()) told = cli::take_initial(request.experiment, parts, loader);
+    if (!saved.empty()) cli::explained(request.experiment, [&] { check_end(request.experiment.train, saved.back()); });
     return std::make_unique<Trainer>(request.experiment, parts, folder.path(), device);
   } catch (...) {
     folder.discard_if_new();

@@ -87,6 +87,11 @@ def used_folder(base):
     with open(folder / "run.lock", "r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         require_in("in use by", train(folder, "--resume", code=1))
+    facts = (folder / "run.json").read_text()
+    text = train(folder, "--resume", code=2, train__steps=3)
+    require_in("--set #1:1:13: error: 'train.steps': the run is at step 4 already, and 3 is less", text)
+    require_in("'train.stop_at'", train(folder, "--resume", code=2, train__steps=5, train__stop_at=2))
+    require((folder / "run.json").read_text() == facts, "a run that cannot go on was touched")
 
 
 def names_alike(base):
