@@ -52,8 +52,16 @@ fs::path make_new(const std::string& name) {
       return path;
 }
 
+/// ConfigError for a name that would lead out of runs/, or hide in it.
+void check_name(const std::string& name) {
+  if (name != "." && name != ".." && name.find('/') == std::string::npos) return;
+  throw ConfigError("name", fmt::format("'{}' cannot name a folder in {}/", name, kRuns),
+                    "leave out '/', or name the run's folder with --run DIR");
+}
+
 fs::path choose(const std::optional<fs::path>& asked, const std::string& name, bool resume) {
   if (asked) return *asked;
+  check_name(name);
   if (!resume) {
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     std::tm local{};

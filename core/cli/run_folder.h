@@ -12,7 +12,8 @@ namespace cairn {
 class RunFolder {
  public:
   /// Opens `asked`, or, without it, a new folder below runs/ named after the experiment (with `resume`: the newest such
-  /// folder). Error if the folder is in use, holds another run already, or, with `resume`, holds none.
+  /// folder). Error if the folder is in use, holds another run already, or, with `resume`, holds none; ConfigError if
+  /// the name cannot be a folder's.
   RunFolder(const std::optional<std::filesystem::path>& asked, const std::string& name, bool resume);
 
   /// Removes the folder if this object made it: for a run that could not begin.

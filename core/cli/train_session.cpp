@@ -220,7 +220,8 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
 int run_training(const TrainRequest& request, Composition& parts, PluginLoader& loader) {
   const at::Device device = choose_device(request.device);
   use_threads(request.experiment.train.threads);
-  RunFolder folder(request.run, request.experiment.name, request.resume);
+  RunFolder folder = cli::explained(request.experiment,
+                                    [&] { return RunFolder(request.run, request.experiment.name, request.resume); });
   std::vector<std::string> initial;
   const std::unique_ptr<Trainer> trainer = make_trainer(request, parts, loader, folder, device, initial);
   write_file_atomically(folder.file(kRunConfig), request.experiment.document->toml(/*with_origins=*/false));

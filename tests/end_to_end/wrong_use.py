@@ -61,6 +61,9 @@ def experiments(base):
     run("train", base / "missing.toml", code=2)
     require_in("KEY=VALUE", run("train", TINY, "--set", code=2))
     require(not (base / "patch").exists(), "a wrong experiment left a run folder")
+    for name in ("../x", "a/b", ".."):
+        require_in(f"'{name}' cannot name a folder in runs/", run("train", TINY, code=2, name=name))
+    train(base / "named", name="a/b", train__steps=1, evaluate__every=0)
 
 
 def compositions(_):
