@@ -107,12 +107,10 @@ Features ProbeData::box_features(SampleReader& reader, const Part& part, bool ce
 }
 
 void ProbeData::tell_bad(const std::vector<BadSample>& bad, const Part& part) {
-  const std::size_t all = part.chosen.size();
-  if (static_cast<double>(bad.size()) > subject_.max_bad_share * static_cast<double>(all))
-    throw DataError(fmt::format("{} of {} samples cannot be read, more than modality.max_bad_share = {} allows; the "
-                                "first one: {} ({})",
-                                bad.size(), all, subject_.max_bad_share, bad.front().name, bad.front().reason),
-                    "", "mend or remove what cannot be read, or raise modality.max_bad_share");
+  const std::string fault = too_many_bad(bad.size(), part.chosen.size(), subject_.max_bad_share);
+  if (!fault.empty())
+    throw DataError(fmt::format("{}; the first one: {} ({})", fault, bad.front().name, bad.front().reason), "",
+                    "mend or remove what cannot be read, or raise modality.max_bad_share");
   std::size_t fresh = 0;
   for (const BadSample& sample : bad) {
     if (!told_.insert({part.split, sample.name}).second) continue;

@@ -9,6 +9,12 @@
 
 namespace cairn {
 
+std::string too_many_bad(std::size_t bad, std::size_t all, double max_share) {
+  if (static_cast<double>(bad) <= max_share * static_cast<double>(all)) return "";
+  return fmt::format("{} of {} samples cannot be read, more than modality.max_bad_share = {} allows", bad, all,
+                     max_share);
+}
+
 void Quarantine::add(BadSample sample) {
   const std::lock_guard lock(mutex_);
   if (!bad_.emplace(sample.index, sample.reason).second) return;

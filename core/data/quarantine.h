@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -20,6 +21,9 @@ struct BadSample {
 
 /// A share of fewer samples than this says nothing yet.
 inline constexpr std::int64_t kSmallestBasis = 200;
+
+/// That `bad` of `all` samples, each of which was tried, are more than `max_share` of them; empty where they are not.
+CAIRN_API std::string too_many_bad(std::size_t bad, std::size_t all, double max_share);
 
 /// Counts unreadable samples and stops a run that has too many of them. Thread-safe.
 class CAIRN_API Quarantine {

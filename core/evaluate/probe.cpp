@@ -1,7 +1,6 @@
 #include "evaluate/probe.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
 #include <chrono>
 #include <limits>
@@ -60,9 +59,8 @@ Features ProbeData::features(const Part& part, const Embed& embed, bool is_final
   Features found = labelled(reader.collect(embed, device, workers_));
   const std::vector<BadSample>& bad = reader.bad();
   unreadable_.insert(unreadable_.end(), bad.begin(), bad.end());
-  if (static_cast<double>(bad.size()) > max_bad_share_ * static_cast<double>(reader.size()))
-    reason_ = fmt::format("{} of {} samples cannot be read, more than modality.max_bad_share = {} allows", bad.size(),
-                          reader.size(), max_bad_share_);
+  const std::string fault = too_many_bad(bad.size(), static_cast<std::size_t>(reader.size()), max_bad_share_);
+  if (!fault.empty()) reason_ = fault;
   return found;
 }
 
