@@ -27,6 +27,7 @@ ProbeOutcome Probing::run(std::uint64_t seed) {
   if (features_train_.size() == 0) {
     features_train_ = data_.train_features(tokens);
     features_test_ = data_.test_features(tokens);
+    classes_ = close_gaps(features_train_, features_test_.front(), data_.classes());
   }
   if (arguments_.folds > 0) return cross_validate(seed);
   const Features train =
@@ -66,12 +67,10 @@ Answer Probing::learn(const Features& train, std::uint64_t seed, nlohmann::order
   if (arguments_.kind == "knn") {
     const KnnOptions options{arguments_.neighbours > 0 ? arguments_.neighbours : subject_.evaluate.neighbours};
     facts["neighbours"] = options.neighbours;
-    return [=, classes = data_.classes()](const at::Tensor& x) {
-      return knn_votes(train.x, train.y, x, classes, options);
-    };
+    return [=, classes = classes_](const at::Tensor& x) { return knn_votes(train.x, train.y, x, classes, options); };
   }
   if (arguments_.kind == "attentive") {
-    const auto head = std::make_shared<AttentiveProbe>(train, data_.width(), data_.classes(), attentive(seed));
+    const auto head = std::make_shared<AttentiveProbe>(train, data_.width(), classes_, attentive(seed));
     facts["lr"] = head->lr();
     facts["weight_decay"] = head->weight_decay();
     facts["blocks"] = attentive(seed).blocks;
@@ -82,7 +81,7 @@ Answer Probing::learn(const Features& train, std::uint64_t seed, nlohmann::order
     facts["penalty"] = head->penalty();
     return [head](const at::Tensor& x) { return (*head)(x); };
   }
-  const auto head = std::make_shared<LinearProbe>(train, data_.classes(), LinearProbeOptions{.seed = seed});
+  const auto head = std::make_shared<LinearProbe>(train, classes_, LinearProbeOptions{.seed = seed});
   facts["c"] = head->c();
   return [head](const at::Tensor& x) { return (*head)(x); };
 }

@@ -44,6 +44,7 @@ class Probing {
   NamedTensors weights_;  // as they were opened
   Features features_train_;
   ViewFeatures features_test_;
+  std::int64_t classes_ = 0;  // that their labels number
 };
 
 }  // namespace cairn::cli

@@ -190,6 +190,16 @@ Features labelled(const Features& features) {
   return select_rows(features, {rows.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(rows.numel())});
 }
 
+std::int64_t close_gaps(Features& train, Features& test, std::int64_t classes) {
+  if (train.y.dim() != 1 || classes <= train.size() + test.size()) return classes;
+  check_labels(train.y, classes, "probe, training part");
+  check_labels(test.y, classes, "probe, test part");
+  const auto [found, number] = at::_unique(at::cat({train.y, test.y}), /*sorted=*/true, /*return_inverse=*/true);
+  train.y = number.narrow(0, 0, train.size());
+  test.y = number.narrow(0, train.size(), test.size());
+  return found.numel();
+}
+
 Features low_shot(const Features& features, double amount, std::uint64_t seed) {
   std::map<std::int64_t, std::vector<std::int64_t>> classes;
   const at::Tensor labels = features.y.dim() == 1 ? features.y.contiguous() : at::zeros({features.size()}, at::kLong);

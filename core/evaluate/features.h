@@ -116,6 +116,11 @@ CAIRN_API Features labelled(const Features& features);
 /// These rows, in this order.
 CAIRN_API Features select_rows(const Features& features, std::span<const std::int64_t> rows);
 
+/// Numbers the classes that rows have anew, from 0 in their order, where there are fewer rows than `classes`, so that
+/// no table of rows x classes is mostly of classes without a row. Returns how many classes are numbered then. Error for
+/// labels that are not below `classes`.
+CAIRN_API std::int64_t close_gaps(Features& train, Features& test, std::int64_t classes);
+
 /// A few rows of each class, drawn by `seed`: `amount` of 1 or more is a number a class, less a share of each class
 /// (at least one row). Rows ascend. Labels that are not classes count as one class.
 CAIRN_API Features low_shot(const Features& features, double amount, std::uint64_t seed);

@@ -68,8 +68,8 @@ std::optional<ProbeResult> ProbeData::probe(const Embed& embed, bool is_final, a
   if (!reason_.empty()) return std::nullopt;
   const auto start = std::chrono::steady_clock::now();
   unreadable_.clear();
-  const Features train = features(train_, embed, is_final, device);
-  const Features test = features(test_, embed, is_final, device);
+  Features train = features(train_, embed, is_final, device);
+  Features test = features(test_, embed, is_final, device);
   if (!reason_.empty()) return std::nullopt;
   if (train.size() == 0 || test.size() == 0) {
     reason_ = "no labelled sample could be read";
@@ -82,11 +82,12 @@ std::optional<ProbeResult> ProbeData::probe(const Embed& embed, bool is_final, a
     return std::nullopt;
   }
   ProbeResult result;
-  const LinearProbeResult linear = linear_probe(train, test, classes_, {.seed = seed_});
+  const std::int64_t classes = close_gaps(train, test, classes_);
+  const LinearProbeResult linear = linear_probe(train, test, classes, {.seed = seed_});
   result.linear = linear.accuracy;
   result.c = linear.c;
-  result.confusion = linear.confusion;
-  result.knn = knn_accuracy(train, test, classes_, {.neighbours = settings_.neighbours});
+  if (classes == classes_) result.confusion = linear.confusion;
+  result.knn = knn_accuracy(train, test, classes, {.neighbours = settings_.neighbours});
   result.train = train.size();
   result.test = test.size();
   result.classes = classes_;

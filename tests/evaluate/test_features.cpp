@@ -227,6 +227,18 @@ TEST_CASE("a probe on telling features is right, and says what it used") {
   CHECK(views->knn == online->knn);
 }
 
+TEST_CASE("classes without samples take no room in a probe") {
+  const Features train{at::zeros({3, 1}), at::tensor({99999, 7, 99999}, at::kLong), {}};
+  const Features test{at::zeros({2, 1}), at::tensor({7, 50000}, at::kLong), {}};
+  Features a = train, b = test;
+  CHECK(close_gaps(a, b, 100000) == 3);
+  CHECK(a.y.equal(at::tensor({2, 0, 2}, at::kLong)));
+  CHECK(b.y.equal(at::tensor({0, 1}, at::kLong)));
+  CHECK(close_gaps(a, b, 5) == 5);
+  CHECK(a.y.equal(at::tensor({2, 0, 2}, at::kLong)));
+  CHECK_THROWS_AS(close_gaps(a = train, b = test, 99999), Error);
+}
+
 TEST_CASE("a probe says why there is nothing to judge") {
   const auto reason = [](const Shape& shape) {
     FakeModality modality(shape);
