@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 float number_of(const std::string& cell, const LabelTable& table, const std::string& column) {
   char* end = nullptr;
   const float value = std::strtof(cell.c_str(), &end);
-  if (!cell.empty() && *end == '\0') return value;
-  throw DataError(fmt::format("'{}' in column '{}' is not a number", cell, column), table.path().string(),
+  if (!cell.empty() && *end == '\0' && std::isfinite(value)) return value;
+  throw DataError(fmt::format("'{}' in column '{}' is not a finite number", cell, column), table.path().string(),
                   "write numbers, or choose another --task");
 }
 

@@ -74,6 +74,11 @@ TEST_CASE("a table that does not fit is refused with its line") {
   const LabelTable table = table_of(folder, "path,x\n1.png,tall\n");
   const std::vector<std::int64_t> first = {0};
   CHECK_THROWS_WITH(table_labels(Task::values, table, source)({}, first), Catch::Contains("'tall'"));
+  for (const std::string cell : {"nan", "1e400", "-inf"}) {
+    const LabelTable odd = table_of(folder, "path,x\n1.png," + cell + "\n");
+    for (const Task task : {Task::values, Task::multi_label})
+      CHECK_THROWS_WITH(table_labels(task, odd, source)({}, first), Catch::Contains("'" + cell + "' in column 'x'"));
+  }
 }
 
 TEST_CASE("samples of one class cannot be asked for several") {
