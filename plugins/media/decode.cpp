@@ -58,6 +58,11 @@ FileKind sniff(Bytes b) {
   return looks_like_targa(b) ? FileKind::targa : FileKind::unknown;
 }
 
+bool is_animated_webp(Bytes b) {
+  constexpr std::uint8_t kAnimation = 2;
+  return begins(b, "VP8X", 12) && b.size() > 20 && (b[20] & kAnimation) != 0;
+}
+
 AVCodecID codec_of(FileKind kind, Bytes b) {
   switch (kind) {
     case FileKind::png:
@@ -174,6 +179,9 @@ Header read_header(Bytes bytes, const std::string& name) {
                   name);
     return header;
   }
+  if (header.kind == FileKind::webp && is_animated_webp(bytes))
+    throw DataError("is an animated WebP, which is a film", name,
+                    "replace it with a still picture, or read it with video.folder");
   const auto [width, height] = stated_extent(header.kind, bytes);
   refuse_absurd(width, height, name);
   return header;

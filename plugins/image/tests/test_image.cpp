@@ -472,6 +472,15 @@ TEST_CASE("image: EXIF orientations turn the picture upright") {
   CHECK(turned(8) == Values{1, 2, 2, 1});
 }
 
+TEST_CASE("image: an animated WebP is told to be a film") {
+  std::string text = "RIFF....WEBPVP8X....";
+  text += std::string("\x02...", 4) + std::string(6, '\0');
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  CHECK_THROWS_WITH(read_header(bytes, "a.webp"), Catch::Contains("a.webp: is an animated WebP, which is a film"));
+  text[20] = '\x10';
+  CHECK(read_header(bytes, "a.webp").kind == FileKind::webp);
+}
+
 TEST_CASE("image: a JPEG decoded at half size gives nearly the same crop") {
   const fs::path folder = cairn::test::golden_case("frontends/image_jpeg_large");
   if (folder.empty()) return;
