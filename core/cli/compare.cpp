@@ -171,14 +171,14 @@ class Comparing {
     double steps = amount / batch;
     if (suite_.budget != "samples") {
       const ComparedRun short_run = trial(run, interrupt);
-      if (!(short_run.samples_per_second > 0.0) || !(short_run.flops_per_step > 0.0)) {
+      const double rate = short_run.samples_per_second.value_or(0.0);
+      if (!(rate > 0.0) || !(short_run.flops_per_step > 0.0)) {
         if (!interrupt.requested())
           std::cerr << fmt::format("the trial that measures '{}' failed, so it is not trained; see {}\n", run.method,
                                    trial_log(run).string());
         return 0;
       }
-      steps = suite_.budget == "seconds" ? amount * short_run.samples_per_second / batch
-                                         : 1e12 * amount / short_run.flops_per_step;
+      steps = suite_.budget == "seconds" ? amount * rate / batch : 1e12 * amount / short_run.flops_per_step;
     }
     return std::max<std::int64_t>(1, std::llround(steps));
   }

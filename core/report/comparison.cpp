@@ -38,6 +38,11 @@ std::optional<Interval> mean_of(const std::vector<std::optional<double>>& values
   return known.empty() || known.size() < values.size() ? std::nullopt : std::optional(mean_interval(known));
 }
 
+/// Mean of the values that are known.
+std::optional<double> known_mean(const std::vector<double>& known) {
+  return known.empty() ? std::nullopt : std::optional(mean_interval(known).value);
+}
+
 std::string percent(const std::optional<Interval>& measured) {
   if (!measured) return "-";
   const Interval& x = *measured;
@@ -58,6 +63,7 @@ ComparedMethod summarise(const std::vector<const ComparedRun*>& runs, const std:
   out.method = runs.front()->method;
   out.data = runs.front()->data;
   std::vector<std::optional<double>> linear, knn, untrained;
+  std::vector<double> rates;
   for (const ComparedRun* run : runs) {
     const auto& score = score_of(*run, measure);
     ++out.runs;
@@ -72,12 +78,13 @@ ComparedMethod summarise(const std::vector<const ComparedRun*>& runs, const std:
     knn.push_back(run->knn);
     untrained.push_back(untrained_of(*run, measure));
     out.wall_seconds += run->wall_seconds;
-    out.samples_per_second += run->samples_per_second;
+    if (run->samples_per_second) rates.push_back(*run->samples_per_second);
     out.peak_memory_bytes += run->peak_memory_bytes;
     out.steps = run->steps;
   }
   const double count = std::max<double>(1.0, static_cast<double>(out.scores.size()));
-  for (double* mean : {&out.wall_seconds, &out.samples_per_second, &out.peak_memory_bytes}) *mean /= count;
+  for (double* mean : {&out.wall_seconds, &out.peak_memory_bytes}) *mean /= count;
+  out.samples_per_second = known_mean(rates);
   out.score = mean_interval(out.scores);
   out.linear = mean_of(linear);
   out.knn = mean_of(knn);
@@ -128,7 +135,7 @@ std::vector<Row> rows_of(const Comparison& comparison) {
     rows.push_back({m.data, m.method, percent(m.score), percent(m.untrained),
                     percent(comparison.measure == "knn" ? m.linear : m.knn), against_best(m, is_first),
                     fmt::format("{}", m.steps), duration_text(m.wall_seconds),
-                    fmt::format("{:.0f}", m.samples_per_second),
+                    m.samples_per_second ? fmt::format("{:.0f}", *m.samples_per_second) : "-",
                     fmt::format("{:.0f} MiB", m.peak_memory_bytes / (1 << 20)),
                     fmt::format("{} of {}", m.runs - m.failed, m.runs), fmt::format("{}", m.alarms)});
   }
@@ -169,7 +176,7 @@ void read_run(ComparedRun& run) {
   run.error = json.value("error", "");
   run.steps = static_cast<std::int64_t>(number(json, "step").value_or(0.0));
   run.wall_seconds = number(json, "wall_seconds").value_or(0.0);
-  run.samples_per_second = number(json, "samples_per_second").value_or(0.0);
+  run.samples_per_second = number(json, "samples_per_second");
   run.flops_per_step = number(json, "flops_per_step").value_or(0.0);
   run.peak_memory_bytes = number(json, "peak_memory_bytes").value_or(0.0);
   if (const auto alarms = json.find("alarms"); alarms != json.end())
@@ -259,10 +266,11 @@ std::string comparison_csv(const Comparison& comparison) {
     return value ? fmt::format("{}", *value) : std::string();
   };
   for (const ComparedRun& r : comparison.runs)
-    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.1f},{:.1f},{:.0f},{},{}\n", quoted(r.data),
-                       quoted(r.method), r.seed, r.status, cell(r.linear), cell(r.knn), cell(r.untrained_linear),
-                       cell(r.untrained_knn), cell(r.raw_linear), cell(r.effective_rank), r.steps, r.wall_seconds,
-                       r.samples_per_second, r.peak_memory_bytes, r.alarms, quoted(r.folder.string()));
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{:.1f},{},{:.0f},{},{}\n", quoted(r.data), quoted(r.method),
+                       r.seed, r.status, cell(r.linear), cell(r.knn), cell(r.untrained_linear), cell(r.untrained_knn),
+                       cell(r.raw_linear), cell(r.effective_rank), r.steps, r.wall_seconds,
+                       r.samples_per_second ? fmt::format("{:.1f}", *r.samples_per_second) : "", r.peak_memory_bytes,
+                       r.alarms, quoted(r.folder.string()));
   return out;
 }
 
@@ -280,7 +288,7 @@ std::string comparison_json(const Comparison& comparison) {
                               {"p_to_best", m.p_to_best},
                               {"steps", m.steps},
                               {"wall_seconds", m.wall_seconds},
-                              {"samples_per_second", m.samples_per_second},
+                              {"samples_per_second", or_null(m.samples_per_second)},
                               {"peak_memory_bytes", m.peak_memory_bytes},
                               {"runs", m.runs},
                               {"failed", m.failed},

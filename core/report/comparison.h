@@ -21,7 +21,7 @@ struct ComparedRun {
   std::optional<double> linear, knn, untrained_linear, untrained_knn, raw_linear, effective_rank;
   std::int64_t steps = 0;
   double wall_seconds = 0.0;
-  double samples_per_second = 0.0;
+  std::optional<double> samples_per_second;
   double peak_memory_bytes = 0.0;
   double flops_per_step = 0.0;
   std::int64_t alarms = 0;
@@ -36,9 +36,10 @@ struct ComparedMethod {
   std::vector<std::int64_t> seeds;  // that are done, in the order of the suite
   std::vector<double> scores;       // of these, by the measure that ranks
   Interval score;
-  std::optional<Interval> linear, knn, untrained;  // untrained: by the measure that ranks; none where not measured
-  double p_to_best = 1.0;                          // paired over seeds
-  double wall_seconds = 0.0, samples_per_second = 0.0, peak_memory_bytes = 0.0;  // means
+  std::optional<Interval> linear, knn, untrained;      // untrained: by the measure that ranks; none where not measured
+  double p_to_best = 1.0;                              // paired over seeds
+  double wall_seconds = 0.0, peak_memory_bytes = 0.0;  // means
+  std::optional<double> samples_per_second;            // mean of the runs that know it
   std::int64_t steps = 0;
   std::int64_t runs = 0, failed = 0, alarms = 0;
 };

@@ -65,6 +65,17 @@ TEST_CASE("what ranks decides which untrained figure stands beside it, and what 
   CHECK(nlohmann::json::parse(comparison_json(c))["methods"][0]["untrained"].is_null());
 }
 
+TEST_CASE("a pace that is not known is no zero, and does not slow the others") {
+  ComparedRun unknown = run("A", 1, 0.6);
+  unknown.samples_per_second.reset();
+  const Comparison both = rank_runs("s", "b", "linear", {run("A", 0, 0.5), unknown});
+  CHECK(both.methods[0].samples_per_second == 400.0);
+  const Comparison c = rank_runs("s", "b", "linear", {unknown});
+  CHECK_THAT(comparison_markdown(c), Catch::Contains("| - | 300 MiB |"));
+  CHECK_THAT(comparison_csv(c), Catch::Contains(",61.0,,314572800,"));
+  CHECK(nlohmann::json::parse(comparison_json(c))["methods"][0]["samples_per_second"].is_null());
+}
+
 TEST_CASE("a p too small to write is not zero, and a name with a bar keeps its column") {
   const std::string text = comparison_markdown(
       rank_runs("s", "b", "linear", {run("A|a", 0, 0.5), run("A|a", 1, 0.6), run("B", 0, 0.2), run("B", 1, 0.3)}));
