@@ -65,14 +65,18 @@ std::shared_ptr<Modality> open_data(const OpenedNetwork& network, const DataRequ
   for (auto& [name, value] : parse_overrides(request.sets))
     set_option(data.options, name.starts_with(kTable) ? name.substr(kTable.size()) : name, std::move(value));
   const Component& component = component_for(data, loader);
-  if (request.path && component.schema->find("path") == nullptr)
-    throw ConfigError("--data", component.full_name() + " makes its samples itself and takes no path", kNameOne);
+  if (request.path) require_path(component, "--data");
   try {
     return call_plugin(component.plugin, component.full_name(),
                        [&] { return std::get<ModalityFactory>(component.factory)(data.options); });
   } catch (const ConfigError& error) {
     throw ConfigError("modality." + error.key(), error.message(), error.advice());
   }
+}
+
+void require_path(const Component& modality, const std::string& key) {
+  if (modality.schema->find("path") != nullptr) return;
+  throw ConfigError(key, modality.full_name() + " makes its samples itself and takes no path", kNameOne);
 }
 
 }  // namespace cairn

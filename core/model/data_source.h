@@ -8,6 +8,7 @@
 
 #include "cairn/export.h"
 #include "cairn/modality.h"
+#include "cairn/registry.h"
 #include "model/network_source.h"
 
 namespace cairn {
@@ -24,5 +25,8 @@ struct DataRequest {
 /// prepared and `modality` does not either, and for options that do not fit.
 CAIRN_API std::shared_ptr<Modality> open_data(const OpenedNetwork& network, const DataRequest& request,
                                               PluginLoader& loader);
+
+/// ConfigError, naming `key`, where a modality makes its samples itself and takes no path.
+CAIRN_API void require_path(const Component& modality, const std::string& key);
 
 }  // namespace cairn

@@ -56,6 +56,9 @@ with folders() as name:
     require("student of" in student["weights"] and "teacher of" in linear["weights"], "which weights were probed")
 
     require_in("modality.path: must be given", run("probe", hub, code=2))
+    takes_none = "image.shapes makes its samples itself and takes no path; name how samples are prepared"
+    require_in(takes_none, run("probe", base / "run", "--data", base, code=2))
+    require_in("--modality image.folder", run("probe", base / "run", "--data", base, code=2))
     require_in("settable are", run("probe", own, "--set", "optim.lr=1", code=2))
     require_in("evaluate.neighbours", run("probe", own, "--set", "evaluate.neighbours=0", code=2))
     require_in("holds no network", run("probe", base, code=1))
