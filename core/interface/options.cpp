@@ -89,8 +89,20 @@ bool holds(OptionKind kind, const Value& value) {
   return false;
 }
 
+/// Whether a text is a number that neither an integer nor a real of 64 bits can be: TOML takes it for none.
+bool is_beyond_64_bits(const std::string& text) {
+  const char* const end = text.data() + text.size();
+  const auto overflows = [&](auto number) {
+    const auto read = std::from_chars(text.data(), end, number);
+    return read.ec == std::errc::result_out_of_range && read.ptr == end;
+  };
+  return overflows(std::int64_t{}) || overflows(double{});
+}
+
 std::string got(const Value& value) {
-  if (std::holds_alternative<std::string>(value.data)) return "the string " + value.text();
+  const auto* words = std::get_if<std::string>(&value.data);
+  if (words != nullptr && is_beyond_64_bits(*words)) return *words + ", which 64 bits do not hold";
+  if (words != nullptr) return "the string " + value.text();
   if (std::holds_alternative<std::int64_t>(value.data)) return "the integer " + value.text();
   if (std::holds_alternative<double>(value.data)) return "the number " + value.text();
   if (std::holds_alternative<bool>(value.data)) return value.text();
