@@ -10,6 +10,7 @@
 #include <set>
 
 #include "cairn/error.h"
+#include "config/layers.h"
 #include "config/load.h"
 #include "config/report.h"
 
@@ -44,6 +45,20 @@ std::vector<std::string> differing_keys(const std::vector<SuiteRun>& runs, const
     if (std::any_of(groups.begin(), groups.end(), [](const auto& group) { return group.second.size() > 1; }))
       keys.push_back(key);
   return keys;
+}
+
+/// ExperimentError with every method whose experiment cannot be read, each with its place in the suite.
+void check_experiments(const Suite& suite, const Setting& root, const std::filesystem::path& file) {
+  ProblemReport report;
+  const std::vector<Setting>& methods = root.find("method")->children;
+  for (std::size_t i = 0; i < suite.method.size(); ++i) {
+    const std::filesystem::path path = (file.parent_path() / suite.method[i].experiment).lexically_normal();
+    const std::string fault = file_fault(path);
+    if (!fault.empty())
+      report.add({methods[i].find("experiment")->value_at, fmt::format("experiment '{}' {}", path.string(), fault),
+                  "paths here are relative to " + file.string()});
+  }
+  report.raise();
 }
 
 template <class T>
@@ -95,7 +110,8 @@ std::string Suite::budget_text() const {
 
 Suite load_suite(const std::filesystem::path& file) {
   const auto schema = std::make_shared<Schema<Suite>>(Suite::schema());
-  Suite suite = schema->parse(load_settings(file, schema));
+  const Setting root = read_settings(file);
+  Suite suite = schema->parse(check_settings(root, schema));
   if (suite.name.empty()) suite.name = file.stem().string();
   if (suite.method.empty()) throw ConfigError("method", "the suite compares nothing", "add a [[method]] table");
   if (suite.seeds.empty()) throw ConfigError("seeds", "the suite has no seed", "write seeds = [0, 1, 2]");
@@ -103,6 +119,7 @@ Suite load_suite(const std::filesystem::path& file) {
     throw ConfigError("seeds", "a seed stands twice in the list", "the same run again tells nothing: name each once");
   check_unique("method", names_of(suite.method));
   check_unique("data", names_of(suite.data));
+  check_experiments(suite, root, file);
   return suite;
 }
 

@@ -196,16 +196,7 @@ class LayerReader {
   }
 
   bool is_readable(const fs::path& file, const Origin& at) {
-    std::error_code error;
-    const auto status = fs::status(file, error);
-    std::string fault;
-    if (!fs::exists(status)) {
-      fault = "does not exist";
-    } else if (!fs::is_regular_file(status)) {
-      fault = "is not a file";
-    } else if (!std::ifstream(file)) {
-      fault = "cannot be opened for reading";
-    }
+    const std::string fault = file_fault(file);
     if (!fault.empty())
       report_.add({at, "base '" + file.string() + "' " + fault, "paths here are relative to " + at.source->name});
     return fault.empty();
@@ -230,19 +221,19 @@ class LayerReader {
   int order_ = 0;
 };
 
-void check_experiment_file(const fs::path& file) {
-  std::error_code error;
-  const auto status = fs::status(file, error);
-  const std::string name = file.string();
-  if (!fs::exists(status)) throw ExperimentError("experiment '" + name + "' does not exist");
-  if (!fs::is_regular_file(status)) throw ExperimentError("experiment '" + name + "' is not a file");
-  if (!std::ifstream(file)) throw ExperimentError("experiment '" + name + "' cannot be opened for reading");
-}
-
 }  // namespace
 
+std::string file_fault(const fs::path& file) {
+  std::error_code error;
+  const auto status = fs::status(file, error);
+  if (!fs::exists(status)) return "does not exist";
+  if (!fs::is_regular_file(status)) return "is not a file";
+  return std::ifstream(file) ? "" : "cannot be opened for reading";
+}
+
 Setting merge_layers(const fs::path& file, std::span<const std::string> sets, ProblemReport& report) {
-  check_experiment_file(file);
+  const std::string fault = file_fault(file);
+  if (!fault.empty()) throw ExperimentError("experiment '" + file.string() + "' " + fault);
   Setting root = LayerReader(report).read(file, "");
   for (std::size_t i = 0; i < sets.size(); ++i) {
     auto override = parse_override(sets[i], i + 1, report);

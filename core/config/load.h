@@ -18,9 +18,12 @@ namespace cairn {
 CAIRN_API Experiment load_experiment(const std::filesystem::path& file, std::span<const std::string> sets,
                                      PluginLoader& loader);
 
-/// Reads a TOML file other than an experiment against `schema`, `extends` included. ExperimentError with every problem
-/// at once, each with its place.
-CAIRN_API Value::Table load_settings(const std::filesystem::path& file, std::shared_ptr<const SchemaBase> schema);
+/// A TOML file other than an experiment, `extends` included, in which every value knows its place. ExperimentError
+/// where it cannot be read.
+CAIRN_API Setting read_settings(const std::filesystem::path& file);
+
+/// Its values by `schema`, complete with defaults. ExperimentError with every problem at once, each with its place.
+CAIRN_API Value::Table check_settings(const Setting& root, std::shared_ptr<const SchemaBase> schema);
 
 /// The schema of a table that belongs to the core, by its name ("optim"); nullptr for others.
 CAIRN_API std::shared_ptr<const SchemaBase> core_table_schema(std::string_view table);

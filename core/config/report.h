@@ -26,10 +26,10 @@ struct Problem {
 };
 
 /// "file:line:column: error: …", the source line, a caret and the notes; no newline at the end.
-std::string describe(const Problem& problem);
+CAIRN_API std::string describe(const Problem& problem);
 
 /// Collects problems, to show them all at once in the order of the files.
-class ProblemReport {
+class CAIRN_API ProblemReport {
  public:
   void add(Problem problem) { problems_.push_back(std::move(problem)); }
   bool empty() const { return problems_.empty(); }

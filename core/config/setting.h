@@ -34,7 +34,7 @@ struct CAIRN_API Origin {
 enum class Shape : std::uint8_t { scalar, list, table };
 
 /// A node of an experiment with its provenance: a key, a value, and where both stand.
-struct Setting {
+struct CAIRN_API Setting {
   std::string key;  // empty for elements of a list
   Origin key_at, value_at;
   Shape shape = Shape::table;

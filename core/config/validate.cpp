@@ -482,10 +482,15 @@ Experiment load_experiment(const fs::path& file, std::span<const std::string> se
   return Validator(root, file, loader, report).run();
 }
 
-Value::Table load_settings(const fs::path& file, std::shared_ptr<const SchemaBase> schema) {
+Setting read_settings(const fs::path& file) {
   ProblemReport report;
-  const Setting root = merge_layers(file, {}, report);
+  Setting root = merge_layers(file, {}, report);
   report.raise();
+  return root;
+}
+
+Value::Table check_settings(const Setting& root, std::shared_ptr<const SchemaBase> schema) {
+  ProblemReport report;
   const ResolvedTable table = TableChecker(root, report).check_table(&root, {"", "", "", {std::move(schema)}});
   report.raise();
   return TableChecker::values(table);

@@ -83,6 +83,9 @@ with folders() as name:
     require_in("did you mean 'samples'?", run("compare", suite, "--out", base / "x", code=2))
     suite.write_text(SUITE.replace('name = "wide predictor"', 'name = "plain"'))
     require_in("two of [[method]] are called 'plain'", run("compare", suite, "--out", base / "x", code=2))
+    suite.write_text(SUITE.replace(str(TINY), "absent.toml", 1))
+    absent = f"{suite}:9:14: error: experiment '{base / 'absent.toml'}' does not exist"
+    require_in(absent, run("compare", suite, "--out", base / "x", code=2))
     suite.write_text(SUITE.replace("seeds = [0, 1]", "seeds = [0, 0]"))
     require_in("a seed stands twice", run("compare", suite, "--out", base / "x", code=2))
 
