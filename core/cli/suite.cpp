@@ -47,6 +47,13 @@ std::vector<std::string> differing_keys(const std::vector<SuiteRun>& runs, const
   return keys;
 }
 
+/// ExperimentError for an experiment, of which every line would be a problem.
+void refuse_experiment(const Setting& root) {
+  if (root.find("objective") == nullptr || root.find("method") != nullptr) return;
+  throw ExperimentError(describe({root.value_at, "an experiment, where a suite of them is wanted",
+                                  "cairn train takes it; a suite names it in a [[method]]"}));
+}
+
 /// ExperimentError with every method whose experiment cannot be read, each with its place in the suite.
 void check_experiments(const Suite& suite, const Setting& root, const std::filesystem::path& file) {
   ProblemReport report;
@@ -111,6 +118,7 @@ std::string Suite::budget_text() const {
 Suite load_suite(const std::filesystem::path& file) {
   const auto schema = std::make_shared<Schema<Suite>>(Suite::schema());
   const Setting root = read_settings(file);
+  refuse_experiment(root);
   Suite suite = schema->parse(check_settings(root, schema));
   if (suite.name.empty()) suite.name = file.stem().string();
   if (suite.method.empty()) throw ConfigError("method", "the suite compares nothing", "add a [[method]] table");

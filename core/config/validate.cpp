@@ -461,6 +461,14 @@ class Validator : public TableChecker {
   std::vector<ResolvedTable> tables_;
 };
 
+/// ExperimentError for a file that compares experiments, of which every line would be a problem.
+void refuse_suite(const Setting& root) {
+  const Setting* methods = root.find("method");
+  if (methods == nullptr || methods->shape != Shape::list || root.find("objective") != nullptr) return;
+  throw ExperimentError(
+      describe({root.value_at, "a suite of experiments, where one experiment is wanted", "cairn compare takes it"}));
+}
+
 }  // namespace
 
 SchemaPointer core_table_schema(std::string_view table) {
@@ -479,6 +487,7 @@ Experiment load_experiment(const fs::path& file, std::span<const std::string> se
   ProblemReport report;
   const Setting root = merge_layers(file, sets, report);
   report.raise();
+  refuse_suite(root);
   return Validator(root, file, loader, report).run();
 }
 

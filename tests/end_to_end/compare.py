@@ -86,6 +86,15 @@ with folders() as name:
     suite.write_text(SUITE.replace(str(TINY), "absent.toml", 1))
     absent = f"{suite}:9:14: error: experiment '{base / 'absent.toml'}' does not exist"
     require_in(absent, run("compare", suite, "--out", base / "x", code=2))
+    for command_line in (("check", suite), ("train", suite), ("check", suite, TINY, "--json")):
+        text = run(*command_line, code=2)
+        require_in(f"{suite}:1:1: error: a suite of experiments, where one experiment is wanted", text)
+        require_in("cairn compare takes it", text)
+        require("unknown" not in text, f"a suite is held against an experiment's keys: {text}")
+    text = run("compare", TINY, "--out", base / "x", code=2)
+    require_in(f"{TINY}:1:1: error: an experiment, where a suite of them is wanted", text)
+    require_in("cairn train takes it", text)
+    require("unknown" not in text, f"an experiment is held against a suite's keys: {text}")
     suite.write_text(SUITE.replace("seeds = [0, 1]", "seeds = [0, 0]"))
     require_in("a seed stands twice", run("compare", suite, "--out", base / "x", code=2))
 
