@@ -2,54 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 #include <utility>
 
 #include "cairn/error.h"
 #include "cairn/ranges.h"
 #include "media/crop.h"
-#include "media/decode.h"
 #include "media/planes.h"
+#include "subject.h"
 
 namespace cairn::image {
 namespace {
-
-/// A sample's picture while its views are drawn: a JPEG is decoded late, at the fraction and where they need it.
-class Subject {
- public:
-  Subject(const Content& content, bool exif, std::string name)
-      : content_(content), exif_(exif), name_(std::move(name)) {
-    if (std::holds_alternative<Picture>(content_)) {
-      part_.picture = std::get<Picture>(content_);
-      return;
-    }
-    header_ = media::read_header(bytes(), name_);
-    if (!is_jpeg()) part_.picture = decode(bytes(), header_, exif_, name_);
-  }
-
-  /// At 1/`shrink` of its size, which must be 1 but for a JPEG.
-  Extent extent(int shrink = 1) const { return is_jpeg() ? shrunk(header_, shrink, exif_) : part_.picture.extent(); }
-  /// The fraction that leaves at least `reduction` source pixels for each that is needed.
-  int shrink(double reduction) const {
-    if (!is_jpeg()) return 1;
-    return reduction >= 8 ? 8 : reduction >= 4 ? 4 : reduction >= 2 ? 2 : 1;
-  }
-  /// At least the pixels of `area`, at 1/`shrink`.
-  const media::Part& pixels(int shrink, const media::Window& area) {
-    if (is_jpeg()) part_ = decode_part(bytes(), header_, shrink, area, exif_, name_);
-    return part_;
-  }
-
- private:
-  bool is_jpeg() const { return header_.kind == media::FileKind::jpeg; }
-  std::span<const std::uint8_t> bytes() const { return std::get<std::vector<std::uint8_t>>(content_); }
-
-  const Content& content_;
-  bool exif_;
-  std::string name_;
-  media::Header header_;
-  media::Part part_;
-};
 
 /// The smallest rectangle that holds both.
 media::Window joined(const media::Window& a, const media::Window& b) {
@@ -74,7 +36,11 @@ at::Tensor to_tensor(const Picture& picture, std::int64_t channels) {
 class ImageSource : public SampleSource {
  public:
   ImageSource(std::unique_ptr<ImageSet> set, Purpose purpose, ImageOptions options, std::vector<ViewRecipe> recipes)
-      : set_(std::move(set)), purpose_(purpose), options_(std::move(options)), recipes_(std::move(recipes)) {}
+      : set_(std::move(set)),
+        purpose_(purpose),
+        options_(std::move(options)),
+        recipes_(std::move(recipes)),
+        cache_(cache_bytes(options_, purpose)) {}
 
   std::int64_t size() const override { return set_->size(); }
   std::string name(std::int64_t index) const override { return set_->name(index); }
@@ -85,8 +51,7 @@ class ImageSource : public SampleSource {
     Sample sample;
     sample.id = index;
     sample.label = set_->label(index);
-    const Content content = set_->fetch(index);
-    Subject subject(content, options_.exif, set_->name(index));
+    Subject subject(*set_, index, options_.exif, cache_);
     for (const Picture& view : purpose_ == Purpose::pretrain ? draw_views(subject, rng) : plain_view(subject))
       sample.views.push_back(to_tensor(view, options_.channels));
     return sample;
@@ -142,10 +107,16 @@ class ImageSource : public SampleSource {
     return made;
   }
 
+  static std::size_t cache_bytes(const ImageOptions& options, Purpose purpose) {
+    // Features are evaluated on each picture once.
+    return purpose == Purpose::pretrain ? static_cast<std::size_t>(options.decode_cache_mb) << 20 : 0;
+  }
+
   std::unique_ptr<ImageSet> set_;
   Purpose purpose_;
   ImageOptions options_;
   std::vector<ViewRecipe> recipes_;
+  mutable PictureCache cache_;
 };
 
 /// The procedural data set: drawn when asked for, nothing is stored.
@@ -289,6 +260,14 @@ Schema<O> path_schema(const char* summary, const char* path_doc, const char* sha
   return s;
 }
 
+/// Option of the modalities whose pictures lie in files.
+template <class O>
+void add_cache_option(Schema<O>& s) {
+  option(s, "decode_cache_mb", &O::decode_cache_mb,
+         "MiB of decoded pictures kept in memory; small sets that fit are read and decoded once instead of every epoch")
+      .range(0, 1 << 22);
+}
+
 constexpr const char* kEveryKth =
     "share of each class kept for testing (every k-th sample) where the data have no test part";
 
@@ -300,9 +279,11 @@ ImageModality::Opener path_opener(std::unique_ptr<ImageSet> (*open)(const std::f
 }  // namespace
 
 Schema<FolderOptions> FolderOptions::schema() {
-  return path_schema<FolderOptions>(
+  auto s = path_schema<FolderOptions>(
       "Pictures in class folders, in train/ and val/ or test/ beneath, or in one flat folder",
       "folder of the pictures, or one picture", kEveryKth);
+  add_cache_option(s);
+  return s;
 }
 
 Schema<CifarOptions> CifarOptions::schema() {
@@ -319,12 +300,14 @@ Schema<IdxOptions> IdxOptions::schema() {
 Schema<ListOptions> ListOptions::schema() {
   auto s = path_schema<ListOptions>("Pictures named by a text file, one \"path label\" a line", "the list", kEveryKth);
   s.option("test_path", &ListOptions::test_path, "the list of the test part").path();
+  add_cache_option(s);
   return s;
 }
 
 Schema<ShardsOptions> ShardsOptions::schema() {
   Schema<ShardsOptions> s("Pictures in tar files, as WebDataset lays them out");
   add_shard_options(s);
+  add_cache_option(s);
   option(s, "test_share", &ShardsOptions::test_share, kEveryKth).range(0, 0.5);
   add_view_options(s);
   add_augment_options(s);

@@ -34,6 +34,7 @@ struct ImageOptions : Augmentation {
   Interpolation interpolation = Interpolation::bicubic;
   std::int64_t evaluate_resize = 0;
   bool exif = false;
+  std::int64_t decode_cache_mb = 0;
 };
 
 /// Data at a path.

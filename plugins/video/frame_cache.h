@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "footage.h"
+#include "media/decode_cache.h"
 
 namespace cairn::video {
 
@@ -29,24 +29,13 @@ class HeldFootage : public Footage {
   std::shared_ptr<const HeldVideo> video_;
 };
 
-/// Decoded videos by sample, kept as long as there is room: with samples in random order, throwing out old ones for new
-/// ones would find no more of them. Thread-safe.
-class FrameCache {
+/// Decoded videos by sample.
+class FrameCache : public media::DecodeCache<HeldVideo> {
  public:
-  explicit FrameCache(std::size_t most_bytes) : room_(most_bytes) {}
+  using DecodeCache::DecodeCache;
 
-  /// The video, where it is here.
-  std::shared_ptr<const HeldVideo> find(std::int64_t sample) const;
-  /// Whether a video that is not here should be offered.
-  bool wants(std::int64_t sample) const;
   /// Decodes all frames of a video and keeps them; null where there is no room, or where one cannot be decoded.
   std::shared_ptr<const HeldVideo> hold(std::int64_t sample, Footage& footage);
-
- private:
-  mutable std::mutex mutex_;
-  std::map<std::int64_t, std::shared_ptr<const HeldVideo>> videos_;  // null: cannot be kept
-  std::size_t room_;                                                 // bytes that are left
-  bool is_full_ = false;
 };
 
 }  // namespace cairn::video
