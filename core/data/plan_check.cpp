@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "cairn/error.h"
@@ -25,6 +27,17 @@ void check_tokens(const TokenSet& set, std::int64_t count, std::int64_t batch, c
       fault(fmt::format("{} id {} is outside a grid of {} tokens", what, ids[i], count));
 }
 
+/// Only what is seen may be ragged: questions and hidden tokens are as many in every row.
+void check_lengths(const TokenSet& set, std::int64_t batch, const char* what, bool may_be_ragged) {
+  if (!set.is_ragged()) return;
+  if (!may_be_ragged || set.all()) fault(fmt::format("{} ids have lengths, which only visible ids may have", what));
+  if (static_cast<std::int64_t>(set.lengths.size()) != batch)
+    fault(fmt::format("{} ids have {} lengths for a batch of {}", what, set.lengths.size(), batch));
+  const auto [shortest, longest] = std::minmax_element(set.lengths.begin(), set.lengths.end());
+  if (*shortest < 1 || *longest != set.index.size(1))
+    fault(fmt::format("{} ids of {} columns have lengths of {} to {}", what, set.index.size(1), *shortest, *longest));
+}
+
 /// Rows of one byte a token: 1 where the context shows the token itself.
 std::vector<char> seen_tokens(const Context& context, std::int64_t count, std::int64_t batch) {
   std::vector<char> seen(static_cast<std::size_t>(count * batch), context.visible.all() ? 1 : 0);
@@ -45,6 +58,7 @@ std::vector<char> seen_tokens(const Context& context, std::int64_t count, std::i
 at::Tensor hidden_part(const Query& query, const Context& context) {
   if (!query.seen_too) return query.where.index;
   if (query.where.all() || context.visible.all()) fault("a query about seen tokens too must list them");
+  if (context.visible.is_ragged()) fault("a query about seen tokens too needs rows of one length");
   const std::int64_t seen = context.visible.index.size(1), hidden = query.where.index.size(1) - seen;
   if (context.view != query.view || hidden < 1 ||
       !query.where.index.narrow(1, hidden, seen).equal(context.visible.index))
@@ -69,6 +83,13 @@ void check_disjoint(const Query& query, const Context& context, std::int64_t cou
 
 }  // namespace
 
+std::string count_text(const TokenSet& set, const TokenGrid& grid) {
+  if (set.all()) return std::to_string(grid.count());
+  if (!set.is_ragged()) return std::to_string(set.index.size(1));
+  const auto [shortest, longest] = std::minmax_element(set.lengths.begin(), set.lengths.end());
+  return fmt::format("{} to {}", *shortest, *longest);
+}
+
 void check_plan(const Plan& plan, std::span<const ViewLayout> views, std::int64_t batch) {
   if (plan.contexts.empty()) fault("there is no context");
   if (plan.queries.empty()) fault("there is no query");
@@ -78,6 +99,8 @@ void check_plan(const Plan& plan, std::span<const ViewLayout> views, std::int64_
     const std::int64_t count = views[static_cast<std::size_t>(context.view)].grid.count();
     check_tokens(context.visible, count, batch, "visible");
     check_tokens(context.masked, count, batch, "masked");
+    check_lengths(context.visible, batch, "visible", /*may_be_ragged=*/true);
+    check_lengths(context.masked, batch, "masked", /*may_be_ragged=*/false);
   }
   for (const Query& query : plan.queries) {
     if (!view_ok(query.view)) fault(fmt::format("a query asks about view {} of {}", query.view, views.size()));
@@ -85,6 +108,7 @@ void check_plan(const Plan& plan, std::span<const ViewLayout> views, std::int64_
       fault(fmt::format("a query refers to context {} of {}", query.context, plan.contexts.size()));
     const std::int64_t count = views[static_cast<std::size_t>(query.view)].grid.count();
     check_tokens(query.where, count, batch, "asked");
+    check_lengths(query.where, batch, "asked", /*may_be_ragged=*/false);
     const Context& context = plan.contexts[static_cast<std::size_t>(query.context)];
     if (query.seen_too || (!plan.may_overlap && query.level == Level::tokens && context.view == query.view))
       check_disjoint(query, context, count, batch);

@@ -48,10 +48,12 @@ TokenGrid TokenizerSpec::grid(const std::vector<std::int64_t>& size) const {
 Encoder::Encoder() = default;
 Encoder::~Encoder() = default;
 bool Encoder::can_hide_tokens() const { return true; }
+bool Encoder::can_pack() const { return false; }
 bool Encoder::can_take(const TokenizerSpec&) const { return false; }
 
 Predictor::Predictor() = default;
 Predictor::~Predictor() = default;
+bool Predictor::can_pack() const { return false; }
 void Predictor::check(const Context&, const Query&) const {}
 Projector::Projector() = default;
 Projector::~Projector() = default;

@@ -52,23 +52,36 @@ struct Parts {
   std::int64_t stride = 0;
 };
 
-/// Where one head of one sample begins in what all share.
+/// Where one head of one sample begins in what all share, and how it is worked through.
 struct Head {
   std::int64_t packed, out, sums, of_bias, bias;
+  std::int64_t tokens;
+  std::int64_t rows;  // of queries in a tile
 };
+
+/// The rows of a tile of `tokens` scores each.
+std::int64_t tile_rows(std::int64_t tokens) {
+  return std::clamp(kTile / tokens, std::min(kFewestRows, tokens), tokens);
+}
 
 struct Layout {
   explicit Layout(const AttentionShape& s)
       : shape(s),
         width(s.heads * s.head_width),
         packed_stride(3 * width),
-        rows(std::clamp(kTile / s.tokens, std::min(kFewestRows, s.tokens), s.tokens)),
         scale(1.0F / std::sqrt(static_cast<float>(s.head_width))) {}
 
   Head head(std::int64_t number) const {
-    const std::int64_t sample = number / shape.heads, inside = number % shape.heads * shape.head_width;
-    return {sample * shape.tokens * packed_stride + inside, sample * shape.tokens * width + inside,
-            number * shape.tokens, sample * packed_stride + inside, inside};
+    const std::int64_t sample = number / shape.heads, of_sample = number % shape.heads;
+    const std::int64_t start = shape.start(sample), tokens = shape.start(sample + 1) - start;
+    const std::int64_t inside = of_sample * shape.head_width;
+    return {start * packed_stride + inside,
+            start * width + inside,
+            start * shape.heads + of_sample * tokens,
+            sample * packed_stride + inside,
+            inside,
+            tokens,
+            tile_rows(tokens)};
   }
 
   template <class T>
@@ -78,12 +91,11 @@ struct Layout {
 
   template <class T>
   RowSums<T> sums(T* all, const Head& head) const {
-    return {all + head.sums, all + shape.batch * shape.heads * shape.tokens + head.sums};
+    return {all + head.sums, all + shape.heads * shape.all_tokens() + head.sums};
   }
 
   AttentionShape shape;
   std::int64_t width, packed_stride;
-  std::int64_t rows;  // of queries in a tile
   float scale;
 };
 
@@ -98,20 +110,24 @@ void for_heads(const Layout& layout, std::int64_t size, Work&& work) {
 
 /// work(first, rows) for every tile of queries.
 template <class Work>
-void for_tiles(const Layout& layout, Work&& work) {
-  for (std::int64_t first = 0; first < layout.shape.tokens; first += layout.rows)
-    work(first, std::min(layout.rows, layout.shape.tokens - first));
+void for_tiles(const Head& head, Work&& work) {
+  for (std::int64_t first = 0; first < head.tokens; first += head.rows)
+    work(first, std::min(head.rows, head.tokens - first));
 }
 
-std::int64_t tile_size(const Layout& layout) { return layout.rows * layout.shape.tokens; }
+/// Room for a tile of any sample.
+std::int64_t tile_size(const Layout& layout) {
+  const std::int64_t longest = layout.shape.tokens;
+  return std::max(tile_rows(longest) * longest, layout.shape.starts ? std::min(longest * longest, kTile) : 0);
+}
 
 /// The outputs of one head to out [N,D], with rows `stride` apart, by way of one tile of scores.
-void attend(const Layout& layout, const Parts<const float>& head, float* out, std::int64_t stride,
+void attend(const Layout& layout, const Head& head, const Parts<const float>& parts, float* out, std::int64_t stride,
             const RowSums<float>& sums, float* tile) {
-  const std::int64_t tokens = layout.shape.tokens, depth = layout.shape.head_width;
-  const Matrix k{head.keys, head.stride}, v{head.values, head.stride};
-  for_tiles(layout, [&](std::int64_t first, std::int64_t rows) {
-    multiply({head.queries + first * head.stride, head.stride}, transposed(k), tile, tokens, {rows, tokens, depth});
+  const std::int64_t tokens = head.tokens, depth = layout.shape.head_width;
+  const Matrix k{parts.keys, parts.stride}, v{parts.values, parts.stride};
+  for_tiles(head, [&](std::int64_t first, std::int64_t rows) {
+    multiply({parts.queries + first * parts.stride, parts.stride}, transposed(k), tile, tokens, {rows, tokens, depth});
     const RowSums<float> own = {sums.largest + first, sums.inverse + first};
     exp_rows({tile, rows, tokens, layout.scale}, own);
     float* rows_out = out + first * stride;
@@ -121,24 +137,25 @@ void attend(const Layout& layout, const Parts<const float>& head, float* out, st
 }
 
 /// The gradients of one head's queries, keys and values, by way of two tiles.
-void attend_backward(const Layout& layout, const Parts<const float>& head, const RowSums<const float>& sums,
-                     const Matrix& of_out, const Parts<float>& of_head, float* tiles) {
-  const std::int64_t tokens = layout.shape.tokens, depth = layout.shape.head_width;
-  const Matrix k{head.keys, head.stride}, v{head.values, head.stride};
+void attend_backward(const Layout& layout, const Head& head, const Parts<const float>& parts,
+                     const RowSums<const float>& sums, const Matrix& of_out, const Parts<float>& of_parts,
+                     float* tiles) {
+  const std::int64_t tokens = head.tokens, depth = layout.shape.head_width;
+  const Matrix k{parts.keys, parts.stride}, v{parts.values, parts.stride};
   float *probabilities = tiles, *scores = tiles + tile_size(layout);
   const Matrix p{probabilities, tokens}, s{scores, tokens};
-  for_tiles(layout, [&](std::int64_t first, std::int64_t rows) {
-    const Matrix q{head.queries + first * head.stride, head.stride};
+  for_tiles(head, [&](std::int64_t first, std::int64_t rows) {
+    const Matrix q{parts.queries + first * parts.stride, parts.stride};
     const Matrix of_rows{of_out.values + first * of_out.stride, of_out.stride};
     const bool adds = first > 0;  // keys and values sum over the tiles
 
     multiply(q, transposed(k), probabilities, tokens, {rows, tokens, depth});
     softmax_rows({probabilities, rows, tokens, layout.scale}, {sums.largest + first, sums.inverse + first});
-    multiply(transposed(p), of_rows, of_head.values, of_head.stride, {tokens, depth, rows, adds});
+    multiply(transposed(p), of_rows, of_parts.values, of_parts.stride, {tokens, depth, rows, adds});
     multiply(of_rows, transposed(v), scores, tokens, {rows, tokens, depth});
     softmax_backward_rows({scores, rows, tokens, layout.scale}, probabilities);
-    multiply(s, k, of_head.queries + first * of_head.stride, of_head.stride, {rows, depth, tokens});
-    multiply(transposed(s), q, of_head.keys, of_head.stride, {tokens, depth, rows, adds});
+    multiply(s, k, of_parts.queries + first * of_parts.stride, of_parts.stride, {rows, depth, tokens});
+    multiply(transposed(s), q, of_parts.keys, of_parts.stride, {tokens, depth, rows, adds});
   });
 }
 
@@ -149,18 +166,20 @@ void for_parts(const Parts<T>& head, Work&& work) {
 }
 
 /// The rows of one head where they lie `stride` apart.
-StridedRows rows_of(const Layout& layout, std::int64_t stride) {
-  return {layout.shape.tokens, layout.shape.head_width, stride};
+StridedRows rows_of(const Layout& layout, const Head& head, std::int64_t stride) {
+  return {head.tokens, layout.shape.head_width, stride};
 }
 
 /// The bias's gradient from one head of one sample.
-void sum_parts(const Layout& layout, const Parts<float>& of_head, float* of_bias) {
-  for_parts(of_head, [&](const float* part, std::int64_t number) {
-    sum_rows(part, of_bias + number * layout.width, rows_of(layout, of_head.stride));
+void sum_parts(const Layout& layout, const Head& head, const Parts<float>& of_parts, float* of_bias) {
+  for_parts(of_parts, [&](const float* part, std::int64_t number) {
+    sum_rows(part, of_bias + head.of_bias + number * layout.width, rows_of(layout, head, of_parts.stride));
   });
 }
 
-Parts<const float> constant(const Parts<float>& head) { return {head.queries, head.keys, head.values, head.stride}; }
+Parts<const float> constant(const Parts<float>& parts) {
+  return {parts.queries, parts.keys, parts.values, parts.stride};
+}
 
 std::int64_t head_size(const Layout& layout) { return layout.shape.tokens * layout.shape.head_width; }
 
@@ -170,20 +189,20 @@ Parts<float> parts_in(const Layout& layout, float* room) {
   return {room, room + size, room + 2 * size, layout.shape.head_width};
 }
 
-Parts<float> widened(const Layout& layout, const Parts<const std::uint16_t>& head, float* room) {
+Parts<float> widened(const Layout& layout, const Head& head, const Parts<const std::uint16_t>& parts, float* room) {
   const Parts<float> wide = parts_in(layout, room);
-  const StridedRows rows = rows_of(layout, head.stride);
-  widen_rows(head.queries, wide.queries, rows);
-  widen_rows(head.keys, wide.keys, rows);
-  widen_rows(head.values, wide.values, rows);
+  const StridedRows rows = rows_of(layout, head, parts.stride);
+  widen_rows(parts.queries, wide.queries, rows);
+  widen_rows(parts.keys, wide.keys, rows);
+  widen_rows(parts.values, wide.values, rows);
   return wide;
 }
 
-void narrow(const Layout& layout, const Parts<float>& wide, const Parts<std::uint16_t>& head) {
-  const StridedRows rows = rows_of(layout, head.stride);
-  narrow_rows(wide.queries, head.queries, rows);
-  narrow_rows(wide.keys, head.keys, rows);
-  narrow_rows(wide.values, head.values, rows);
+void narrow(const Layout& layout, const Head& head, const Parts<float>& wide, const Parts<std::uint16_t>& parts) {
+  const StridedRows rows = rows_of(layout, head, parts.stride);
+  narrow_rows(wide.queries, parts.queries, rows);
+  narrow_rows(wide.keys, parts.keys, rows);
+  narrow_rows(wide.values, parts.values, rows);
 }
 
 }  // namespace
@@ -196,19 +215,19 @@ void attention(const AttentionPass<float>& pass, const float* bias, const Attent
     const Parts<float> own = layout.parts(pass.qkv, head);
     if (bias)
       for_parts(own, [&](float* part, std::int64_t number) {
-        shift_rows(part, bias + number * layout.width + head.bias, rows_of(layout, own.stride));
+        shift_rows(part, bias + number * layout.width + head.bias, rows_of(layout, head, own.stride));
       });
-    attend(layout, constant(own), pass.out + head.out, layout.width, layout.sums(pass.sums, head), tile);
+    attend(layout, head, constant(own), pass.out + head.out, layout.width, layout.sums(pass.sums, head), tile);
   });
 }
 
 void attention_backward(const AttentionGradient<float>& gradient, const AttentionShape& shape) {
   const Layout layout(shape);
   for_heads(layout, 2 * tile_size(layout), [&](const Head& head, float* tiles) {
-    const Parts<float> of_head = layout.parts(gradient.of_qkv, head);
-    attend_backward(layout, layout.parts(gradient.qkv, head), layout.sums(gradient.sums, head),
-                    {gradient.of_out + head.out, layout.width}, of_head, tiles);
-    if (gradient.of_bias) sum_parts(layout, of_head, gradient.of_bias + head.of_bias);
+    const Parts<float> of_parts = layout.parts(gradient.of_qkv, head);
+    attend_backward(layout, head, layout.parts(gradient.qkv, head), layout.sums(gradient.sums, head),
+                    {gradient.of_out + head.out, layout.width}, of_parts, tiles);
+    if (gradient.of_bias) sum_parts(layout, head, of_parts, gradient.of_bias);
   });
 }
 
@@ -216,10 +235,10 @@ void attention(const AttentionPass<std::uint16_t>& pass, const AttentionShape& s
   const Layout layout(shape);
   const std::int64_t size = head_size(layout);
   for_heads(layout, tile_size(layout) + 4 * size, [&](const Head& head, float* room) {
-    const Parts<float> wide = widened(layout, layout.parts<const std::uint16_t>(pass.qkv, head), room);
+    const Parts<float> wide = widened(layout, head, layout.parts<const std::uint16_t>(pass.qkv, head), room);
     float *out = room + 3 * size, *tile = out + size;
-    attend(layout, constant(wide), out, shape.head_width, layout.sums(pass.sums, head), tile);
-    narrow_rows(out, pass.out + head.out, rows_of(layout, layout.width));
+    attend(layout, head, constant(wide), out, shape.head_width, layout.sums(pass.sums, head), tile);
+    narrow_rows(out, pass.out + head.out, rows_of(layout, head, layout.width));
   });
 }
 
@@ -227,14 +246,14 @@ void attention_backward(const AttentionGradient<std::uint16_t>& gradient, const 
   const Layout layout(shape);
   const std::int64_t size = head_size(layout);
   for_heads(layout, 2 * tile_size(layout) + 7 * size, [&](const Head& head, float* room) {
-    const Parts<float> wide = widened(layout, layout.parts(gradient.qkv, head), room);
-    const Parts<float> of_head = parts_in(layout, room + 3 * size);
+    const Parts<float> wide = widened(layout, head, layout.parts(gradient.qkv, head), room);
+    const Parts<float> of_parts = parts_in(layout, room + 3 * size);
     float *of_out = room + 6 * size, *tiles = of_out + size;
-    widen_rows(gradient.of_out + head.out, of_out, rows_of(layout, layout.width));
-    attend_backward(layout, constant(wide), layout.sums(gradient.sums, head), {of_out, shape.head_width}, of_head,
-                    tiles);
-    if (gradient.of_bias) sum_parts(layout, of_head, gradient.of_bias + head.of_bias);
-    narrow(layout, of_head, layout.parts(gradient.of_qkv, head));
+    widen_rows(gradient.of_out + head.out, of_out, rows_of(layout, head, layout.width));
+    attend_backward(layout, head, constant(wide), layout.sums(gradient.sums, head), {of_out, shape.head_width},
+                    of_parts, tiles);
+    if (gradient.of_bias) sum_parts(layout, head, of_parts, gradient.of_bias);
+    narrow(layout, head, of_parts, layout.parts(gradient.of_qkv, head));
   });
 }
 

@@ -5,12 +5,16 @@
 namespace cairn::kernels {
 
 /// Self-attention on the CPU, computed in float32. Queries, keys and values lie side by side as a linear map leaves
-/// them, [B,N,3,H,D]; outputs [B,N,H,D].
+/// them, [B,N,3,H,D]; outputs [B,N,H,D]. Samples of unequal length lie end to end, T tokens in all, in place of B*N.
 struct AttentionShape {
   std::int64_t batch = 0;
-  std::int64_t tokens = 0;
+  std::int64_t tokens = 0;  // N, or those of the longest sample
   std::int64_t heads = 0;
   std::int64_t head_width = 0;
+  const std::int64_t* starts = nullptr;  // [B+1], where each sample begins, and T; null: all have N tokens
+
+  std::int64_t start(std::int64_t sample) const { return starts ? starts[sample] : sample * tokens; }
+  std::int64_t all_tokens() const { return start(batch); }
 };
 
 /// Whether LibTorch lets others call the matrix product that it computes with.
@@ -21,7 +25,8 @@ template <class T>
 struct AttentionPass {
   T* qkv = nullptr;
   T* out = nullptr;
-  float* sums = nullptr;  // [2,B,H,N], what the gradient needs to make scores again: the largest, and sums behind them
+  float* sums =
+      nullptr;  // [2,B,H,N] or [2,H*T], what the gradient needs to make scores again: the largest, and sums behind them
 };
 
 /// softmax(Q K^T / sqrt(D)) V. One tile of scores at a time, which stays in the cache (Dao et al. 2022). In float32

@@ -78,11 +78,15 @@ std::string describe_views(const Masker& masker, const std::vector<ViewLayout>& 
   Rng rng(0, Stream::plan);
   const Plan plan = masker.plan(views, kDryBatch, Progress{}, rng);
   const auto tokens = [&](const TokenSet& set, int view) {
-    return set.all() ? views[static_cast<std::size_t>(view)].grid.count() : set.index.size(1);
+    return count_text(set, views[static_cast<std::size_t>(view)].grid);
+  };
+  const auto shown = [&](const Context& c) {
+    if (c.masked.all()) return tokens(c.visible, c.view);
+    const TokenGrid& grid = views[static_cast<std::size_t>(c.view)].grid;
+    return std::to_string((c.visible.all() ? grid.count() : c.visible.index.size(1)) - c.masked.index.size(1));
   };
   std::string contexts, queries;
-  for (const Context& c : plan.contexts)
-    contexts += fmt::format(" {}", tokens(c.visible, c.view) - (c.masked.all() ? 0 : c.masked.index.size(1)));
+  for (const Context& c : plan.contexts) contexts += " " + shown(c);
   for (const Query& q : plan.queries)
     queries += q.level == Level::pooled ? std::string(" pooled") : fmt::format(" {}", tokens(q.where, q.view));
   return text + fmt::format("contexts   {} tokens seen\nqueries    {} tokens asked\n", contexts, queries);
@@ -229,7 +233,26 @@ void Composition::check_plan_fits(const std::vector<ViewLayout>& views) const {
         "predictor",
         fmt::format("{} hides tokens and asks about them, but nothing predicts them", experiment_.masker.type),
         "add a [predictor], for example type = \"transformer.narrow\"");
+  check_packing(plan);
   check_questions(plan);
+}
+
+void Composition::check_packing(const Plan& plan) const {
+  if (std::none_of(plan.contexts.begin(), plan.contexts.end(), [](const Context& c) { return c.visible.is_ragged(); }))
+    return;
+  const auto refuse = [&](const std::string& type) {
+    throw ConfigError(
+        "masker",
+        fmt::format("{} packs contexts of unequal length, and {} takes equal ones only", experiment_.masker.type, type),
+        "leave packing out, or choose another component");
+  };
+  if (!student->encoder().can_pack()) refuse(experiment_.encoder.type);
+  if (predictor && !predictor->can_pack()) refuse(experiment_.predictor->type);
+  if (experiment_.train.graphs)
+    throw ConfigError("train.graphs",
+                      fmt::format("steps of recurring shapes are recorded, and those of {} never recur where it packs",
+                                  experiment_.masker.type),
+                      "set train.graphs = false, or leave packing out");
 }
 
 void Composition::check_questions(const Plan& plan) const {

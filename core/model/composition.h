@@ -62,6 +62,7 @@ class CAIRN_API Composition {
   void check_companion() const;
   /// Whether encoder, predictor and objectives can do what the masker asks of such views.
   void check_plan_fits(const std::vector<ViewLayout>& views) const;
+  void check_packing(const Plan& plan) const;
   void check_questions(const Plan& plan) const;
 
   Experiment experiment_;

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "cairn/error.h"
 #include "cairn/nn/tokens.h"
@@ -13,19 +14,30 @@
 namespace cairn {
 namespace {
 
-std::int64_t columns(const TokenSet& set) { return set.all() ? -1 : set.index.size(1); }
+/// What token sets must share to stand in one: columns, -1 for all tokens, and whether rows are of unequal length.
+std::pair<std::int64_t, bool> shape_of(const TokenSet& set) {
+  return {set.all() ? -1 : set.index.size(1), set.is_ragged()};
+}
 
 at::Tensor join(const std::vector<at::Tensor>& parts) { return parts.size() == 1 ? parts.front() : at::cat(parts); }
 
 TokenSet join_sets(const std::vector<const TokenSet*>& sets) {
   if (sets.front()->all()) return {};
   std::vector<at::Tensor> parts;
-  for (const TokenSet* set : sets) parts.push_back(set->index);
-  return {join(parts)};
+  std::vector<std::int64_t> lengths;
+  for (const TokenSet* set : sets) {
+    parts.push_back(set->index);
+    lengths.insert(lengths.end(), set->lengths.begin(), set->lengths.end());
+  }
+  return {join(parts), std::move(lengths)};
 }
 
 at::Tensor rows(const at::Tensor& joined, std::size_t part, std::int64_t batch) {
   return joined.defined() ? joined.narrow(0, static_cast<std::int64_t>(part) * batch, batch) : joined;
+}
+
+void require_packing(bool can_pack, const std::string& type) {
+  if (!can_pack) throw Error("rows of unequal length came to " + type, "the masker's plan", "it takes equal ones only");
 }
 
 /// Groups the numbers 0 … n-1 by equal key, in order of first appearance.
@@ -106,9 +118,10 @@ std::vector<Encoded> Engine::encode(Branch& branch, const Batch& batch, std::spa
   const auto view_of = [&](std::size_t i) -> const View& {
     return batch.views[static_cast<std::size_t>(contexts[i].view)];
   };
-  using Key = std::tuple<std::vector<std::int64_t>, std::int64_t, std::int64_t, int>;
+  using Columns = std::pair<std::int64_t, bool>;
+  using Key = std::tuple<std::vector<std::int64_t>, Columns, Columns, int>;
   const auto groups = group_by<Key>(contexts.size(), [&](std::size_t i) {
-    return Key{view_of(i).data.sizes().vec(), columns(contexts[i].visible), columns(contexts[i].masked),
+    return Key{view_of(i).data.sizes().vec(), shape_of(contexts[i].visible), shape_of(contexts[i].masked),
                stack_of(contexts[i])};
   });
   std::vector<Encoded> encoded(contexts.size());
@@ -123,6 +136,7 @@ std::vector<Encoded> Engine::encode(Branch& branch, const Batch& batch, std::spa
     const View& first = view_of(members.front());
     const View joined{join(data), first.grid, first.role};
     const Look look{join_sets(visible), join_sets(masked), taps};
+    if (look.visible.is_ragged()) require_packing(branch.encoder().can_pack(), parts_.encoder_type);
     const Encoded all = call_plugin(parts_.encoder_type, [&] { return branch.encode(joined, look); });
     for (std::size_t m = 0; m < members.size(); ++m) {
       Encoded& own = encoded[members[m]];
@@ -225,14 +239,14 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
     return plan.contexts[static_cast<std::size_t>(plan.queries[i].context)];
   };
   const auto grid_of = [&](int view) -> const TokenGrid& { return batch.views[static_cast<std::size_t>(view)].grid; };
-  using Key = std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t, std::int64_t, Level, int,
-                         bool, int>;
+  using Columns = std::pair<std::int64_t, bool>;
+  using Key = std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, Columns, Columns, Level, int, bool, int>;
   const auto groups = group_by<Key>(plan.queries.size(), [&](std::size_t i) {
     const Query& query = plan.queries[i];
     return Key{grid_of(context_of(i).view).extent,
                grid_of(query.view).extent,
-               columns(context_of(i).visible),
-               columns(query.where),
+               shape_of(context_of(i).visible),
+               shape_of(query.where),
                query.level,
                query.group,
                query.seen_too,
@@ -251,6 +265,7 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
       asked_at.push_back(&plan.queries[i].where);
     }
     const at::Tensor seen = projected(*parts_.student, first.level, join(tokens));
+    if (seen_at.front()->is_ragged()) require_packing(parts_.predictor->can_pack(), parts_.predictor_type);
     const Question question{{seen, join(pooled), {}, special.empty() ? at::Tensor() : join(special)},
                             grid_of(context_of(members.front()).view),
                             join_sets(seen_at),

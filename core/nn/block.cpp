@@ -53,9 +53,12 @@ at::Tensor Attention::bias() const {
 
 /// A-JEPA's regularised patch masking (Fei et al. 2023): who may attend to whom, bool [B,1,N-from,N]; a share of the
 /// tokens not to themselves, so that the others must tell what stands there. Undefined: everyone to everyone.
-at::Tensor Attention::draw_pairs(const at::Tensor& x, std::int64_t from) const {
-  const std::int64_t batch = x.size(0), count = x.size(1);
+at::Tensor Attention::draw_pairs(const at::Tensor& x, const Arrangement& how) const {
+  const std::int64_t batch = x.size(0), count = x.size(1), from = how.from;
   if (self_mask_ == 0.0 || !is_training() || count < 2) return {};
+  if (how.packing.defined())
+    throw ConfigError("self_mask", "rows of unequal length are packed, and self_mask is for equal ones",
+                      "set self_mask = 0, or masker.packed = false");
   const at::Tensor chosen = at::rand({batch, 1, count, 1}, at::device(x.device())).lt(self_mask_);
   return chosen.logical_and(at::eye(count, at::device(x.device()).dtype(at::kBool)))
       .logical_not()
@@ -63,14 +66,28 @@ at::Tensor Attention::draw_pairs(const at::Tensor& x, std::int64_t from) const {
 }
 
 at::Tensor Attention::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation) {
-  return linear(mix(x, from, rotation, draw_pairs(x, from)), projection);
+  const Arrangement how{from, rotation};
+  return linear(mix(x, how, draw_pairs(x, how)), projection);
 }
 
-at::Tensor Attention::mix(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const at::Tensor& pairs) {
-  const std::int64_t batch = x.size(0), count = x.size(1), width = x.size(2);
+at::Tensor Attention::mix_packed(const at::Tensor& x, const Arrangement& how) {
+  const at::Tensor rows = how.packing.unpack(linear(x, qkv->weight, bias()));
+  const auto parts = rows.view({rows.size(0), rows.size(1), 3, heads_, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
+  const auto turned = [&](const at::Tensor& part) {
+    return how.rotation.defined() ? rotate(part, how.rotation) : part;
+  };
+  const at::Tensor mixed =
+      at::scaled_dot_product_attention(turned(parts[0]), turned(parts[1]), parts[2], how.packing.filled());
+  return how.packing.pack(mixed.transpose(1, 2).flatten(2));
+}
+
+at::Tensor Attention::mix(const at::Tensor& x, const Arrangement& how, const at::Tensor& pairs) {
+  const std::int64_t batch = x.size(0), count = x.size(1), width = x.size(2), from = how.from;
+  const Rotation& rotation = how.rotation;
   const at::Tensor shift = bias();
   if (from == 0 && !rotation.defined() && !pairs.defined() && has_cpu_attention(x))
-    return cpu_attention(x, qkv->weight, shift, heads_);
+    return cpu_attention(x, qkv->weight, shift, heads_, how.packing.starts());
+  if (how.packing.defined()) return mix_packed(x, how);
   at::Tensor q, k, v;
   if (from == 0) {
     const auto parts = linear_qkv(x, qkv->weight, shift, heads_);
@@ -115,50 +132,51 @@ Block::Block(const BlockOptions& options) : drop_path_(options.drop_path) {
 
 Block::~Block() = default;
 
-Block::Draws Block::draw(const at::Tensor& x, std::int64_t from) const {
-  const at::Tensor pairs = attention->draw_pairs(x, from), first = draw_keep(x);
-  return {pairs, first, draw_keep(x)};
+Block::Draws Block::draw(const at::Tensor& x, const Arrangement& how) const {
+  const at::Tensor pairs = attention->draw_pairs(x, how), first = draw_keep(x, how.packing);
+  return {pairs, first, draw_keep(x, how.packing)};
 }
 
-at::Tensor Block::draw_keep(const at::Tensor& x) const {
+at::Tensor Block::draw_keep(const at::Tensor& x, const Packing& packing) const {
   if (drop_path_ == 0.0 || !is_training()) return {};
   const double keep = 1.0 - drop_path_;
-  return at::empty({x.size(0), 1, 1}, x.options()).bernoulli_(keep).div_(keep);
+  const std::int64_t rows = packing.defined() ? packing.filled().size(0) : x.size(0);
+  return packing.spread(at::empty({rows, 1, 1}, x.options()).bernoulli_(keep).div_(keep));
 }
 
 at::Tensor Block::forward(const at::Tensor& x, std::int64_t from, const Rotation& rotation) {
-  return forward(Stream{x, {}, {}}, from, rotation, draw(x, from)).whole();
+  const Arrangement how{from, rotation};
+  return forward(Stream{x, {}, {}}, how, draw(x, how)).whole();
 }
 
-at::Tensor Block::plain(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const Draws& draws) {
+at::Tensor Block::plain(const at::Tensor& x, const Arrangement& how, const Draws& draws) {
   const auto branch = [](at::Tensor out, const at::Tensor& scale, const at::Tensor& keep) {
     if (scale.defined()) out = out * scale;
     return keep.defined() ? out * keep.to(out.scalar_type()) : out;
   };
-  const at::Tensor kept = from == 0 ? x : x.narrow(1, from, x.size(1) - from);
-  const at::Tensor attended =
-      kept + branch(linear(attention->mix(norm1_(x), from, rotation, draws.pairs), attention->projection), scale1_,
-                    draws.attention_keep);
+  const at::Tensor kept = how.from == 0 ? x : x.narrow(1, how.from, x.size(1) - how.from);
+  const at::Tensor attended = kept + branch(linear(attention->mix(norm1_(x), how, draws.pairs), attention->projection),
+                                            scale1_, draws.attention_keep);
   return attended + branch(mlp->forward(norm2_(attended)), scale2_, draws.mlp_keep);
 }
 
-Block::Stream Block::forward(const Stream& x, std::int64_t from, const Rotation& rotation, const Draws& draws) {
+Block::Stream Block::forward(const Stream& x, const Arrangement& how, const Draws& draws) {
   const bool is_plain = !scale1_.defined() && !draws.attention_keep.defined();
-  if (!is_plain || !is_fused(x.sum)) return {plain(x.whole(), from, rotation, draws), {}, {}};
+  if (!is_plain || !is_fused(x.sum)) return {plain(x.whole(), how, draws), {}, {}};
   const Normed first = add_norm(x.sum, {x.branch, x.shift}, norm1_);
-  const at::Tensor kept = from == 0 ? first.sum : first.sum.narrow(1, from, first.sum.size(1) - from);
-  const Branch attended = branch_of(attention->mix(first.normed, from, rotation, draws.pairs), attention->projection);
+  const at::Tensor kept = how.from == 0 ? first.sum : first.sum.narrow(1, how.from, first.sum.size(1) - how.from);
+  const Branch attended = branch_of(attention->mix(first.normed, how, draws.pairs), attention->projection);
   const Normed second = add_norm(kept, attended, norm2_);
   const Branch out = branch_of(mlp->widen(second.normed), mlp->fc2);
   return {second.sum, out.rows, out.shift};
 }
 
-Block::Stream Block::forward(const Stream& x, std::int64_t from, const Rotation& rotation) {
-  const Draws draws = draw(x.sum, from);
-  if (!recomputes_blocks()) return forward(x, from, rotation, draws);
+Block::Stream Block::forward(const Stream& x, const Arrangement& how) {
+  const Draws draws = draw(x.sum, how);
+  if (!recomputes_blocks()) return forward(x, how, draws);
   const auto shift = std::make_shared<at::Tensor>();  // a parameter, not to be computed again
   const auto work = [=, this, before = x.shift](const Residual& in) {
-    const Stream stream = forward(Stream{in[0], in[1], before}, from, rotation, draws);
+    const Stream stream = forward(Stream{in[0], in[1], before}, how, draws);
     *shift = stream.shift;
     return Residual{stream.sum, stream.branch};
   };
@@ -177,18 +195,24 @@ Blocks::Blocks(const BlockOptions& options, std::int64_t depth) {
 Blocks::~Blocks() = default;
 
 at::Tensor Blocks::forward(at::Tensor x, std::int64_t from, const Rotation& rotation) {
-  if (blocks_.empty()) return x.narrow(1, from, x.size(1) - from);
+  return forward(std::move(x), Arrangement{from, rotation});
+}
+
+at::Tensor Blocks::forward(at::Tensor x, const Arrangement& how) {
+  if (how.from != 0 && how.packing.defined()) throw Error("of packed rows all tokens come out, not those from one on");
+  if (blocks_.empty()) return x.narrow(1, how.from, x.size(1) - how.from);
+  const Arrangement all{0, how.rotation, how.packing};
   Block::Stream stream = {std::move(x), {}, {}};
-  for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) stream = blocks_[i]->forward(stream, 0, rotation);
-  return blocks_.back()->forward(stream, from, rotation).whole();
+  for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) stream = blocks_[i]->forward(stream, all);
+  return blocks_.back()->forward(stream, how).whole();
 }
 
 at::Tensor Blocks::forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped,
-                           const Rotation& rotation) {
+                           const Arrangement& how) {
   std::size_t next = 0;
   Block::Stream stream = {std::move(x), {}, {}};
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    stream = blocks_[i]->forward(stream, 0, rotation);
+    stream = blocks_[i]->forward(stream, how);
     if (next == taps.size() || taps[next] != static_cast<std::int64_t>(i)) continue;
     stream = {stream.whole(), {}, {}};
     tapped.push_back(stream.sum);

@@ -138,16 +138,17 @@ class LinearGelu : public Function<LinearGelu> {
 class SelfAttention : public Function<SelfAttention> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const MaybeTensor& bias, std::int64_t heads) {
+                            const MaybeTensor& bias, std::int64_t heads, const std::vector<std::int64_t>& starts) {
     const at::Tensor inputs = rows_of(kept(x)), factors = kept_weight(weight);
     const bool is_added = is_half(inputs) && bias;  // by the product: the pass does so in float32 alone
     const at::Tensor packed = shaped_like(x, cpu_product(inputs, factors, is_added ? bias : std::nullopt));
-    const AttentionOutput out = attention_pass(packed, heads, is_added ? std::nullopt : bias);
+    const AttentionOutput out = attention_pass(packed, heads, is_added ? std::nullopt : bias, starts);
     context->save_for_backward({inputs, factors, packed, out.sums});
     keep_own_gradient(context, "of_weight", weight);
     keep_own_gradient(context, "of_bias", bias.value_or(at::Tensor()));
     context->saved_data["sizes"] = x.sizes();
     context->saved_data["has_bias"] = bias.has_value();
+    context->saved_data["starts"] = starts;
     return out.rows;
   }
 
@@ -155,10 +156,11 @@ class SelfAttention : public Function<SelfAttention> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &inputs = saved[0], &weight = saved[1], &packed = saved[2], &sums = saved[3];
     const bool has_bias = context->saved_data["has_bias"].toBool();
-    const AttentionGradients of = attention_backward(packed, sums, gradients[0].contiguous(), has_bias);
+    const auto starts = context->saved_data["starts"].toIntVector();
+    const AttentionGradients of = attention_backward(packed, sums, gradients[0].contiguous(), has_bias, starts);
     variable_list all = gradients_of(context, of.packed.view({-1, of.packed.size(2)}), inputs, weight);
     all.push_back(has_bias ? added(own_gradient(context, "of_bias"), of.bias) : at::Tensor());
-    all.emplace_back();  // of the number of heads
+    all.insert(all.end(), 2, at::Tensor());  // of the number of heads, and of the starts
     return all;
   }
 };
@@ -260,8 +262,9 @@ at::Tensor cpu_linear_gelu(const at::Tensor& x, const torch::nn::Linear& map) {
 
 bool has_cpu_attention(const at::Tensor& x) { return has_cpu_passes(x) && kernels::has_attention(); }
 
-at::Tensor cpu_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t heads) {
-  return SelfAttention::apply(x, weight, present(bias), heads);
+at::Tensor cpu_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t heads,
+                         const std::vector<std::int64_t>& starts) {
+  return SelfAttention::apply(x, weight, present(bias), heads, starts);
 }
 
 at::Tensor cpu_linear(const at::Tensor& x, const at::Tensor& weight) { return Linear::apply(x, weight); }

@@ -4,6 +4,7 @@
 #include <torch/nn/modules/linear.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "cairn/export.h"
 #include "nn/residual_norm.h"
@@ -22,9 +23,10 @@ CAIRN_API at::Tensor cpu_linear_gelu(const at::Tensor& x, const torch::nn::Linea
 CAIRN_API bool has_cpu_attention(const at::Tensor& x);
 
 /// Self-attention of all tokens to all, [B,N,D] to [B,N,D]: queries, keys and values are x by `weight` [3*D,D] plus
-/// `bias` [3*D], which may be undefined. The bias and its gradient are part of the passes over the heads.
+/// `bias` [3*D], which may be undefined. The bias and its gradient are part of the passes over the heads. With the
+/// `starts` of packed rows (cairn/nn/packing.h), x is [1,T,D], and tokens attend to those of their row.
 CAIRN_API at::Tensor cpu_attention(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                                   std::int64_t heads);
+                                   std::int64_t heads, const std::vector<std::int64_t>& starts = {});
 
 /// x [..,in] by `weight` [out,in]; no bias.
 CAIRN_API at::Tensor cpu_linear(const at::Tensor& x, const at::Tensor& weight);

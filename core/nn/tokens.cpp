@@ -24,6 +24,12 @@ at::Tensor gather_tokens(const at::Tensor& tokens, const TokenSet& set) {
       .view({rows, -1, tokens.size(2)});
 }
 
+at::Tensor mean_tokens(const at::Tensor& tokens, const TokenSet& set) {
+  if (!set.is_ragged()) return tokens.mean(1);
+  const at::Tensor counts = at::tensor(set.lengths, at::kLong).to(tokens.device(), /*non_blocking=*/true);
+  return tokens.sum(1) / counts.unsqueeze(1);
+}
+
 at::Tensor cut_patches(const at::Tensor& data, const TokenizerSpec& spec) {
   const auto axes = static_cast<std::int64_t>(spec.patch.size());
   const TokenGrid grid = spec.grid(data.sizes().slice(2).vec());

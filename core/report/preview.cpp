@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "data/plan_check.h"
 #include "report/picture.h"
 
 namespace cairn {
@@ -16,10 +17,6 @@ const View& view_of(const Batch& batch, int view) { return batch.views.at(static
 at::Tensor in_colours(const Modality& modality, const View& view, std::int64_t row) {
   const View single{view.data.narrow(0, row, 1), view.grid, view.role};
   return colourise(modality.display(single)[0].cpu(), view.grid.axes);
-}
-
-std::int64_t count(const TokenSet& tokens, const View& view) {
-  return tokens.all() ? view.grid.count() : tokens.index.size(1);
 }
 
 }  // namespace
@@ -63,13 +60,14 @@ std::string preview_legend(const Batch& batch, const Plan& plan) {
   for (std::size_t c = 0; c < plan.contexts.size(); ++c) {
     const Context& seen = plan.contexts[c];
     const View& view = view_of(batch, seen.view);
-    text += fmt::format("context {} of view {}: sees {} of {} tokens", c, seen.view, count(seen.visible, view),
-                        view.grid.count());
+    text += fmt::format("context {} of view {}: sees {} of {} tokens", c, seen.view,
+                        count_text(seen.visible, view.grid), view.grid.count());
     for (const Query& query : plan.queries)
       if (query.context == static_cast<int>(c))
-        text += query.level == Level::pooled ? fmt::format("; asked about view {} as a whole", query.view)
-                                             : fmt::format("; asked about {} of view {}",
-                                                           count(query.where, view_of(batch, query.view)), query.view);
+        text += query.level == Level::pooled
+                    ? fmt::format("; asked about view {} as a whole", query.view)
+                    : fmt::format("; asked about {} of view {}",
+                                  count_text(query.where, view_of(batch, query.view).grid), query.view);
     text += '\n';
   }
   return text;

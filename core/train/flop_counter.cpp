@@ -32,9 +32,11 @@ double attention(const at::Tensor& q, const at::Tensor& k, double products) {
   return 2.0 * products * static_cast<double>(q.numel()) * static_cast<double>(k.size(-2));
 }
 
-/// The same of queries, keys and values side by side, [B,N,3*D].
-double self_attention(const at::Tensor& packed, double products) {
-  return packed.defined() ? 2.0 * products * static_cast<double>(packed.numel() / 3 * packed.size(1)) : 0.0;
+/// The same of queries, keys and values side by side, [B,N,3*D], and so many pairs of tokens.
+double self_attention(Inputs inputs, double products) {
+  const at::Tensor packed = tensor(inputs, 0);
+  if (!packed.defined() || inputs.size() < 2) return 0.0;
+  return 2.0 * products * static_cast<double>(packed.size(2) / 3 * inputs[1].toInt());
 }
 
 bool is_backward(std::string_view name) { return name.ends_with("_backward"); }
@@ -72,8 +74,7 @@ double operations(std::string_view name, Inputs inputs) {
     if (!gradient.defined() || !weight.defined()) return 0.0;
     return 2.0 * convolution(static_cast<double>(gradient.numel()), weight);
   }
-  if (name.starts_with("cairn::self_attention"))
-    return self_attention(tensor(inputs, 0), is_backward(name) ? 5.0 : 2.0);
+  if (name.starts_with("cairn::self_attention")) return self_attention(inputs, is_backward(name) ? 5.0 : 2.0);
   // The plain form runs products that are counted themselves.
   if (!name.starts_with("aten::_scaled_dot_product_") || name.find("math") != std::string_view::npos) return 0.0;
   if (is_backward(name)) return attention(tensor(inputs, 1), tensor(inputs, 2), 5.0);

@@ -42,6 +42,12 @@ std::string key_of(const Batch& batch, const Plan& plan) {
   return key;
 }
 
+/// Whether the lengths of packed rows, which are not on the device, decide what is computed.
+bool is_packed(const Plan& plan) {
+  return std::any_of(plan.contexts.begin(), plan.contexts.end(),
+                     [](const Context& context) { return context.visible.is_ragged(); });
+}
+
 }  // namespace
 
 std::int64_t StepGraphs::size() const {
@@ -50,6 +56,7 @@ std::int64_t StepGraphs::size() const {
 }
 
 Pass StepGraphs::run(const Batch& batch, const Plan& plan, const Work& work) {
+  if (is_packed(plan)) return work(batch, plan);
   const std::string key = key_of(batch, plan);
   if (recorded_.size() >= kMostShapes && !recorded_.contains(key)) return work(batch, plan);
   Recorded& recorded = recorded_[key];

@@ -8,6 +8,7 @@
 
 #include "cairn/error.h"
 #include "cairn/ranges.h"
+#include "media/token_rows.h"
 
 namespace cairn::audio {
 namespace {
@@ -160,7 +161,8 @@ void plan_view(const Grid& grid, int view, std::int64_t batch, const BlockOption
       targets[t].push_back(tokens_of(grid, options.joint ? blocks : blocks.subspan(t, 1)));
   }
   const int number = static_cast<int>(plan.contexts.size());
-  plan.contexts.push_back({view, stack(std::move(contexts), rng), {}});
+  TokenSet seen = options.packed ? media::pack_rows(contexts) : stack(std::move(contexts), rng);
+  plan.contexts.push_back({view, std::move(seen), {}});
   for (auto& rows : targets) plan.queries.push_back({number, view, stack(std::move(rows), rng), Level::tokens, 0});
 }
 
@@ -200,6 +202,9 @@ void add_block_options(Schema<O>& s, const std::string& prefix = "") {
   option("min_keep", &BlockOptions::min_keep, "more tokens than this should remain in a context").at_least(0);
   option("exclude_times", &BlockOptions::exclude_times, "the context also loses the time slots of the targets");
   option("exclude_bands", &BlockOptions::exclude_bands, "the context also loses the bands of the targets");
+  option("packed", &BlockOptions::packed,
+         "contexts keep all their tokens, of which samples have unequal numbers, and are packed; else all are cut to "
+         "the shortest");
   option("joint", &BlockOptions::joint, "ask about the union of the target blocks in one query");
 }
 

@@ -19,6 +19,7 @@ struct BlockOptions {
   std::int64_t min_keep = 10;
   bool exclude_times = false;
   bool exclude_bands = false;
+  bool packed = false;
   bool joint = false;
 };
 

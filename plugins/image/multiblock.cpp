@@ -177,7 +177,7 @@ Plan assemble(const std::vector<Draft>& drafts, const MultiblockOptions& options
   for (std::size_t c = 0; c < static_cast<std::size_t>(options.contexts); ++c) {
     std::vector<Ids> rows;
     for (const Draft& draft : drafts) rows.push_back(draft.contexts[c]);
-    plan.contexts.push_back({0, stack(std::move(rows), options, rng), {}});
+    plan.contexts.push_back({0, options.packed ? media::pack_rows(rows) : stack(std::move(rows), options, rng), {}});
   }
   std::vector<TokenSet> blocks;
   for (std::size_t t = 0; t < (options.joint ? 1 : static_cast<std::size_t>(options.targets)); ++t) {
@@ -211,6 +211,9 @@ Schema<MultiblockOptions> MultiblockOptions::schema() {
            "contexts and targets shrink to a multiple of so many tokens, unless they have fewer: few shapes, for "
            "train.graphs")
       .range(1, 1024);
+  s.option("packed", &O::packed,
+           "contexts keep all their tokens, of which samples have unequal numbers, and are packed; else all are cut to "
+           "the shortest");
   s.option("faithful", &O::faithful, "keep the quirks of the published code");
   return s;
 }
@@ -219,6 +222,9 @@ Multiblock::Multiblock(const MultiblockOptions& options) : options_(options) {
   require_order("context_scale", options_.context_scale);
   require_order("target_scale", options_.target_scale);
   require_order("aspect_ratio", options_.aspect_ratio);
+  if (options_.packed && (options_.faithful || options_.round_to > 1))
+    throw ConfigError("packed", "leaves contexts as they are, and faithful and round_to cut them",
+                      "set faithful = false and round_to = 1, or packed = false");
 }
 
 Plan Multiblock::plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress&, Rng& rng) const {

@@ -19,6 +19,7 @@ struct MultiblockOptions {
   bool allow_overlap = false;
   bool joint = false;
   std::int64_t round_to = 1;
+  bool packed = false;
   bool faithful = false;
 
   static Schema<MultiblockOptions> schema();

@@ -40,4 +40,17 @@ TokenSet stack_rows(std::vector<Ids> rows, std::size_t most, Cut cut, Rng* rng, 
   return {index};
 }
 
+TokenSet pack_rows(const std::vector<Ids>& rows) {
+  TokenSet set;
+  for (const Ids& row : rows) set.lengths.push_back(static_cast<std::int64_t>(row.size()));
+  const std::int64_t longest = *std::max_element(set.lengths.begin(), set.lengths.end());
+  set.index = at::empty({static_cast<std::int64_t>(rows.size()), longest}, at::kLong);
+  auto* out = set.index.mutable_data_ptr<std::int64_t>();
+  for (const Ids& row : rows) {
+    std::fill(std::copy(row.begin(), row.end(), out), out + longest, row.back());
+    out += longest;
+  }
+  return set;
+}
+
 }  // namespace cairn::media

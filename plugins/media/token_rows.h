@@ -23,4 +23,8 @@ enum class Cut : std::uint8_t { last, random };
 TokenSet stack_rows(std::vector<Ids> rows, std::size_t most, Cut cut = Cut::last, Rng* rng = nullptr,
                     std::size_t multiple = 1);
 
+/// One row for each sample, ascending and whole, of unequal lengths: int64 [B,K], K that of the longest. No row is
+/// empty.
+TokenSet pack_rows(const std::vector<Ids>& rows);
+
 }  // namespace cairn::media

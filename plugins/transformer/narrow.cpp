@@ -181,7 +181,10 @@ at::Tensor Narrow::process(const Question& question, bool wants_seen) {
   at::Tensor all = first.defined() ? at::cat({first, seen, asked}, 1) : at::cat({seen, asked}, 1);
   if (const at::Tensor kind = mark(question); kind.defined()) all = all + kind;
   const std::int64_t from = wants_seen ? fixed : all.size(1) - places;
-  return norm_(blocks_->forward(all, from, turn));
+  const nn::Packing packing({{fixed}, {seen.size(1), question.seen_at.lengths}, {places}}, rows, device);
+  if (!packing.defined()) return norm_(blocks_->forward(all, from, turn));
+  const at::Tensor packed = blocks_->forward(packing.pack(all), nn::Arrangement{0, turn, packing});
+  return packing.unpack(norm_(packed)).narrow(1, from, all.size(1) - from);
 }
 
 at::Tensor Narrow::answer_asked(const Question& question) { return project_(process(question, /*wants_seen=*/false)); }

@@ -58,6 +58,8 @@ class Narrow : public Predictor {
   /// [B,Q,O]; Error for a question about the pooled feature, or of a group without a mask token.
   at::Tensor predict(const Question& question) override;
   void check(const Context& seen, const Query& asked) const override;
+  /// Unless it covers the whole grid.
+  bool can_pack() const override { return !is_whole_grid_; }
 
  private:
   at::Tensor embed(const at::Tensor& tokens);

@@ -144,6 +144,7 @@ Vit::Vit(const VitOptions& options, const EncoderSetting& setting)
     : shape_(vit_shape(options)),
       pool_(options.pool),
       is_fused_(options.fuse),
+      is_self_masked_(options.self_mask > 0),
       levels_(options.levels),
       places_(place_setting(options, shape_), setting.views) {
   if (pool_ == Pool::cls && !options.class_token)
@@ -227,25 +228,28 @@ Encoded Vit::encode(const View& view, const Look& look) {
   at::Tensor x = embed(view, look.visible, grid);
   if (look.masked.index.defined()) x = hide(x, look, grid.count());
   if (const at::Tensor place = places_.added(grid, look.visible, x.device()); place.defined()) x = x + place;
+  const std::int64_t rows = x.size(0), seen = x.size(1);
   const at::Tensor first = special();
-  if (first.defined()) x = at::cat({first.expand({x.size(0), -1, -1}), x}, 1);
+  if (first.defined()) x = at::cat({first.expand({rows, -1, -1}), x}, 1);
   const std::int64_t fixed = first.defined() ? first.size(1) : 0;
+  const nn::Packing packing({{fixed}, {seen, look.visible.lengths}}, rows, x.device());
   std::vector<std::int64_t> wanted = look.taps;
   if (is_fused_) wanted.insert(wanted.end(), levels_.begin(), levels_.end());
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   std::vector<at::Tensor> outputs;
-  x = blocks_->forward(x, wanted, outputs, places_.rotation(grid, look.visible, fixed, x.device()));
+  const nn::Arrangement how{0, places_.rotation(grid, look.visible, fixed, x.device()), packing};
+  x = blocks_->forward(packing.pack(x), wanted, outputs, how);
   const auto output = [&](std::int64_t block) {
     const auto at = std::lower_bound(wanted.begin(), wanted.end(), block) - wanted.begin();
-    return normed(outputs[static_cast<std::size_t>(at)], block);
+    return packing.unpack(normed(outputs[static_cast<std::size_t>(at)], block));
   };
   std::vector<at::Tensor> taps;
   for (const std::int64_t block : look.taps) taps.push_back(output(block));
-  if (!is_fused_) return pool(norm_ ? norm_(x) : x, fixed, std::move(taps));
+  if (!is_fused_) return pool(packing.unpack(norm_ ? norm_(x) : x), fixed, look.visible, std::move(taps));
   std::vector<at::Tensor> levels;
   for (const std::int64_t level : levels_) levels.push_back(output(level));
-  return pool(at::cat(levels, -1), fixed, std::move(taps));
+  return pool(at::cat(levels, -1), fixed, look.visible, std::move(taps));
 }
 
 at::Tensor Vit::hide(const at::Tensor& tokens, const Look& look, std::int64_t count) const {
@@ -258,12 +262,14 @@ at::Tensor Vit::hide(const at::Tensor& tokens, const Look& look, std::int64_t co
   return at::where(hidden.unsqueeze(-1), mask_token_.to(tokens.scalar_type()), tokens);
 }
 
-Encoded Vit::pool(const at::Tensor& tokens, std::int64_t special, std::vector<at::Tensor> taps) const {
-  if (special == 0) return {tokens, tokens.mean(1), std::move(taps), {}};
+Encoded Vit::pool(const at::Tensor& tokens, std::int64_t special, const TokenSet& visible,
+                  std::vector<at::Tensor> taps) const {
+  if (special == 0) return {tokens, nn::mean_tokens(tokens, visible), std::move(taps), {}};
   const auto patches = [&](const at::Tensor& x) { return x.narrow(1, special, x.size(1) - special); };
   for (at::Tensor& tap : taps) tap = patches(tap);
   const at::Tensor kept = patches(tokens);
-  return {kept, pool_ == Pool::cls ? tokens.select(1, 0) : kept.mean(1), std::move(taps), tokens.narrow(1, 0, special)};
+  return {kept, pool_ == Pool::cls ? tokens.select(1, 0) : nn::mean_tokens(kept, visible), std::move(taps),
+          tokens.narrow(1, 0, special)};
 }
 
 }  // namespace cairn::transformer

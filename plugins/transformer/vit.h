@@ -77,13 +77,15 @@ class Vit : public Encoder {
  public:
   Vit(const VitOptions& options, const EncoderSetting& setting);
 
-  /// Only visible tokens are processed. Taps of levels are behind their norms. ConfigError if tokens are masked and
-  /// there is no mask token.
+  /// Only visible tokens are processed, rows of unequal length end to end. Taps of levels are behind their norms.
+  /// ConfigError if tokens are masked and there is no mask token.
   Encoded encode(const View& view, const Look& look) override;
   std::int64_t width() const override {
     return shape_.width * (is_fused_ ? static_cast<std::int64_t>(levels_.size()) : 1);
   }
   std::int64_t depth() const override { return shape_.depth; }
+  /// Unless tokens may not attend to themselves.
+  bool can_pack() const override { return !is_self_masked_; }
   /// Pictures, where they have a tokenizer of their own.
   bool can_take(const TokenizerSpec& tokenizer) const override;
 
@@ -97,12 +99,13 @@ class Vit : public Encoder {
   /// Class token and registers [1,S,D], with their positions where they have some.
   at::Tensor special() const;
   at::Tensor hide(const at::Tensor& tokens, const Look& look, std::int64_t count) const;
-  Encoded pool(const at::Tensor& tokens, std::int64_t special, std::vector<at::Tensor> taps) const;
+  Encoded pool(const at::Tensor& tokens, std::int64_t special, const TokenSet& visible,
+               std::vector<at::Tensor> taps) const;
 
   VitShape shape_;
   std::optional<TokenizerSpec> pictures_;
   Pool pool_;
-  bool is_fused_;
+  bool is_fused_, is_self_masked_;
   std::vector<std::int64_t> levels_;
   std::shared_ptr<nn::PatchEmbed> patch_embed_, picture_embed_;
   at::Tensor class_token_, mask_token_;  // [1,1,D]

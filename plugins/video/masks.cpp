@@ -155,6 +155,9 @@ Schema<MultiblockOptions> MultiblockOptions::schema() {
   s.option("ask_seen", &O::ask_seen, "ask about the seen tokens too, for V-JEPA 2.1's dense loss");
   s.option("shared_mask_token", &O::shared_mask_token,
            "one mask token for both groups, as V-JEPA 2 trained; else one for each, as V-JEPA");
+  s.option("packed", &O::packed,
+           "contexts keep all their tokens, of which samples have unequal numbers, and are packed; else all are cut to "
+           "the shortest");
   s.option("faithful", &O::faithful, "cut rows to their first tokens, as published; else random ones are left out");
   return s;
 }
@@ -170,6 +173,12 @@ Multiblock::Multiblock(const MultiblockOptions& options) : options_(options) {
   if (options.full_complement && options.pred_full_complement)
     throw ConfigError("pred_full_complement", "cannot go with full_complement: one of the two sides must be cut",
                       "set one of them");
+  const bool cuts = options.faithful || options.max_keep > 0 || options.long_max_keep > 0;
+  const bool swaps = options.full_complement || options.pred_full_complement || options.inverse || options.ask_seen;
+  if (options.packed && (cuts || swaps))
+    throw ConfigError("packed", "leaves contexts as they are, and another option cuts them or needs them cut",
+                      "leave out max_keep, long_max_keep, full_complement, pred_full_complement, inverse, ask_seen and "
+                      "faithful, or set packed = false");
 }
 
 Plan Multiblock::plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress&, Rng& rng) const {
@@ -186,7 +195,9 @@ Plan Multiblock::plan(std::span<const ViewLayout> views, std::int64_t batch, con
       targets.push_back(media::ids_of(inverted(std::move(seen))));
     }
     const auto cut = options_.faithful ? media::Cut::last : media::Cut::random;
-    TokenSet context = media::stack_rows(std::move(contexts), static_cast<std::size_t>(group.max_keep), cut, &rng);
+    TokenSet context =
+        options_.packed ? media::pack_rows(contexts)
+                        : media::stack_rows(std::move(contexts), static_cast<std::size_t>(group.max_keep), cut, &rng);
     TokenSet target = media::stack_rows(std::move(targets), 0, cut, &rng);
     if (options_.full_complement) target = complement(context, grid.count());
     if (options_.pred_full_complement) context = complement(target, grid.count());

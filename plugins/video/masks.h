@@ -29,6 +29,7 @@ struct MultiblockOptions {
   bool inverse = false;
   bool ask_seen = false;
   bool shared_mask_token = false;
+  bool packed = false;
   bool faithful = false;
 
   static Schema<MultiblockOptions> schema();

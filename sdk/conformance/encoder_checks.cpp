@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cairn/error.h"
 #include "cairn/nn/tokens.h"
 #include "conformance/checks.h"
@@ -24,8 +26,8 @@ std::shared_ptr<Encoder> built(const Part& part, const Situation& situation) {
   return encoder;
 }
 
-TokenSet rows_of(const std::vector<std::int64_t>& tokens) {
-  return {at::tensor(tokens, at::kLong).unsqueeze(0).expand({kEncoded, -1}).contiguous()};
+TokenSet rows_of(const std::vector<std::int64_t>& tokens, std::int64_t batch = kEncoded) {
+  return {at::tensor(tokens, at::kLong).unsqueeze(0).expand({batch, -1}).contiguous()};
 }
 
 /// Every k-th token, the first ones of `tokens` places left out.
@@ -142,6 +144,30 @@ std::string check_places(Encoder& encoder, const Situation& situation) {
   return {};
 }
 
+/// Two rows, of which the second sees half as much, and each of them alone.
+std::string check_packing(Encoder& encoder, const Situation& situation) {
+  const View view = situation.view(0, 2, 0);
+  const auto tokens = every(view.grid.count(), 2);
+  const auto most = static_cast<std::int64_t>(tokens.size()), fewest = std::max<std::int64_t>(1, most / 2);
+  Look look{{rows_of(tokens, 2).index, {most, fewest}}, {}, {0}};
+  look.visible.index[1].narrow(0, fewest, most - fewest).fill_(tokens[static_cast<std::size_t>(fewest) - 1]);
+  const Encoded packed = encoder.encode(view, look);
+  for (std::int64_t row = 0; row < 2; ++row) {
+    const std::int64_t seen = look.visible.lengths[static_cast<std::size_t>(row)];
+    const View own{view.data.narrow(0, row, 1), view.grid, view.role};
+    const Encoded alone = encoder.encode(own, {{look.visible.index.narrow(0, row, 1).narrow(1, 0, seen)}, {}, {0}});
+    const auto part = [&](const at::Tensor& all) { return all.narrow(0, row, 1).narrow(1, 0, seen); };
+    const double error = std::max({relative_error(part(packed.tokens), alone.tokens),
+                                   relative_error(part(packed.taps.front()), alone.taps.front()),
+                                   relative_error(packed.pooled.narrow(0, row, 1), alone.pooled)});
+    require(error < kSame,
+            fmt::format("a row of {} of {} tokens differs by {:.2g} from itself alone", seen, most, error));
+  }
+  require(most == fewest || packed.tokens[1].narrow(0, fewest, most - fewest).eq(0).all().item<bool>(),
+          "what follows the tokens of a shorter row is not zero");
+  return {};
+}
+
 Network network(const Part& part, const Situation& situation) {
   return {[=] { return part.encoder(situation.encoder_setting()); },
           [=](torch::nn::Module& module, at::Device device) {
@@ -185,6 +211,10 @@ void check_subsets(Encoder& encoder, const Situation& situation, Findings& findi
                  [&] { return check_unseen(encoder, situation); });
   findings.check("seen tokens keep their places", "number positions in the whole view, before tokens are dropped",
                  [&] { return check_places(encoder, situation); });
+  if (encoder.can_pack())
+    findings.check("rows of unequal length are encoded as each alone",
+                   "heed TokenSet::lengths of Look::visible, as nn::Packing does, or leave can_pack() false",
+                   [&] { return check_packing(encoder, situation); });
 }
 
 }  // namespace

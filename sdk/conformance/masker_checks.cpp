@@ -21,7 +21,7 @@ Plan plan_for(const Masker& masker, const Situation& situation, std::uint64_t nu
 }
 
 bool same_tokens(const TokenSet& a, const TokenSet& b) {
-  return a.all() == b.all() && (a.all() || a.index.equal(b.index));
+  return a.all() == b.all() && (a.all() || a.index.equal(b.index)) && a.lengths == b.lengths;
 }
 
 bool same_plan(const Plan& a, const Plan& b) {
@@ -38,9 +38,15 @@ bool same_plan(const Plan& a, const Plan& b) {
 }
 
 void require_unique(const TokenSet& set, const std::string& what) {
-  if (set.all() || set.index.size(1) < 2) return;
-  const at::Tensor sorted = std::get<0>(set.index.sort(1));
-  require((sorted.diff(1, 1) > 0).all().item<bool>(), "a row of " + what + " names a token twice");
+  if (set.all()) return;
+  for (std::int64_t row = 0; row < set.index.size(0); ++row) {
+    const at::Tensor ids = set.index[row];
+    const std::int64_t length = set.is_ragged() ? set.lengths[static_cast<std::size_t>(row)] : ids.size(0);
+    const at::Tensor sorted = std::get<0>(ids.narrow(0, 0, length).sort());
+    require((sorted.diff() > 0).all().item<bool>(), "a row of " + what + " names a token twice");
+    require(ids.narrow(0, length - 1, ids.size(0) - length + 1).eq(ids[length - 1]).all().item<bool>(),
+            "what follows a shorter row of " + what + " does not repeat its last token");
+  }
 }
 
 /// Least and largest share of a view.

@@ -2,6 +2,8 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cairn/error.h"
 #include "conformance/checks.h"
 #include "conformance/network_checks.h"
@@ -87,6 +89,23 @@ std::string check_order(Predictor& predictor, const Situation& situation) {
   return {};
 }
 
+/// A question of which the second row has seen half as much, and that row alone.
+std::string check_packing(Predictor& predictor, const Situation& situation) {
+  Question asked = question(situation, Level::tokens, at::kCPU);
+  const std::int64_t most = asked.seen_at.index.size(1), fewest = std::max<std::int64_t>(1, most / 2);
+  asked.seen_at.lengths.assign(kPredicted, most);
+  asked.seen_at.lengths[1] = fewest;
+  asked.seen_at.index[1].narrow(0, fewest, most - fewest).copy_(asked.seen_at.index[1][fewest - 1]);
+  asked.seen.tokens[1].narrow(0, fewest, most - fewest).zero_();
+  Question alone = row_of(asked, 1);
+  alone.seen_at = {alone.seen_at.index.narrow(1, 0, fewest)};
+  alone.seen.tokens = alone.seen.tokens.narrow(1, 0, fewest);
+  const double error = relative_error(predictor.predict(asked).narrow(0, 1, 1), predictor.predict(alone));
+  require(error < kSame,
+          fmt::format("{} of {} seen tokens alone get answers that differ by {:.2g}", fewest, most, error));
+  return {};
+}
+
 /// The situation that it answers in, and the levels it answers at; the last refusal where there is none.
 std::optional<Trial> first_accepted(const Part& part, std::span<const Situation> situations, std::string& refusal) {
   for (const Situation& situation : situations) {
@@ -140,6 +159,10 @@ std::optional<Trial> check_predictor(const Part& part, std::span<const Situation
       findings.check("answers follow the order asked",
                      "the place of an answer is Question::asked_at, not its number in the list",
                      [&] { return check_order(*predictor, trial->situation); });
+    if (trial->levels.contains(Level::tokens) && predictor->can_pack())
+      findings.check("rows of unequal length are answered from as from each alone",
+                     "heed TokenSet::lengths of Question::seen_at, as nn::Packing does, or leave can_pack() false",
+                     [&] { return check_packing(*predictor, trial->situation); });
   }
   check_network(network(part, *trial), findings);
   if (trial->levels.contains(Level::tokens)) return Trial{trial->situation, {Level::tokens}};

@@ -108,13 +108,17 @@ class SmallEncoder : public Encoder {
       x = x.scatter(1, at, mask_token_.to(x.scalar_type()).expand({at.size(0), at.size(1), kWidth}));
     }
     x = x + positions_.positions(view.grid, look.visible, x.device());
+    const nn::Packing packing({{x.size(1), look.visible.lengths}}, x.size(0), x.device());
     Encoded encoded;
-    encoded.tokens = norm_(blocks_->forward(x, look.taps, encoded.taps));
-    encoded.pooled = encoded.tokens.mean(1);
+    x = blocks_->forward(packing.pack(x), look.taps, encoded.taps, nn::Arrangement{0, {}, packing});
+    encoded.tokens = packing.unpack(norm_(x));
+    encoded.pooled = nn::mean_tokens(encoded.tokens, look.visible);
+    for (at::Tensor& tap : encoded.taps) tap = packing.unpack(tap);
     return encoded;
   }
   std::int64_t width() const override { return kWidth; }
   std::int64_t depth() const override { return 2; }
+  bool can_pack() const override { return true; }
 
  private:
   std::shared_ptr<nn::PatchEmbed> embed_;
@@ -134,10 +138,12 @@ class SmallPredictor : public Predictor {
   }
   at::Tensor predict(const Question& question) override {
     const bool tokens = question.level == Level::tokens;
-    at::Tensor x = embed_(tokens ? question.seen.tokens.mean(1, /*keepdim=*/true) : question.seen.pooled);
+    at::Tensor x =
+        embed_(tokens ? nn::mean_tokens(question.seen.tokens, question.seen_at).unsqueeze(1) : question.seen.pooled);
     if (tokens) x = x + positions_.positions(question.asked_grid, question.asked_at, x.device());
     return project_(x + mlp_->forward(x));
   }
+  bool can_pack() const override { return true; }
 
  private:
   torch::nn::Linear embed_{nullptr}, project_{nullptr};

@@ -31,8 +31,10 @@ EXPECTED = {
     "encoder faulty.secretive": "all of its state is in parameters and buffers",
     "encoder faulty.sociable": "samples do not see each other",
     "encoder faulty.numb": "an untrained encoder tells samples apart",
+    "encoder faulty.padding": "rows of unequal length are encoded as each alone",
     "encoder faulty.boastful": "features have the shapes it declares",
     "predictor faulty.misplaced": "answers follow the order asked",
+    "predictor faulty.padding": "rows of unequal length are answered from as from each alone",
     "predictor faulty.sociable": "rows are independent",
     "objective faulty.rising": "it falls on one batch that is learned by heart",
     "objective faulty.detached": "gradients reach predictions or features, and no target",
@@ -74,6 +76,7 @@ with tempfile.TemporaryDirectory(prefix="cairn-conform-test-") as name:
     check_faults(pathlib.Path(name))
 for own in OWN:
     conform(own, code=0)
+conform("image", "--set", "image.multiblock.packed=true", code=0)
 text = conform(PLUGIN, code=1)
 require("look at: " in text and "give --set faulty.gullible.path=VALUE" in text, f"advice for a person:\n{text}")
 for words in (["cairn-none.so"], ["README.md"], ["./jepa"], ["none"], ["jepa", "--set", "jepa.none.x=1"],

@@ -145,6 +145,7 @@ enum class Nets {
   secretive,    // state that nobody saves
   sociable,     // rows see each other
   numb,         // zeros from the start
+  padding,      // rows of unequal length see what fills the shorter ones
   boastful      // another width than declared
 };
 
@@ -172,6 +173,7 @@ class Net : public Encoder {
     for (std::size_t tap = 0; tap < look.taps.size(); ++tap) encoded.taps.push_back(encoded.tokens);
     return encoded;
   }
+  bool can_pack() const override { return fault == Nets::padding; }
   std::int64_t width() const override { return fault == Nets::boastful ? 2 * kWidth : kWidth; }
   std::int64_t depth() const override { return 1; }
 
@@ -185,6 +187,7 @@ class Net : public Encoder {
 enum class Guesses {
   sound,
   misplaced,  // answers by the number in the list
+  padding,    // rows of unequal length see what fills the shorter ones
   sociable    // rows see each other
 };
 
@@ -206,6 +209,7 @@ class Guess : public Predictor {
     if (fault == Guesses::sociable) x = x - x.mean(0, /*keepdim=*/true);
     return out_(at::gelu(x));
   }
+  bool can_pack() const override { return fault == Guesses::padding; }
 
  private:
   torch::nn::Linear in_{nullptr}, out_{nullptr};
@@ -264,9 +268,11 @@ void enroll(Registry& registry) {
   registry.encoder<Net<Nets::secretive>, NoOptions>("secretive");
   registry.encoder<Net<Nets::sociable>, NoOptions>("sociable");
   registry.encoder<Net<Nets::numb>, NoOptions>("numb");
+  registry.encoder<Net<Nets::padding>, NoOptions>("padding");
   registry.encoder<Net<Nets::boastful>, NoOptions>("boastful");
   registry.predictor<Guess<Guesses::sound>, NoOptions>("sound");
   registry.predictor<Guess<Guesses::misplaced>, NoOptions>("misplaced");
+  registry.predictor<Guess<Guesses::padding>, NoOptions>("padding");
   registry.predictor<Guess<Guesses::sociable>, NoOptions>("sociable");
   registry.objective<Loss<Losses::sound>, NoOptions>("sound");
   registry.objective<Loss<Losses::rising>, NoOptions>("rising");

@@ -200,6 +200,16 @@ TEST_CASE("faulty plans are named", "[plan]") {
   plan.queries.clear();
   REQUIRE_THAT(complaint(plan), Catch::Contains("no query"));
   plan = good;
+  plan.contexts[0].visible.lengths = {2};
+  REQUIRE(complaint(plan).empty());
+  for (const std::vector<std::int64_t>& lengths : {std::vector<std::int64_t>{1}, {0}, {3}, {2, 2}}) {
+    plan.contexts[0].visible.lengths = lengths;
+    REQUIRE_THAT(complaint(plan), Catch::Contains("visible ids") && Catch::Contains("lengths"));
+  }
+  plan = good;
+  plan.queries[0].where.lengths = {2};
+  REQUIRE_THAT(complaint(plan), Catch::Contains("only visible ids may have"));
+  plan = good;
   plan.queries[0].where = ids({1, 3});
   REQUIRE_THAT(complaint(plan), Catch::Contains("token 1 of sample 0 is both seen and asked"));
   plan.may_overlap = true;

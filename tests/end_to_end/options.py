@@ -2,7 +2,7 @@
 import json
 import pathlib
 
-from program import checkpoint, folders, losses, require, train
+from program import checkpoint, folders, losses, require, require_in, train
 
 
 def last(folder):
@@ -23,6 +23,12 @@ with folders() as name:
     for first, precision in (("plain", "float32"), ("bf16", "bfloat16")):
         train(base / f"{first}-recomputed", train__precision=precision, train__recompute="blocks")
         require(checkpoint(base / f"{first}-recomputed", 24) == checkpoint(base / first, 24), "recomputation changes the run")
+    train(base / "packed", masker__packed="true")
+    require(last(base / "packed")["loss"] != last(base / "plain")["loss"], "packed contexts changed nothing")
+    require(abs(last(base / "packed")["loss"] - last(base / "plain")["loss"]) < 0.2, "packing changes the loss much")
+    train(base / "packed-recomputed", masker__packed="true", train__recompute="blocks", train__workers=4)
+    require(checkpoint(base / "packed-recomputed", 24) == checkpoint(base / "packed", 24), "packed runs differ")
+    require_in("train.graphs", train(base / "no", code=2, masker__packed="true", train__graphs="true"))
     train(base / "constant", schedule__type="constant", schedule__cooldown_share=0.0)
     require(last(base / "constant")["lr"] == 1e-3, "the constant schedule is not constant")
     train(base / "early", train__stop_at=12)

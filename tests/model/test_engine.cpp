@@ -28,10 +28,11 @@ class ToyEncoder : public Encoder {
   std::int64_t width() const override { return kWidth; }
   std::int64_t depth() const override { return 1; }
   bool can_hide_tokens() const override { return may_hide; }
+  bool can_pack() const override { return may_pack; }
 
   int passes = 0;
   std::int64_t most_seen = 0;
-  inline static bool may_hide = true;
+  inline static bool may_hide = true, may_pack = false;
 
  private:
   torch::nn::Linear map_;
@@ -42,10 +43,15 @@ class ToyPredictor : public Predictor {
   explicit ToyPredictor(std::int64_t width) : map_(register_module("map", torch::nn::Linear(kWidth, width))) {}
   at::Tensor predict(const Question& question) override {
     ++passes;
+    lengths = question.seen_at.lengths;
     const std::int64_t asked = question.asked_at.all() ? question.asked_grid.count() : question.asked_at.index.size(1);
     return map_(question.seen.tokens.mean(1, true)).expand({-1, asked, -1}) * (1 + question.group);
   }
+  bool can_pack() const override { return may_pack; }
+
   int passes = 0;
+  std::vector<std::int64_t> lengths;  // of the last question
+  inline static bool may_pack = false;
 
  private:
   torch::nn::Linear map_;
@@ -67,6 +73,18 @@ class CrossMasker : public Masker {
  public:
   Plan plan(std::span<const ViewLayout>, std::int64_t, const Progress&, Rng&) const override {
     return {{{0, {}, {}}, {1, {}, {}}}, {{0, 1, {}, Level::pooled, 0}, {1, 0, {}, Level::pooled, 0}}};
+  }
+};
+
+/// One context, of which the first row sees one token less.
+class PackingMasker : public Masker {
+ public:
+  Plan plan(std::span<const ViewLayout>, std::int64_t batch, const Progress&, Rng&) const override {
+    Context context{0, {at::tensor({0, 1}, at::kLong).unsqueeze(0).repeat({batch, 1})}, {}};
+    context.visible.index[0].fill_(0);
+    context.visible.lengths.assign(static_cast<std::size_t>(batch), 2);
+    context.visible.lengths.front() = 1;
+    return {{context}, {{0, 0, {at::full({batch, 1}, 3, at::kLong)}, Level::tokens, 0}}};
   }
 };
 
@@ -204,6 +222,29 @@ TEST_CASE("contexts and queries of equal shape run as one batch, and give what s
     REQUIRE(at::allclose(alone.pairs[0][0].prediction, pass.pairs[0][q].prediction));
     REQUIRE(at::equal(alone.pairs[0][0].target, pass.pairs[0][q].target));
   }
+}
+
+TEST_CASE("packed contexts keep their lengths, and run apart from full ones", "[engine]") {
+  World world;
+  Composition parts = world.compose();
+  auto& predictor = dynamic_cast<ToyPredictor&>(*parts.predictor);
+  auto& encoder = dynamic_cast<ToyEncoder&>(parts.student->encoder());
+  Rng rng(0, Stream::plan);
+  Plan plan = PackingMasker().plan({}, 4, {}, rng);
+  plan.contexts.push_back(plan.contexts.front());
+  plan.queries.push_back(plan.queries.front());
+  plan.queries.back().context = 1;
+  CHECK_THROWS_WITH(Engine(parts).run(toy_batch(4), plan, {}), Catch::Contains("unequal length came to toy.map"));
+  ToyEncoder::may_pack = true;
+  CHECK_THROWS_WITH(Engine(parts).run(toy_batch(4), plan, {}), Catch::Contains("unequal length came to toy.guess"));
+  ToyPredictor::may_pack = true;
+  Engine(parts).run(toy_batch(4), plan, {});
+  CHECK(predictor.lengths == std::vector<std::int64_t>{1, 2, 2, 2, 1, 2, 2, 2});
+  plan.contexts.back().visible.lengths.clear();
+  const int before = encoder.passes;
+  Engine(parts).run(toy_batch(4), plan, {});
+  CHECK(encoder.passes == before + 2);
+  ToyEncoder::may_pack = ToyPredictor::may_pack = false;
 }
 
 TEST_CASE("a teacher starts equal, carries no gradient and gets none; weights scale the loss", "[engine]") {
@@ -416,6 +457,16 @@ TEST_CASE("what does not fit together is an error that names the option", "[comp
   ToyEncoder::may_hide = false;
   REQUIRE(key_of(whole) == "masker");
   ToyEncoder::may_hide = true;
+  World packs;
+  packs.masker.factory = MaskerFactory([](const auto&) { return std::make_shared<PackingMasker>(); });
+  REQUIRE(key_of(packs) == "masker");
+  ToyEncoder::may_pack = true;
+  REQUIRE(key_of(packs) == "masker");
+  ToyPredictor::may_pack = true;
+  REQUIRE(key_of(packs) == "nothing");
+  packs.experiment.train.graphs = true;
+  REQUIRE(key_of(packs) == "train.graphs");
+  ToyEncoder::may_pack = ToyPredictor::may_pack = false;
 }
 
 TEST_CASE("a plugin's exception names the component", "[composition]") {

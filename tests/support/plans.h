@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <set>
@@ -34,6 +35,22 @@ inline void require_disjoint(const Plan& plan, std::int64_t batch) {
       both.merge(row_of(query.where.index, row));
       REQUIRE(both.size() == seen + static_cast<std::size_t>(query.where.index.size(1)));
     }
+}
+
+/// Rows that are whole, where `cut` has the same rows cut to the shortest.
+inline void require_packed(const TokenSet& packed, const TokenSet& cut) {
+  const auto [shortest, longest] = std::minmax_element(packed.lengths.begin(), packed.lengths.end());
+  REQUIRE(static_cast<std::int64_t>(packed.lengths.size()) == cut.index.size(0));
+  REQUIRE(*shortest == cut.index.size(1));
+  REQUIRE(*longest == packed.index.size(1));
+  for (std::int64_t row = 0; row < cut.index.size(0); ++row) {
+    const std::int64_t length = packed.lengths[static_cast<std::size_t>(row)];
+    const at::Tensor ids = packed.index[row];
+    REQUIRE((ids.narrow(0, 0, length).diff() > 0).all().item<bool>());
+    REQUIRE((ids.narrow(0, length - 1, packed.index.size(1) - length + 1) == ids[length - 1]).all().item<bool>());
+    const auto whole = row_of(packed.index, row), part = row_of(cut.index, row);
+    REQUIRE(std::includes(whole.begin(), whole.end(), part.begin(), part.end()));
+  }
 }
 
 }  // namespace cairn::test

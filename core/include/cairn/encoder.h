@@ -12,7 +12,8 @@
 
 namespace cairn {
 
-/// What an encoder makes of a view. `tokens` are the patch tokens it was asked to see, in the order asked.
+/// What an encoder makes of a view. `tokens` are the patch tokens it was asked to see, in the order asked; where rows
+/// are of unequal length (TokenSet::lengths), zeros follow the shorter ones, in the taps too.
 struct Encoded {
   at::Tensor tokens;             // [B,K,D]
   at::Tensor pooled;             // [B,D], or [B,P] behind a projector
@@ -41,6 +42,9 @@ class CAIRN_API Encoder : public torch::nn::Module {
   virtual std::int64_t depth() const = 0;
   /// False for encoders that need the whole view (convolutions): a masker that hides tokens is then refused.
   virtual bool can_hide_tokens() const;
+  /// Whether rows that see unequal numbers of tokens are each encoded as they would be alone; if not, a masker that
+  /// packs is refused. False by default.
+  virtual bool can_pack() const;
   /// Whether it also takes views cut by this tokenizer, which is not the one it was made for: those of a companion
   /// (cairn/modality.h). False by default.
   virtual bool can_take(const TokenizerSpec& tokenizer) const;

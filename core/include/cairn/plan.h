@@ -7,11 +7,13 @@
 
 namespace cairn {
 
-/// Token ids of each row of a batch, the same number in every row; undefined means every token.
+/// Token ids of each row of a batch, as many in every row unless `lengths` says how many; undefined means every token.
 struct TokenSet {
-  at::Tensor index;  // int64 [B,K]
+  at::Tensor index;                        // int64 [B,K]
+  std::vector<std::int64_t> lengths = {};  // [B], the largest K: what follows them in `index` repeats the last id
 
   bool all() const { return !index.defined(); }
+  bool is_ragged() const { return !lengths.empty(); }
 };
 
 /// What the student sees of a view. Tokens of `masked` (undefined: none) are seen as mask tokens, as in SimMIM and

@@ -12,7 +12,7 @@ namespace cairn {
 
 /// One question to a predictor. Rows are independent; the engine stacks queries of equal shape along B.
 struct Question {
-  Encoded seen;          // tokens [B,K,D], pooled [B,D]
+  Encoded seen;          // tokens [B,K,D], pooled [B,D]; K as seen_at says
   TokenGrid seen_grid;   // grid of the view the context came from
   TokenSet seen_at;      // [B,K] where those tokens stand
   TokenGrid asked_grid;  // grid of the view asked about
@@ -30,6 +30,9 @@ class CAIRN_API Predictor : public torch::nn::Module {
 
   /// Returns [B,Q,O] for tokens, [B,O] for a pooled question; O is PredictorSetting::output_width.
   virtual at::Tensor predict(const Question& question) = 0;
+  /// Whether it answers from rows of unequal length (TokenSet::lengths of seen_at) as from each alone; if not, a masker
+  /// that packs is refused. False by default.
+  virtual bool can_pack() const;
   /// ConfigError if it has no answer to such a question about what such a context shows. By default it has one to all.
   virtual void check(const Context& seen, const Query& asked) const;
 };

@@ -15,6 +15,7 @@ using cairn::Rng;
 using cairn::Stream;
 using cairn::ViewLayout;
 using cairn::test::require_disjoint;
+using cairn::test::require_packed;
 using cairn::test::require_sound;
 using cairn::test::row_of;
 using namespace cairn::audio;
@@ -199,4 +200,17 @@ TEST_CASE("audio masks: the plan is a function of the generator") {
              c = masker.plan(grid(8, 64, true), 4, {}, other);
   CHECK(a.contexts[0].visible.index.equal(b.contexts[0].visible.index));
   CHECK_FALSE(a.contexts[0].visible.index.equal(c.contexts[0].visible.index));
+}
+
+TEST_CASE("audio masks: packed contexts are whole") {
+  TimeFrequencyOptions options;
+  options.min_keep = 2;
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    options.packed = false;
+    Rng rng(seed, Stream::plan), same(seed, Stream::plan);
+    const Plan cut = Multiblock(options).plan(grid(8, 26, true), 8, {}, rng);
+    options.packed = true;
+    const Plan packed = Multiblock(options).plan(grid(8, 26, true), 8, {}, same);
+    require_packed(packed.contexts[0].visible, cut.contexts[0].visible);
+  }
 }

@@ -16,6 +16,7 @@ using cairn::ViewLayout;
 using cairn::image::Multiblock;
 using cairn::image::MultiblockOptions;
 using cairn::test::require_disjoint;
+using cairn::test::require_packed;
 using cairn::test::require_sound;
 
 namespace {
@@ -188,4 +189,31 @@ TEST_CASE("multiblock: a grid that cannot be divided is refused in words") {
   MultiblockOptions upside_down;
   upside_down.target_scale = {0.3, 0.2};
   REQUIRE_THROWS_WITH(Multiblock(upside_down), Catch::Contains("target_scale"));
+}
+
+TEST_CASE("multiblock: packed contexts are whole, the targets as they were") {
+  MultiblockOptions options;
+  options.contexts = 2;
+  std::int64_t more = 0;
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    options.packed = false;
+    Rng rng(seed, Stream::plan), same(seed, Stream::plan);
+    const Plan cut = plan(options, 14, 14, 8, rng);
+    options.packed = true;
+    const Plan packed = plan(options, 14, 14, 8, same);
+    require_packed(packed.contexts[0].visible, cut.contexts[0].visible);
+    for (std::size_t row = 0; row < 8; ++row)
+      more += packed.contexts[0].visible.lengths[row] - cut.contexts[0].visible.index.size(1);
+    const auto seen = [&](std::int64_t row) { return cairn::test::row_of(packed.contexts[0].visible.index, row); };
+    for (std::int64_t row = 0; row < 8; ++row)
+      for (std::size_t query = 0; query < 4; ++query)
+        for (const std::int64_t id : cairn::test::row_of(packed.queries[query].where.index, row))
+          REQUIRE_FALSE(seen(row).contains(id));
+  }
+  CHECK(more > 100);
+  options.round_to = 8;
+  CHECK_THROWS_AS(Multiblock(options), ConfigError);
+  options.round_to = 1;
+  options.faithful = true;
+  CHECK_THROWS_AS(Multiblock(options), ConfigError);
 }

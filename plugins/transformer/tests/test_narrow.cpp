@@ -225,4 +225,29 @@ TEST_CASE("levels are fused before the predictor, and pictures are marked otherw
   CHECK(largest_difference(narrow.predict(q), clip) > 1e-3);
 }
 
+TEST_CASE("rows of unequal length are answered from as from each alone") {
+  NarrowOptions options = small_narrow();
+  options.class_token = GENERATE(false, true);
+  options.positions = GENERATE(transformer::Positions::sincos, transformer::Positions::rotary);
+  Narrow narrow = make(options);
+  REQUIRE(narrow.can_pack());
+  Question q = question();
+  q.seen.special = at::randn({2, 1, 48});
+  q.seen_at.lengths = {3, 1};
+  q.seen_at.index[1].fill_(3);
+  const at::Tensor answer = narrow.predict(q);
+  for (std::int64_t row = 0; row < 2; ++row) {
+    const std::int64_t seen = q.seen_at.lengths[static_cast<std::size_t>(row)];
+    Question alone = q;
+    alone.seen.tokens = q.seen.tokens.narrow(0, row, 1).narrow(1, 0, seen);
+    alone.seen.special = q.seen.special.narrow(0, row, 1);
+    alone.seen_at = {q.seen_at.index.narrow(0, row, 1).narrow(1, 0, seen)};
+    alone.asked_at = {q.asked_at.index.narrow(0, row, 1)};
+    CAPTURE(row);
+    CHECK(largest_difference(answer[row], narrow.predict(alone)[0]) < 1e-5);
+  }
+  options.whole_grid = true;
+  CHECK_FALSE(make(options).can_pack());
+}
+
 }  // namespace

@@ -367,4 +367,30 @@ TEST_CASE("levels that are none are refused with a sentence") {
   CHECK_THROWS_WITH(make(options), Catch::Contains("no levels to fuse"));
 }
 
+TEST_CASE("rows that see unequal numbers of tokens are encoded as they are alone") {
+  VitOptions options = small_vit();
+  options.class_token = GENERATE(false, true);
+  options.positions = GENERATE(transformer::Positions::sincos, transformer::Positions::rotary);
+  Vit vit = make(options);
+  REQUIRE(vit.can_pack());
+  const View view = picture();
+  Look look{{at::tensor({1, 4, 7, 9, 2, 11, 11, 11}, at::kLong).view({2, 4}), {4, 2}}, {}, {1}};
+  const Encoded packed = vit.encode(view, look);
+  REQUIRE(packed.tokens.sizes() == at::IntArrayRef({2, 4, 48}));
+  CHECK(packed.tokens[1].narrow(0, 2, 2).abs().max().item<double>() == 0);
+  CHECK(packed.taps[0][1].narrow(0, 2, 2).abs().max().item<double>() == 0);
+  for (std::int64_t row = 0; row < 2; ++row) {
+    const std::int64_t seen = look.visible.lengths[static_cast<std::size_t>(row)];
+    const View own{view.data.narrow(0, row, 1), view.grid, view.role};
+    const Encoded alone = vit.encode(own, {{look.visible.index.narrow(0, row, 1).narrow(1, 0, seen)}, {}, {1}});
+    CAPTURE(row);
+    CHECK(largest_difference(packed.tokens[row].narrow(0, 0, seen), alone.tokens[0]) < 1e-5);
+    CHECK(largest_difference(packed.taps[0][row].narrow(0, 0, seen), alone.taps[0][0]) < 1e-5);
+    CHECK(largest_difference(packed.pooled[row], alone.pooled[0]) < 1e-5);
+    if (options.class_token) CHECK(largest_difference(packed.special[row], alone.special[0]) < 1e-5);
+  }
+  options.self_mask = 0.1;
+  CHECK_FALSE(make(options).can_pack());
+}
+
 }  // namespace

@@ -15,6 +15,7 @@ using cairn::Rng;
 using cairn::Stream;
 using cairn::ViewLayout;
 using cairn::test::require_disjoint;
+using cairn::test::require_packed;
 using cairn::test::require_sound;
 using cairn::test::row_of;
 using namespace cairn::video;
@@ -240,4 +241,23 @@ TEST_CASE("masks of clips: the plan is a function of the generator, which it mov
   REQUIRE(a.contexts[0].visible.index.equal(b.contexts[0].visible.index));
   REQUIRE(a.queries[1].where.index.equal(b.queries[1].where.index));
   REQUIRE_FALSE(a.queries[0].where.index.equal(next.queries[0].where.index));
+}
+
+TEST_CASE("video.multiblock: packed contexts are whole; what cuts them is refused") {
+  MultiblockOptions options;
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    options.packed = false;
+    const Plan cut = plan(Multiblock(options), grid(4, 8, 8), 8, seed);
+    options.packed = true;
+    const Plan packed = plan(Multiblock(options), grid(4, 8, 8), 8, seed);
+    require_packed(packed.contexts[0].visible, cut.contexts[0].visible);
+  }
+  for (bool MultiblockOptions::*other : {&MultiblockOptions::full_complement, &MultiblockOptions::inverse,
+                                         &MultiblockOptions::ask_seen, &MultiblockOptions::faithful}) {
+    MultiblockOptions both = options;
+    both.*other = true;
+    CHECK_THROWS_AS(Multiblock(both), ConfigError);
+  }
+  options.max_keep = 20;
+  CHECK_THROWS_AS(Multiblock(options), ConfigError);
 }

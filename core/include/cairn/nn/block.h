@@ -11,6 +11,7 @@
 
 #include "cairn/export.h"
 #include "cairn/nn/activation.h"
+#include "cairn/nn/packing.h"
 #include "cairn/nn/positions.h"
 
 namespace cairn::nn {
@@ -28,6 +29,13 @@ struct BlockOptions {
   double drop_path = 0.0;    // probability that a sample skips a branch in training
   double epsilon = 1e-6;     // of the layer norms
   double self_mask = 0.0;    // share of the tokens that cannot attend to themselves in training
+};
+
+/// How the tokens lie that blocks are given, and which of them come out.
+struct Arrangement {
+  std::int64_t from = 0;   // tokens before it are attended to and no more; with a packing 0
+  Rotation rotation = {};  // of queries and keys in rows [B,N,D], where there is one
+  Packing packing = {};    // of those rows, where the tokens are packed
 };
 
 /// Multi-head self-attention; `qkv` gives [q|k|v], each head-major. Without a bias of the keys, those of queries and
@@ -49,10 +57,12 @@ class CAIRN_API Attention : public torch::nn::Module {
   friend class Block;
 
   /// What the projection takes.
-  at::Tensor mix(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const at::Tensor& pairs);
+  at::Tensor mix(const at::Tensor& x, const Arrangement& how, const at::Tensor& pairs);
+  /// The same of packed rows by way of unpacked ones.
+  at::Tensor mix_packed(const at::Tensor& x, const Arrangement& how);
   at::Tensor bias() const;
   at::Tensor heads_first(const at::Tensor& x) const;
-  at::Tensor draw_pairs(const at::Tensor& x, std::int64_t from) const;
+  at::Tensor draw_pairs(const at::Tensor& x, const Arrangement& how) const;
 
   std::int64_t heads_;
   double self_mask_;
@@ -103,14 +113,14 @@ class CAIRN_API Block : public torch::nn::Module {
   /// What one pass draws at random in training; undefined where nothing is.
   struct Draws {
     at::Tensor pairs;                     // who may attend to whom
-    at::Tensor attention_keep, mlp_keep;  // [B,1,1], 0 or 1 / probability
+    at::Tensor attention_keep, mlp_keep;  // [B,1,1], of packed rows [1,T,1]; 0 or 1 / probability
   };
 
-  Draws draw(const at::Tensor& x, std::int64_t from) const;
-  at::Tensor draw_keep(const at::Tensor& x) const;
-  Stream forward(const Stream& x, std::int64_t from, const Rotation& rotation);
-  Stream forward(const Stream& x, std::int64_t from, const Rotation& rotation, const Draws& draws);
-  at::Tensor plain(const at::Tensor& x, std::int64_t from, const Rotation& rotation, const Draws& draws);
+  Draws draw(const at::Tensor& x, const Arrangement& how) const;
+  at::Tensor draw_keep(const at::Tensor& x, const Packing& packing) const;
+  Stream forward(const Stream& x, const Arrangement& how);
+  Stream forward(const Stream& x, const Arrangement& how, const Draws& draws);
+  at::Tensor plain(const at::Tensor& x, const Arrangement& how, const Draws& draws);
 
   torch::nn::LayerNorm norm1_{nullptr}, norm2_{nullptr};
   at::Tensor scale1_, scale2_;
@@ -125,9 +135,12 @@ class CAIRN_API Blocks : public torch::nn::Module {
 
   /// [B,N,D] to [B,N-from,D]; the last block spares the work on the tokens before `from`.
   at::Tensor forward(at::Tensor x, std::int64_t from = 0, const Rotation& rotation = {});
-  /// [B,N,D] to [B,N,D], with the outputs of the blocks in `taps` (ascending, from 0) appended to `tapped`.
+  /// The same of tokens arranged otherwise, [1,T,D] to [1,T,D] where they are packed. Error if they are and
+  /// `self_mask` is in use.
+  at::Tensor forward(at::Tensor x, const Arrangement& how);
+  /// [B,N,D] to [B,N,D], or packed, with the outputs of the blocks in `taps` (ascending, from 0) appended to `tapped`.
   at::Tensor forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped,
-                     const Rotation& rotation = {});
+                     const Arrangement& how = {});
 
   const std::vector<std::shared_ptr<Block>>& all() const { return blocks_; }
 

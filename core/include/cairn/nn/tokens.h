@@ -14,6 +14,9 @@ namespace cairn::nn {
 /// The tokens of a set, [B,N,D] to [B,K,D]; `tokens` itself for the set of all. Ids must lie in [0, N).
 CAIRN_API at::Tensor gather_tokens(const at::Tensor& tokens, const TokenSet& set);
 
+/// The mean of the tokens [B,K,D] that were seen as `set` says, [B,D]; zeros stand behind its shorter rows.
+CAIRN_API at::Tensor mean_tokens(const at::Tensor& tokens, const TokenSet& set);
+
 /// Cuts [B,C,...] into patches [B,N,P], tokens row-major, values in the order of a convolution's kernel: channel
 /// slowest. ConfigError if a patch does not divide the data.
 CAIRN_API at::Tensor cut_patches(const at::Tensor& data, const TokenizerSpec& spec);
