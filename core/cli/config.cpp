@@ -1,9 +1,9 @@
 #include <iostream>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/json_value.h"
 #include "cli/commands.h"
+#include "config/difference.h"
 #include "report/json_text.h"
 
 namespace cairn::cli {
@@ -18,45 +18,35 @@ struct ConfigArguments {
 
 std::string origin_text(const ResolvedEntry& entry) { return entry.origin ? entry.origin->text() : "default"; }
 
-using Entries = std::vector<std::pair<std::string, const ResolvedEntry*>>;
-
-/// Every entry under its dotted key, in order.
-Entries entries(const Experiment& experiment) {
-  Entries out;
-  for (const ResolvedTable& table : experiment.document->tables())
-    for (const ResolvedEntry& entry : table.entries)
-      out.emplace_back((table.path.empty() ? "" : table.path + ".") + entry.key, &entry);
-  return out;
-}
-
-const ResolvedEntry* find(const Entries& all, const std::string& key) {
-  for (const auto& [name, entry] : all)
-    if (name == key) return entry;
-  return nullptr;
-}
-
 void print_side(char sign, const std::string& key, const ResolvedEntry* entry) {
   if (entry != nullptr)
     std::cout << sign << ' ' << key << " = " << entry->value.text() << "  # " << origin_text(*entry) << '\n';
 }
 
-/// Prints the settings in which two experiments differ, `-` the first, `+` the second.
-void print_difference(const Experiment& first, const Experiment& second) {
-  const Entries before = entries(first), after = entries(second);
-  for (const auto& [key, entry] : before) {
-    const ResolvedEntry* other = find(after, key);
-    if (other != nullptr && other->value == entry->value) continue;
-    print_side('-', key, entry);
-    print_side('+', key, other);
+/// Prints settings that differ, `-` the first experiment's, `+` the second's.
+void print_differences(const std::vector<Difference>& all) {
+  for (const Difference& each : all) {
+    print_side('-', each.key, each.before);
+    print_side('+', each.key, each.after);
   }
-  for (const auto& [key, entry] : after)
-    if (find(before, key) == nullptr) print_side('+', key, entry);
+}
+
+nlohmann::ordered_json facts_of(const ResolvedEntry& entry) {
+  return {{"value", to_json(entry.value)}, {"origin", origin_text(entry)}};
+}
+
+void print_differences_as_json(const std::vector<Difference>& all) {
+  const auto side = [](const ResolvedEntry* entry) { return entry ? facts_of(*entry) : nlohmann::ordered_json(); };
+  auto out = nlohmann::ordered_json::object();
+  for (const Difference& each : all) out[each.key] = {{"before", side(each.before)}, {"after", side(each.after)}};
+  std::cout << json_text(out) << '\n';
 }
 
 void print_json(const Experiment& experiment) {
   nlohmann::ordered_json out;
-  for (const auto& [key, entry] : entries(experiment))
-    out[key] = {{"value", to_json(entry->value)}, {"origin", origin_text(*entry)}};
+  for (const ResolvedTable& table : experiment.document->tables())
+    for (const ResolvedEntry& entry : table.entries)
+      out[(table.path.empty() ? "" : table.path + ".") + entry.key] = facts_of(entry);
   std::cout << json_text(out) << '\n';
 }
 
@@ -64,7 +54,9 @@ int config(const ConfigArguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, loader);
   if (!arguments.other.empty()) {
-    print_difference(experiment, load_experiment(arguments.other, {}, loader));
+    const Experiment other = load_experiment(arguments.other, {}, loader);
+    const auto print = arguments.json ? print_differences_as_json : print_differences;
+    print(differences(*experiment.document, *other.document));
   } else if (arguments.json) {
     print_json(experiment);
   } else {
@@ -82,7 +74,7 @@ void add_config(CLI::App& app, Session& session) {
   command->add_option("--diff", arguments->other, "print only what differs in this experiment")
       ->type_name("OTHER.toml");
   command->add_flag("--plain", arguments->plain, "without origins");
-  command->add_flag("--json", arguments->json, "print values and origins as JSON");
+  command->add_flag("--json", arguments->json, "print values and origins as JSON, with --diff of both experiments");
   command->callback([arguments, &session] { session.action = [=, &session] { return config(*arguments, session); }; });
 }
 
