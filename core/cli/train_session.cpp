@@ -14,6 +14,7 @@
 #include "checkpoint/step_folders.h"
 #include "cli/compose.h"
 #include "cli/device.h"
+#include "cli/resumed.h"
 #include "cli/run_folder.h"
 #include "cli/run_watcher.h"
 #include "config/document.h"
@@ -141,14 +142,19 @@ void check_end(const TrainSettings& train, std::int64_t step) {
                         "raise it to go on");
 }
 
-/// Opens data and, on resume, the newest checkpoint; a run that begins takes over what [initial] names, told in `told`.
-/// A run that cannot begin leaves nothing behind.
+/// Opens data and, on resume, the newest checkpoint. What a run that begins takes over from where [initial] says, and
+/// what one that goes on does otherwise, is told in `told`. A run that cannot begin leaves nothing behind.
 std::unique_ptr<Trainer> make_trainer(const TrainRequest& request, Composition& parts, PluginLoader& loader,
                                       RunFolder& folder, at::Device device, std::vector<std::string>& told) {
   try {
     const std::vector<std::int64_t> saved = saved_steps(folder.path() / "checkpoints");
-    if (saved.empty()) told = cli::take_initial(request.experiment, parts, loader);
-    if (!saved.empty()) cli::explained(request.experiment, [&] { check_end(request.experiment.train, saved.back()); });
+    if (saved.empty()) {
+      for (const std::string& line : cli::take_initial(request.experiment, parts, loader))
+        told.push_back("initial weights: " + line);
+    } else {
+      cli::explained(request.experiment, [&] { check_end(request.experiment.train, saved.back()); });
+      told = cli::changes_since(folder.file(kRunConfig), request.experiment, loader);
+    }
     return std::make_unique<Trainer>(request.experiment, parts, folder.path(), device);
   } catch (...) {
     folder.discard_if_new();
@@ -222,14 +228,14 @@ int run_training(const TrainRequest& request, Composition& parts, PluginLoader& 
   use_threads(request.experiment.train.threads);
   RunFolder folder = cli::explained(request.experiment,
                                     [&] { return RunFolder(request.run, request.experiment.name, request.resume); });
-  std::vector<std::string> initial;
-  const std::unique_ptr<Trainer> trainer = make_trainer(request, parts, loader, folder, device, initial);
+  std::vector<std::string> told;
+  const std::unique_ptr<Trainer> trainer = make_trainer(request, parts, loader, folder, device, told);
   write_file_atomically(folder.file(kRunConfig), request.experiment.document->toml(/*with_origins=*/false));
   Terminal terminal(stderr);
   TextLog log(folder.file("log.txt"), &terminal);
   log.info(fmt::format("run folder {}", folder.path().string()));
   log.info(describe(parts));
-  for (const std::string& line : initial) log.info("initial weights: " + line);
+  for (const std::string& line : told) log.info(line);
   if (device.is_cpu() && request.experiment.train.precision == "bfloat16" && !nn::has_fast_bfloat16())
     log.note("this processor multiplies bfloat16 no faster than float32: train.precision = \"float32\" is the faster");
   if (request.resume)

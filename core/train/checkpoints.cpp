@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr int kFormat = 1;
 constexpr const char* kWatched = "watched.safetensors";
+constexpr const char* kGoBack = "remove the checkpoint's folder to go on from the one before it";
 
 NamedTensors optimizer_state(const Optimizer& optimizer) {
   return {{"first_moment", optimizer.first_moment()}, {"second_moment", optimizer.second_moment()}};
@@ -27,12 +28,20 @@ nlohmann::json read_state(const fs::path& checkpoint) {
   std::ifstream file(path);
   nlohmann::json state = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (state.is_discarded() || !state.contains("step"))
-    throw Error("not a checkpoint's state, or damaged", path.string(), "resume from another checkpoint");
+    throw Error("not a checkpoint's state, or damaged", path.string(), kGoBack);
   return state;
 }
 
+NamedTensors read_tensors(const fs::path& file) {
+  try {
+    return read_safetensors(file).tensors;
+  } catch (const Error& error) {
+    throw Error(error.message(), error.where(), kGoBack);
+  }
+}
+
 void fill(const fs::path& file, const NamedTensors& target) {
-  load_named_state(target, read_safetensors(file).tensors, file.string());
+  load_named_state(target, read_tensors(file), file.string());
 }
 
 }  // namespace
@@ -80,7 +89,7 @@ RunPoint Checkpoints::load(const fs::path& checkpoint, Composition& parts, Optim
   load_weights(checkpoint, parts);
   fill(checkpoint / "optimizer.safetensors", optimizer_state(optimizer));
   RunPoint point{state.at("step").get<std::int64_t>(), std::nullopt, state.value("losses", std::deque<double>()), {}};
-  if (fs::exists(checkpoint / kWatched)) point.watched = read_safetensors(checkpoint / kWatched).tensors;
+  if (fs::exists(checkpoint / kWatched)) point.watched = read_tensors(checkpoint / kWatched);
   if (state.contains("best"))
     point.best = BestStep{state["best"].at("step").get<std::int64_t>(), state["best"].at("score").get<double>()};
   optimizer.set_steps(point.step);

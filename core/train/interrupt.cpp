@@ -7,6 +7,7 @@ namespace {
 
 volatile std::sig_atomic_t stop_requested = 0;
 int guards = 0;
+void (*was_hangup)(int) = SIG_DFL;  // ignored below nohup, and to stay so
 
 void on_signal(int signal) {
   stop_requested = 1;
@@ -20,6 +21,8 @@ InterruptGuard::InterruptGuard() {
   stop_requested = 0;
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  was_hangup = std::signal(SIGHUP, on_signal);
+  if (was_hangup == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
 }
 
@@ -27,6 +30,7 @@ InterruptGuard::~InterruptGuard() {
   if (--guards > 0) return;
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
+  std::signal(SIGHUP, was_hangup);
   std::signal(SIGPIPE, SIG_DFL);
 }
 

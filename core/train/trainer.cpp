@@ -247,10 +247,10 @@ bool Trainer::passes(const Learned& learned, const at::Tensor& gradient_norm, Wa
           : fmt::format("the {} at step {}; not finite first: {}",
                         std::isfinite(loss) ? "gradient is not finite" : fmt::format("loss is {}", loss),
                         point_.step + 1, first.empty() ? "unknown" : first);
-  if (!guards || guard_.bad_in_a_row() > LossGuard::kPatience)
-    throw Error(what, "",
-                "lower optim.lr, lengthen schedule.warmup_steps or set optim.clip, then go on with --resume; "
-                "train.on_spike = \"skip\" leaves such updates out");
+  const std::string cure = "lower optim.lr, lengthen schedule.warmup_steps or set optim.clip, then go on with --resume";
+  if (!guards) throw Error(what, "", cure + "; train.on_spike = \"skip\" leaves such updates out");
+  if (guard_.bad_in_a_row() > LossGuard::kPatience)
+    throw Error(fmt::format("{}, after {} in a row that were left out", what, LossGuard::kPatience), "", cure);
   const bool rolled = action == "roll_back" && roll_back();
   watcher.guarded(point_.step + 1, what + (rolled ? fmt::format("; weights are back at step {}", saved_step_)
                                                   : "; the update is left out"));

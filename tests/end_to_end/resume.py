@@ -2,6 +2,8 @@
 import json
 import pathlib
 import random
+import shutil
+import signal
 import subprocess
 import time
 
@@ -88,6 +90,49 @@ def depends_on_seed(base, unbroken):
     require(checkpoint(folder, STEPS) != checkpoint(unbroken, STEPS), "another seed gives the same weights")
 
 
+def what_changed(base, unbroken):
+    """Options of a network are the run's; others may change, and the log tells."""
+    folder = base / "changed"
+    train(folder, train__stop_at=11)
+    config = (folder / "config.toml").read_text()
+    for key, value in (("encoder.heads", 1), ("encoder.activation", "relu"), ("predictor.heads", 1)):
+        text = train(folder, "--resume", "--set", f"{key}={value}", code=2)
+        require_in(key, text)
+        require_in("the run's network has", text)
+        require((folder / "config.toml").read_text() == config, "a refused resume changed config.toml")
+    text = train(folder, "--resume", optim__lr="2e-3")
+    require_in("optim.lr was 0.001, is 0.002 from here on", text)
+    require_in("train.stop_at was 11, is 0 from here on", text)
+    require("modality" not in "".join(line for line in text.split("\n") if "from here on" in line), text)
+
+
+def damaged(base, unbroken):
+    folder = base / "damaged"
+    train(folder, checkpoint__keep=2)
+    newest = folder / f"checkpoints/step-{STEPS:08d}"
+    data = (newest / "student.safetensors").read_bytes()
+    (newest / "student.safetensors").write_bytes(data[:-9])
+    require_in("remove the checkpoint's folder to go on from the one before it", train(folder, "--resume", code=1))
+    shutil.rmtree(newest)
+    require_in("going on at step 18", train(folder, "--resume"))
+    require(checkpoint(folder, STEPS) == checkpoint(unbroken, STEPS), "weights differ from the checkpoint before on")
+
+
+def closed_terminal(base):
+    """SIGHUP stops with a checkpoint, unless it was ignored before, as below nohup."""
+    for ignored in (False, True):
+        folder = base / f"hangup-{ignored}"
+        words = command("train", TINY, "--run", folder, "--device", "cpu", log__every=1, train__steps=2000 if not ignored else 200)
+        before = (lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) if ignored else None
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=before)
+        while process.poll() is None and steps_done(folder) < 3:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGHUP)
+        require(process.wait(timeout=120) == (0 if ignored else 130), f"SIGHUP, ignored {ignored}: {process.returncode}")
+        status = json.loads((folder / "run.json").read_text())["status"]
+        require(status == ("done" if ignored else "interrupted"), f"SIGHUP, ignored {ignored}: {status}")
+
+
 with folders() as name:
     base = pathlib.Path(name)
     unbroken = base / "unbroken"
@@ -96,4 +141,7 @@ with folders() as name:
     kill_anywhere(base, unbroken)
     bfloat16_moments(base, unbroken)
     depends_on_seed(base, unbroken)
+    what_changed(base, unbroken)
+    damaged(base, unbroken)
+    closed_terminal(base)
 print("resume: bit-equal for 1, 2 and 4 workers, after kill -9 and with bfloat16 moments")

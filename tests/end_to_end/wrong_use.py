@@ -115,11 +115,14 @@ def names_alike(base):
 def other_model(base):
     folder = base / "other"
     train(folder, train__steps=6)
+    text = train(folder, "--resume", code=2, encoder__depth=3, train__steps=8)
+    require_in("the run's network has 2, not 3", text)
+    text = train(folder, "--resume", code=1, modality__channels=1, train__steps=8)
+    require_in("of another shape", text)
+    (folder / "config.toml").unlink()
     text = train(folder, "--resume", code=1, encoder__depth=3, train__steps=8)
     require_in("missing", text)
     require_in("blocks.2.", text)
-    text = train(folder, "--resume", code=1, encoder__width=64, train__steps=8)
-    require_in("of another shape", text)
     train(folder, "--resume", train__steps=6)
 
 
