@@ -9,6 +9,7 @@
 #include <cmath>
 #include <optional>
 #include <regex>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -129,11 +130,40 @@ Contents sort_out(const TensorMap& all, const Sizes& sizes) {
   return contents;
 }
 
-/// Heads of the published encoders of this width.
+struct PublishedWidth {
+  std::int64_t width, heads;
+};
+
+/// Heads of the published networks of this width; 0 where there is none.
+std::int64_t heads_in(std::span<const PublishedWidth> published, std::int64_t width) {
+  const auto found = std::ranges::find(published, width, &PublishedWidth::width);
+  return found == published.end() ? 0 : found->heads;
+}
+
+bool is_rotary(Family family) { return family == Family::vjepa2 || family == Family::vjepa21; }
+
+/// Heads of the published encoders of this width; 0 where there is none.
 std::int64_t usual_heads(std::int64_t width, Family family) {
-  if (width == 1280) return 16;
-  if (width == 1408 && (family == Family::ijepa || family == Family::jepa)) return 16;
-  return std::max<std::int64_t>(1, width / 64);
+  // V-JEPA 2 alone keeps 64 features a head in its largest encoders.
+  if (is_rotary(family) && (width == 1408 || width == 1664)) return width / 64;
+  constexpr std::array<PublishedWidth, 8> kEncoders = {
+      {{192, 3}, {384, 6}, {768, 12}, {1024, 16}, {1280, 16}, {1408, 16}, {1536, 24}, {1664, 16}}};
+  return heads_in(kEncoders, width);
+}
+
+/// Heads of the published predictors of this width behind an encoder; 0 where there is none.
+std::int64_t usual_predictor_heads(std::int64_t width, std::int64_t encoder_heads, Family family) {
+  if (width != 384) return 0;
+  return is_rotary(family) ? 12 : encoder_heads;
+}
+
+/// Heads of the published decoders of MAE of this width; 0 where there is none.
+std::int64_t usual_mae_heads(std::int64_t width) { return width == 512 ? 16 : 0; }
+
+/// Heads of the published decoders of VideoMAE of this width; 0 where there is none.
+std::int64_t usual_videomae_heads(std::int64_t width) {
+  constexpr std::array<PublishedWidth, 4> kDecoders = {{{192, 3}, {384, 6}, {512, 8}, {640, 8}}};
+  return heads_in(kDecoders, width);
 }
 
 Value text(const char* value) { return Value(std::string(value)); }
@@ -187,7 +217,7 @@ void read_views(std::int64_t tokens, Family family, const Sizes& sizes, Publishe
   model.tokenizer.axes = axes == 3  ? std::vector{Axis::time, Axis::height, Axis::width}
                          : is_sound ? std::vector{Axis::time, Axis::frequency}
                                     : std::vector{Axis::height, Axis::width};
-  const bool is_second = family == Family::vjepa2 || family == Family::vjepa21;
+  const bool is_second = is_rotary(family);
   const std::int64_t frames = sizes.value("num_frames", is_second ? 64 : 16);
   const std::int64_t layers = axes == 3 ? std::max<std::int64_t>(1, frames / model.tokenizer.patch.front()) : 1;
   std::vector<std::int64_t> extent;
@@ -281,18 +311,17 @@ std::vector<std::int64_t> output_levels(const TensorMap& network, std::int64_t d
 Value::Table encoder_options(const TensorMap& network, Family family, const Sizes& sizes, std::int64_t depth,
                              const PublishedModel& model) {
   const std::int64_t width = rows(network, "patch_embed.weight", 0);
-  Value::Table options =
-      shape_options(network, width, depth, sizes.value("num_heads", usual_heads(width, family)), sizes.epsilon());
+  const std::int64_t heads = sizes.heads("num_heads", width, usual_heads(width, family));
+  Value::Table options = shape_options(network, width, depth, heads, sizes.epsilon());
   const bool has_class = network.contains("class_token");
   const std::int64_t count = register_count(network);
-  const bool is_rotary = family == Family::vjepa2 || family == Family::vjepa21;
   const bool is_jepa = family == Family::ijepa || family == Family::jepa;
   Value::Array levels;
   for (const std::int64_t level : output_levels(network, depth)) levels.emplace_back(level);
   const bool is_patch14 = model.tokenizer.patch.back() == 14;
   const char* positions = network.contains("positions") ? "learned" : is_jepa ? "sincos" : "sinusoid";
   add(options, {{"preset", text("")},
-                {"positions", text(is_rotary ? "rotary" : positions)},
+                {"positions", text(is_rotary(family) ? "rotary" : positions)},
                 {"position_order", text(family == Family::ijepa ? "xy" : "yx")},
                 {"uniform_power", Value(sizes.flag("uniform_power", true))},
                 {"rotary_layout", text(family == Family::vjepa2 ? "tiled" : "paired")},
@@ -340,14 +369,13 @@ PublishedNetwork read_jepa_predictor(WeightSource& weights, Family family, const
   const TimmKeys keys = jepa_predictor_keys(weights);
   weights.move(keys.keys, network);
   weights.drop("predictor_pos_embed");  // fixed, or unused
-  const std::int64_t encoder = rows(model.encoder.weights, "patch_embed.weight", 1024);
   const std::int64_t width = rows(network, "embed.weight", 384), fused = rows(network, "fuse.weight", 0);
-  const bool is_second = family == Family::vjepa2 || family == Family::vjepa21;
-  const std::int64_t heads = sizes.value(
-      "predictor_num_heads", is_second ? std::max<std::int64_t>(1, width / 32) : usual_heads(encoder, family));
+  const auto encoder_heads = option_or(model.encoder.options, "heads", std::int64_t{0});
+  const std::int64_t heads =
+      sizes.heads("predictor_num_heads", width, usual_predictor_heads(width, encoder_heads, family));
   predictor.options = shape_options(network, width, keys.depth, heads, sizes.epsilon());
   add(predictor.options, {{"groups", Value(rows(network, "mask_tokens", 1))},
-                          {"positions", text(is_second ? "rotary" : "sincos")},
+                          {"positions", text(is_rotary(family) ? "rotary" : "sincos")},
                           {"position_order", text(family == Family::ijepa ? "xy" : "yx")},
                           {"uniform_power", Value(sizes.flag("uniform_power", true))},
                           {"rotary_layout", text(family == Family::vjepa21 ? "paired" : "tiled")},
@@ -377,9 +405,8 @@ PublishedNetwork read_mae_decoder(WeightSource& weights, const Sizes& sizes) {
   weights.move(keys.keys, network);
   move_decoder_positions(weights, /*has_class_token=*/true, network);
   const std::int64_t width = rows(network, "embed.weight", 512);
-  decoder.options =
-      shape_options(network, width, keys.depth,
-                    sizes.value("predictor_num_heads", std::max<std::int64_t>(1, width / 32)), sizes.epsilon());
+  const std::int64_t heads = sizes.heads("predictor_num_heads", width, usual_mae_heads(width));
+  decoder.options = shape_options(network, width, keys.depth, heads, sizes.epsilon());
   add(decoder.options, {{"positions", text("learned")}, {"class_token", Value(true)}, {"whole_grid", Value(true)}});
   decoder.output_width = rows(network, "project.weight", 0);
   return decoder;
@@ -415,9 +442,8 @@ PublishedNetwork read_videomae_decoder(WeightSource& weights, const Sizes& sizes
   const TimmKeys keys = original_videomae_decoder_keys(weights);
   weights.move(keys.keys, network);
   const std::int64_t width = rows(network, "embed.weight", 384);
-  decoder.options =
-      shape_options(network, width, keys.depth,
-                    sizes.value("predictor_num_heads", std::max<std::int64_t>(1, width / 64)), sizes.epsilon());
+  const std::int64_t heads = sizes.heads("predictor_num_heads", width, usual_videomae_heads(width));
+  decoder.options = shape_options(network, width, keys.depth, heads, sizes.epsilon());
   add(decoder.options, {{"positions", text("sinusoid")}, {"embed_bias", Value(false)}});
   decoder.output_width = rows(network, "project.weight", 0);
   return decoder;

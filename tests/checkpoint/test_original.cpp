@@ -97,20 +97,22 @@ TensorMap below(const std::string& prefix, const TensorMap& tensors) {
 }
 
 /// An encoder of pictures with a class token, in timm's words.
-TensorMap pictures(std::int64_t channels = 3, std::int64_t tokens = 17) {
+TensorMap pictures(std::int64_t channels = 3, std::int64_t tokens = 17, std::int64_t width = 32) {
   TensorMap all;
-  add(all, "patch_embed.proj", {32, channels, 4, 4});
-  all["cls_token"] = at::randn({1, 1, 32});
-  all["pos_embed"] = at::randn({1, tokens, 32});
-  add_block(all, "blocks.0", 32);
-  add_block(all, "blocks.1", 32);
-  add(all, "norm", {32});
+  add(all, "patch_embed.proj", {width, channels, 4, 4});
+  all["cls_token"] = at::randn({1, 1, width});
+  all["pos_embed"] = at::randn({1, tokens, width});
+  add_block(all, "blocks.0", width);
+  add_block(all, "blocks.1", width);
+  add(all, "norm", {width});
   return all;
 }
 
-/// What is read of checkpoints with these tensors, a file each.
-PublishedModel read(const std::vector<TensorMap>& files) {
+/// What is read of checkpoints with these tensors, a file each, beside this architecture.json.
+PublishedModel read(const std::vector<TensorMap>& files,
+                    const std::string& architecture = R"({"num_heads": 4, "predictor_num_heads": 4})") {
   const test::TemporaryFolder folder;
+  if (!architecture.empty()) test::write_text(folder / "architecture.json", architecture);
   for (std::size_t i = 0; i < files.size(); ++i)
     write_safetensors(folder / (std::to_string(i) + ".safetensors"), files[i], {});
   return read_original_model(folder.path());
@@ -120,6 +122,27 @@ const Value& option(const PublishedNetwork& network, const char* name) {
   const Value* found = find_option(network.options, name);
   REQUIRE(found != nullptr);
   return *found;
+}
+
+TEST_CASE("heads are those of a published network of that width, or said beside the file") {
+  CHECK(option(read({pictures(3, 17, 192)}, "").encoder, "heads").text() == "3");
+  CHECK(option(read({pictures(3, 17, 192)}, R"({"num_heads": 6})").encoder, "heads").text() == "6");
+  CHECK_THROWS_WITH(read({pictures()}, ""), Catch::Contains("0.safetensors: the file does not tell the number") &&
+                                                Catch::Contains("architecture.json") && Catch::Contains("num_heads"));
+  CHECK_THROWS_WITH(read({pictures()}, R"({"num_heads": 5})"),
+                    Catch::Contains("architecture.json: 'num_heads' is 5, and a width of 32 is no multiple of it"));
+  CHECK_THROWS_WITH(read({pictures()}, R"({"num_head": 4})"),
+                    Catch::Contains("'num_head' is not known; did you mean 'num_heads'?"));
+}
+
+TEST_CASE("heads of a narrow predictor are said beside the file") {
+  const auto golden = test::golden_case("original/ijepa");
+  if (golden.empty()) return;
+  const test::TemporaryFolder folder;
+  std::filesystem::copy_file(golden / "ijepa.pth.tar", folder / "ijepa.pth.tar");
+  CHECK_THROWS_WITH(read_original_model(folder.path()), Catch::Contains("\"num_heads\""));
+  test::write_text(folder / "architecture.json", R"({"num_heads": 3})");
+  CHECK_THROWS_WITH(read_original_model(folder.path()), Catch::Contains("\"predictor_num_heads\""));
 }
 
 TEST_CASE("V-JEPA 2.1: every tensor of encoder and predictor has its place") {
