@@ -19,6 +19,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
 constexpr const char* kTensors = "model.safetensors";
+constexpr std::array<std::pair<const char*, PatchNorm>, 3> kPatchNorms = {
+    {{"none", PatchNorm::none}, {"patch", PatchNorm::patch}, {"patch_channel", PatchNorm::patch_channel}}};
 constexpr std::array kAxes = {Axis::time, Axis::height, Axis::width, Axis::frequency, Axis::channel, Axis::other};
 
 [[noreturn]] void damaged(const fs::path& path, const std::string& what) {
@@ -67,6 +69,18 @@ std::vector<Axis> axes_of(const nlohmann::json& names, const fs::path& path) {
   return axes;
 }
 
+Json reconstruction_json(const Reconstruction& goal) {
+  const auto* norm = std::ranges::find(kPatchNorms, goal.norm, [](const auto& entry) { return entry.second; });
+  return {{"patch_norm", norm->first}, {"mask_ratio", goal.mask_ratio}, {"is_unnormalised", goal.is_unnormalised}};
+}
+
+Reconstruction reconstruction_of(const nlohmann::json& json, const fs::path& path) {
+  const auto name = json.at("patch_norm").get<std::string>();
+  const auto* norm = std::ranges::find(kPatchNorms, name, [](const auto& entry) { return entry.first; });
+  if (norm == kPatchNorms.end()) damaged(path, "there is no patch_norm '" + name + "'");
+  return {norm->second, json.at("mask_ratio").get<double>(), json.at("is_unnormalised").get<bool>()};
+}
+
 PublishedModel read_checked(const JsonFile& file, const fs::path& folder) {
   const nlohmann::json& json = file.json();
   if (json.value("format", 0) != kFormat)
@@ -94,6 +108,7 @@ PublishedModel read_checked(const JsonFile& file, const fs::path& folder) {
   if (!all.empty()) damaged(folder / kTensors, "the tensor '" + all.begin()->first + "' belongs to no part");
   if (json.contains("data"))
     model.data = PublishedData{json["data"].value("component", ""), options_of(json["data"], file.path())};
+  if (json.contains("reconstruction")) model.reconstruction = reconstruction_of(json["reconstruction"], file.path());
   return model;
 }
 
@@ -120,6 +135,7 @@ void write_cairn_folder(AtomicFolder& folder, const PublishedModel& model) {
   }
   if (model.data)
     json["data"] = {{"component", model.data->component}, {"options", to_json(Value(model.data->options))}};
+  if (model.reconstruction) json["reconstruction"] = reconstruction_json(*model.reconstruction);
   folder.write_file(kCairnFile, json.dump(1) + "\n");
   folder.write_file(kTensors, [&](FileWriter& writer) { write_safetensors(writer, all, {{"format", "cairn"}}); });
 }

@@ -3,7 +3,7 @@ import json
 import pathlib
 import shutil
 
-from program import folders, require, require_in, run, train
+from program import SHARED, folders, require, require_in, run, train
 from tensors import difference, noise, raw, values, write
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -62,6 +62,24 @@ def with_predictors(base):
     untiled = base / "untiled"
     train(untiled, "--set", "encoder.rotary_layout=paired", experiment=HERE / "vjepa2.toml", **SMALL)
     require_in("rotary_layout", run("convert", untiled, base / "u", "--to", "huggingface", code=1))
+
+
+def published_targets(base):
+    """What a folder says of its decoder's targets outlives Cairn's format."""
+    for name in ("vit_mae", "videomae"):
+        source = SHARED / "golden/checkpoints" / name
+        if not source.is_dir():
+            return print(f"left out: there is no {source}")
+        own, hub = base / f"{name}-targets-own", base / f"{name}-targets-hub"
+        run("convert", source, own, "--to", "cairn")
+        run("convert", own, hub, "--to", "huggingface")
+        before, after = (json.loads((folder / "config.json").read_text()) for folder in (source, hub))
+        for key in ("norm_pix_loss", "mask_ratio"):
+            require(before.get(key) == after.get(key), f"{name}: {key} was {before.get(key)}, is {after.get(key)}")
+        facts = json.loads((own / "cairn.json").read_text())
+        require(facts.pop("reconstruction")["patch_norm"] != "none", f"{name}: Cairn's folder lacks the targets")
+        (own / "cairn.json").write_text(json.dumps(facts))  # as an earlier version wrote it
+        run("convert", own, hub, "--to", "huggingface")
 
 
 def opens_alone(base, run_folder):
@@ -132,6 +150,7 @@ def main():
         both_ways(base, run_folder)
         opens_alone(base, run_folder)
         with_predictors(base)
+        published_targets(base)
         refused(base, run_folder)
         partial(base)
         other_classes(base)
