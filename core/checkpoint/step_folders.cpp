@@ -21,6 +21,11 @@ fs::path step_folder(const fs::path& checkpoints, std::int64_t step) {
   return checkpoints / fmt::format("{}{:08d}", kPrefix, step);
 }
 
+fs::path run_of(const fs::path& checkpoint) {
+  const fs::path full = fs::absolute(checkpoint).lexically_normal();
+  return (full.has_filename() ? full : full.parent_path()).parent_path().parent_path();
+}
+
 std::vector<std::int64_t> saved_steps(const fs::path& checkpoints) {
   std::vector<std::int64_t> found;
   std::error_code failure;

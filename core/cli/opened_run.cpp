@@ -1,6 +1,7 @@
 #include "cli/opened_run.h"
 
 #include "cairn/error.h"
+#include "checkpoint/step_folders.h"
 #include "cli/compose.h"
 #include "cli/run_folder.h"
 #include "config/experiment.h"
@@ -19,8 +20,7 @@ std::pair<fs::path, fs::path> locate(const fs::path& source) {
     if (!newest) throw Error("the run has no checkpoint yet", source.string(), "let it train to its first one");
     return {source, *newest};
   }
-  const fs::path checkpoint = fs::absolute(source).lexically_normal();
-  const fs::path run = (checkpoint.has_filename() ? checkpoint : checkpoint.parent_path()).parent_path().parent_path();
+  const fs::path run = run_of(source);
   if (fs::exists(source / "state.json") && fs::exists(run / kRunConfig)) return {run, source};
   throw Error("this is neither a run nor a checkpoint of one", source.string(),
               "name a folder that cairn train wrote, or a folder in its checkpoints/");

@@ -137,9 +137,7 @@ void read_source(const fs::path& source, const SourceOptions& options, PluginLoa
     opened.origin = source.string();
     return;
   }
-  if (fs::exists(source / "student.safetensors"))
-    return read_run(fs::absolute(source).lexically_normal().parent_path().parent_path(), source, options, loader,
-                    opened);
+  if (fs::exists(source / "student.safetensors")) return read_run(run_of(source), source, options, loader, opened);
   if (fs::exists(source / kRunConfig)) {
     const auto steps = saved_steps(source / "checkpoints");
     if (steps.empty()) throw DataError("the run has no checkpoint yet", source.string(), "train it further");

@@ -30,7 +30,8 @@ def from_run(base, source):
     require_in("teacher from teacher of", log)
     train(base / "one", "--set", f"initial.path={source}", "--set", "initial.copy=teacher", **STILL)
     require(encoder(weights(base / "one", 1, "student")) == encoder(teacher), "the student is not the source's teacher")
-    train(base / "bare", "--set", f"initial.path={source}", "--set", 'initial.parts=["encoder"]', **STILL)
+    step = f"{source}/checkpoints/step-00000004/"
+    train(base / "bare", "--set", f"initial.path={step}", "--set", 'initial.parts=["encoder"]', **STILL)
     bare = weights(base / "bare", 1, "student")
     require(encoder(bare) == encoder(student) and bare != student, "not the encoder alone was taken")
 

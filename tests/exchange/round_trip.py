@@ -88,7 +88,8 @@ def opens_alone(base, run_folder):
     shape, wanted = features(run_folder, tensors, base / "run.safetensors")
     require(shape == [3, 16, 32], f"features have the shape {shape}")
     moved = shutil.move(base / "teacher-own", base / "moved")
-    for source in (moved, base / "teacher-hub", f"{run_folder}/checkpoints/step-00000004"):
+    step = f"{run_folder}/checkpoints/step-00000004"
+    for source in (moved, base / "teacher-hub", step, step + "/", step + "/.", f"{run_folder}/"):
         got = features(source, tensors, base / "other.safetensors")[1]
         require(difference(wanted, got) < 1e-5, f"{source} gives other features")
     got = features(run_folder, tensors, base / "student.safetensors", "--weights", "student")[1]
