@@ -13,6 +13,7 @@
 #include "checkpoint/preprocessor.h"
 #include "cli/commands.h"
 #include "cli/source_arguments.h"
+#include "cli/written_place.h"
 
 namespace cairn::cli {
 namespace {
@@ -36,9 +37,7 @@ bool is_written_by_convert(const fs::path& folder) {
 /// What an earlier conversion wrote may be replaced, or an empty folder; nothing else, and never the source.
 void require_replaceable(const fs::path& to, const fs::path& source) {
   if (!fs::exists(to)) return;
-  const fs::path end = fs::weakly_canonical(to), from = fs::weakly_canonical(source);
-  const auto [difference, rest] = std::mismatch(end.begin(), end.end(), from.begin(), from.end());
-  if (difference == end.end())
+  if (lies_in(source, to))
     throw ConfigError("DST", to.string() + " holds the source and would be replaced", "name another folder");
   if (!is_written_by_convert(to))
     throw ConfigError("DST", to.string() + " exists and is no earlier conversion: it would be lost",

@@ -7,10 +7,12 @@
 
 #include "cairn/error.h"
 #include "checkpoint/option_table.h"
+#include "checkpoint/original_models.h"
 #include "cli/commands.h"
 #include "cli/device.h"
 #include "cli/extract_energy.h"
 #include "cli/source_arguments.h"
+#include "cli/written_place.h"
 #include "model/data_source.h"
 #include "report/json_text.h"
 
@@ -82,6 +84,26 @@ void print(const ExtractArguments& arguments, const OpenedNetwork& network, cons
   for (const auto& path : written) std::cout << "wrote     " << path.string() << '\n';
 }
 
+[[noreturn]] void refuse_out(const std::string& out, const std::string& why) {
+  throw ConfigError("--out", out + " " + why, "name another file");
+}
+
+/// What samples are read of, and the checkpoints of runs, stay as they are.
+void require_unread(const ExtractArguments& arguments) {
+  for (const std::string& read : {arguments.input, arguments.data})
+    if (!read.empty() && lies_in(read, arguments.out))
+      refuse_out(arguments.out, "is what is read and would be replaced");
+  if (lies_in_checkpoints(arguments.out))
+    refuse_out(arguments.out, "lies in a run's checkpoints, which are not touched");
+}
+
+/// So do the files of a published network; a run's folder may take features.
+void require_apart(const OpenedNetwork& network, const ExtractArguments& arguments) {
+  if (network.run.empty() && is_checkpoint_name(arguments.out) && std::filesystem::exists(arguments.out) &&
+      lies_in(arguments.out, arguments.source.path))
+    refuse_out(arguments.out, "belongs to the source and would be replaced");
+}
+
 int energy(const ExtractArguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   std::vector<std::string> sets;
@@ -108,9 +130,11 @@ int energy(const ExtractArguments& arguments, const Session& session) {
 
 int extract(const ExtractArguments& arguments, const Session& session) {
   use_threads(arguments.threads);
+  require_unread(arguments);
   if (arguments.energy) return energy(arguments, session);
   PluginLoader loader = session.loader();
   const OpenedNetwork network = open_network(arguments.source.path, arguments.source.options(), loader);
+  require_apart(network, arguments);
   if (!arguments.json) std::cout << network.report() << std::flush;
   const ExtractOptions how = options(arguments, network);
   network.encoder->to(how.device);

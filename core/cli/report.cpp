@@ -2,8 +2,10 @@
 #include <iostream>
 #include <memory>
 
+#include "cairn/error.h"
 #include "cli/commands.h"
 #include "cli/run_views.h"
+#include "interface/lower_case.h"
 #include "report/html_report.h"
 #include "report/run_labels.h"
 
@@ -30,7 +32,15 @@ std::vector<fs::path> folders_of(const std::vector<std::string>& runs) {
   return folders;
 }
 
+/// A slip of the name would replace settings or weights by a page.
+void require_page(const std::string& out) {
+  const std::string ending = lower_case(fs::path(out).extension().string());
+  if (!out.empty() && ending != ".html" && ending != ".htm")
+    throw ConfigError("--out", "'" + out + "' has not the ending of a page", "name a file that ends with .html");
+}
+
 int report(const ReportArguments& arguments, const Session& session) {
+  require_page(arguments.out);
   const std::vector<fs::path> folders = folders_of(arguments.runs);
   const std::vector<std::string> labels = run_labels(folders);
   PluginLoader loader = session.loader();
@@ -53,7 +63,8 @@ void add_report(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("report", "Writes one HTML page about runs, readable without a network");
   auto arguments = std::make_shared<ReportArguments>();
   command->add_option("run", arguments->runs, "run folders")->required()->type_name("RUN");
-  command->add_option("--out", arguments->out, "the page; default: report.html in the first run")->type_name("FILE");
+  command->add_option("--out", arguments->out, "the page; default: report.html in the first run")
+      ->type_name("FILE.html");
   command->add_option("--title", arguments->title, "what stands on top");
   command->add_flag("--no-views", arguments->no_views, "leave out what needs the networks: tokens, neighbours, masks");
   command->callback([arguments, &session] { session.action = [=, &session] { return report(*arguments, session); }; });

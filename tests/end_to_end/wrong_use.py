@@ -203,9 +203,31 @@ def conversions(base):
     run("convert", folder, base / "new", "--to", "huggingface")
 
 
+def written_places(base):
+    """Features and pages replace neither weights, nor what they are made of, nor settings."""
+    folder, own = base / "read-run", base / "read-own"
+    train(folder, train__steps=2)
+    run("convert", folder, own, "--to", "cairn")
+    features = base / "features.safetensors"
+    run("extract", folder, "--split", "test", "--out", features)
+    step = folder / "checkpoints/step-00000002"
+    kept = {path: path.read_bytes() for path in (step / "student.safetensors", own / "model.safetensors", features,
+                                                 folder / "config.toml")}
+    for source, target, words in ((folder, step / "student.safetensors", ()), (folder, step / "new.npy", ()),
+                                  (own, step / "student.safetensors", ()), (own, own / "model.safetensors", ()),
+                                  (folder, step / "new.safetensors", ("--energy", "--split", "test")),
+                                  (folder, features, ("--input", f"{base}/./features.safetensors"))):
+        require_in("--out", run("extract", source, "--out", target, *words, code=2))
+    require_in(".html", run("report", folder, "--no-views", "--out", folder / "config.toml", code=2))
+    require(all(path.read_bytes() == data for path, data in kept.items()), "a file was replaced")
+    require(not list(step.glob("new*")), "features lie among the weights")
+    run("extract", folder, "--split", "test", "--out", folder / "features.safetensors")
+    run("report", folder, "--no-views", "--out", base / "page.HTM")
+
+
 with folders() as name:
     base = pathlib.Path(name)
     for check in (paths, unreadable_pictures, experiments, compositions, used_folder, names_alike, other_model, full_disk,
-                  interrupt, interrupt_the_probe, commands, conversions):
+                  interrupt, interrupt_the_probe, commands, conversions, written_places):
         check(base)
         print("passed:", check.__name__.replace("_", " "))
