@@ -133,8 +133,9 @@ PublishedNetwork read_mae_decoder(const JsonFile& config, WeightSource& weights,
   const char* from = is_new ? "decoder.decoder_layers." : "decoder.decoder_encoder.layer.";
   const BlockFacts blocks = read_blocks(weights, from, config.size("decoder_num_hidden_layers"), biases);
   weights.move(mae_decoder_keys(blocks, from), decoder.weights);
-  decoder.options = shape_options(decoder.weights, config.size("decoder_hidden_size"),
-                                  config.size("decoder_num_attention_heads"), blocks, epsilon);
+  const std::int64_t width = config.size("decoder_hidden_size");
+  decoder.options =
+      shape_options(decoder.weights, width, config.divisor("decoder_num_attention_heads", width), blocks, epsilon);
   add(decoder.options, {{"positions", text("learned")},
                         {"resize_flat", Value(true)},
                         {"class_token", Value(true)},
@@ -169,7 +170,7 @@ PublishedModel read_vit(const JsonFile& config, WeightSource& weights, bool is_d
   const std::int64_t registers = token == network.end() || token->second.dim() < 2 ? 0 : token->second.size(1);
   if (token != network.end() && registers == 0) network.erase(token);
   model.encoder.options =
-      shape_options(network, facts.width, config.size("num_attention_heads"), facts.blocks, epsilon);
+      shape_options(network, facts.width, config.divisor("num_attention_heads", facts.width), facts.blocks, epsilon);
   add(model.encoder.options, {{"preset", text("")},
                               {"positions", text("learned")},
                               {"resize_antialias", Value(has_registers)},
@@ -196,7 +197,7 @@ PublishedModel read_videomae(const JsonFile& config, WeightSource& weights) {
   const bool has_norm = !config.value("use_mean_pooling", true);
   TensorMap& network = model.encoder.weights;
   weights.move(videomae_keys(prefix, model.tokenizer, width, blocks, has_norm), network);
-  model.encoder.options = shape_options(network, width, config.size("num_attention_heads"), blocks, epsilon);
+  model.encoder.options = shape_options(network, width, config.divisor("num_attention_heads", width), blocks, epsilon);
   add(model.encoder.options, {{"preset", text("")}, {"positions", text("sinusoid")}, {"last_norm", Value(has_norm)}});
   model.reconstruction =
       Reconstruction{config.value("norm_pix_loss", true) ? PatchNorm::patch_channel : PatchNorm::none, 0.0,
@@ -208,8 +209,9 @@ PublishedModel read_videomae(const JsonFile& config, WeightSource& weights) {
   const BlockFacts more =
       read_blocks(weights, "decoder.decoder_layers.", config.size("decoder_num_hidden_layers"), biases);
   weights.move(videomae_decoder_keys(more), decoder.weights);
-  decoder.options = shape_options(decoder.weights, config.size("decoder_hidden_size"),
-                                  config.size("decoder_num_attention_heads"), more, epsilon);
+  const std::int64_t narrow = config.size("decoder_hidden_size");
+  decoder.options =
+      shape_options(decoder.weights, narrow, config.divisor("decoder_num_attention_heads", narrow), more, epsilon);
   add(decoder.options, {{"positions", text("sinusoid")},
                         {"embed_bias", Value(false)},
                         {"last_norm_epsilon", Value(1e-5)}});  // what transformers makes of a norm without a number
@@ -246,7 +248,7 @@ PublishedModel read_vjepa2(const JsonFile& config, WeightSource& weights) {
   const BlockFacts blocks = read_blocks(weights, prefix + "encoder.layer.", config.size("num_hidden_layers"), biases);
   TensorMap& network = model.encoder.weights;
   weights.move(vjepa2_keys(prefix, model.tokenizer, width, blocks), network);
-  model.encoder.options = shape_options(network, width, config.size("num_attention_heads"), blocks, epsilon);
+  model.encoder.options = shape_options(network, width, config.divisor("num_attention_heads", width), blocks, epsilon);
   add(model.encoder.options, {{"preset", text("")}});
   rotary(model.encoder.options);
   if (weights.has("pooler.query_tokens")) model.head = read_attentive_head(config, weights, epsilon);
@@ -258,7 +260,8 @@ PublishedModel read_vjepa2(const JsonFile& config, WeightSource& weights) {
   const std::int64_t groups = weights.rows(from + "embeddings.mask_tokens", 1);
   const BlockFacts more = read_blocks(weights, from + "layer.", config.size("pred_num_hidden_layers"), biases);
   weights.move(vjepa2_predictor_keys(prefix, narrow, groups, more), predictor.weights);
-  predictor.options = shape_options(predictor.weights, narrow, config.size("pred_num_attention_heads"), more, epsilon);
+  predictor.options =
+      shape_options(predictor.weights, narrow, config.divisor("pred_num_attention_heads", narrow), more, epsilon);
   add(predictor.options, {{"groups", Value(groups)}});
   rotary(predictor.options);
   model.predictor = std::move(predictor);
@@ -297,6 +300,9 @@ void read_hidden_activation(const JsonFile& config, PublishedModel& model) {
 
 PublishedModel read_huggingface(const fs::path& folder, bool is_partial) {
   const JsonFile config(folder / "config.json");
+  if (!config.json().contains("model_type"))
+    throw DataError("'model_type' is missing", config.path().string(),
+                    "get the file again; of timm's folders name the .safetensors itself");
   SafetensorsFile file = read_folder(folder);
   WeightSource weights(std::move(file.tensors));
   const auto type = config.value<std::string>("model_type", "");

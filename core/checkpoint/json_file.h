@@ -35,9 +35,19 @@ class JsonFile {
   /// The positive whole number `key`; DataError if there is none.
   std::int64_t size(const std::string& key) const {
     const auto found = json_.find(key);
-    if (found == json_.end() || !found->is_number_integer() || found->get<std::int64_t>() < 1)
+    if (found == json_.end()) throw DataError("'" + key + "' is missing", path_.string());
+    if (!found->is_number_integer() || found->get<std::int64_t>() < 1)
       throw DataError("'" + key + "' must be a whole number of at least 1", path_.string());
     return found->get<std::int64_t>();
+  }
+
+  /// The positive whole number `key` that divides `width`, as a number of heads must; DataError if it does not.
+  std::int64_t divisor(const std::string& key, std::int64_t width) const {
+    const std::int64_t found = size(key);
+    if (width % found == 0) return found;
+    throw DataError(
+        "'" + key + "' is " + std::to_string(found) + ", which does not divide a width of " + std::to_string(width),
+        path_.string());
   }
 
   /// Positive whole numbers of a reasonable size, one for each of `count` axes: a list, or one number for all.

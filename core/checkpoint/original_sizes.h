@@ -37,12 +37,8 @@ class Sizes {
   /// Attention heads of a network of this width: `key`, else `usual`, 0 where no published network is so wide.
   /// DataError where neither tells it.
   std::int64_t heads(const std::string& key, std::int64_t width, std::int64_t usual) const {
-    const bool is_said = file_ && file_->json().contains(key);
-    const std::int64_t heads = value(key, usual);
-    if (heads > 0 && width % heads == 0) return heads;
-    if (is_said)
-      throw DataError(fmt::format("'{}' is {}, and a width of {} is no multiple of it", key, heads, width),
-                      file_->path().string());
+    if (file_ && file_->json().contains(key)) return file_->divisor(key, width);
+    if (usual > 0 && width % usual == 0) return usual;
     throw DataError(
         fmt::format("the file does not tell the number of attention heads, and no published network is known "
                     "that is {} wide",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import zipfile
 
-from program import CAIRN, folders, require, train
+from program import CAIRN, SHARED, folders, require, train
 from tensors import noise, raw, write
 
 SIZES = {"original": "ijepa", "img_size": 64, "patch_size": 16, "embed_dim": 96, "depth": 2, "num_heads": 3,
@@ -121,13 +121,16 @@ def hubs(base):
     config = json.loads((good / "config.json").read_text())
     for key, value, sentence in (("num_hidden_layers", 10**12, "layers"), ("hidden_size", 10**12, "of another shape"),
                                  ("patch_size", [4], "patch_size"), ("image_size", "big", "image_size"),
-                                 ("hidden_size", -1, "hidden_size"), ("num_attention_heads", 7, ""),
+                                 ("hidden_size", -1, "hidden_size"), ("num_attention_heads", 7, "'num_attention_heads' is 7"),
                                  ("model_type", "bert", "bert"), ("hidden_act", "mish", "mish"),
                                  ("patch_size", 8, "shape"), ("image_size", 10**12, "")):
         lying = shutil.copytree(good, base / "lying", dirs_exist_ok=True)
         own = {name: item for name, item in config.items() if name != "cairn"}
         (lying / "config.json").write_text(json.dumps(own | {key: value}))
         refuse(lying, sentence, base)
+    for key in ("hidden_size", "model_type", "patch_size"):
+        (lying / "config.json").write_text(json.dumps({name: item for name, item in config.items() if name != key}))
+        refuse(lying, f"config.json: '{key}' is missing", base)
     (lying / "config.json").write_text("[" * 100000)
     refuse(lying, "no JSON object", base)
     (lying / "config.json").write_text(json.dumps(config))
@@ -154,11 +157,23 @@ def hubs(base):
     refuse(lying, "norm.weight", base)
 
 
+def predictors(base):
+    """Heads of a predictor, which no feature shows."""
+    source = SHARED / "golden/checkpoints/vjepa2"
+    if not source.is_dir():
+        return print(f"left out: there is no {source}")
+    lying = shutil.copytree(source, base / "vjepa2")
+    config = json.loads((lying / "config.json").read_text())
+    (lying / "config.json").write_text(json.dumps(config | {"pred_num_attention_heads": 7}))
+    refuse(lying, "config.json: 'pred_num_attention_heads' is 7", base)
+
+
 def main():
     with folders() as name:
         base = pathlib.Path(name)
         pickles(base)
         hubs(base)
+        predictors(base)
 
 
 main()
