@@ -298,7 +298,18 @@ void read_hidden_activation(const JsonFile& config, PublishedModel& model) {
 
 }  // namespace
 
+void require_no_bin(const fs::path& folder) {
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json"})
+    if (fs::exists(folder / name)) return;
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if (fs::exists(folder / name))
+      throw DataError("the weights are a pytorch_model.bin, which is not read", folder.string(),
+                      "load the folder in transformers and save it again with save_pretrained, which writes "
+                      "model.safetensors");
+}
+
 PublishedModel read_huggingface(const fs::path& folder, bool is_partial) {
+  require_no_bin(folder);
   const JsonFile config(folder / "config.json");
   if (!config.json().contains("model_type"))
     throw DataError("'model_type' is missing", config.path().string(),

@@ -341,13 +341,27 @@ Value::Table encoder_options(const TensorMap& network, Family family, const Size
   return options;
 }
 
+/// Weights that are no original's: those of transformers and of Cairn are told by their names.
+[[noreturn]] void refuse_weights(const WeightSource& weights, const Sizes& sizes) {
+  const fs::path file = sizes.checkpoint();
+  if (weights.has("encoder.patch_embed.weight"))
+    throw DataError("this is one file of a run, or of a folder of cairn convert", file.string(),
+                    "name the run, its checkpoints/step-N, or the folder");
+  if (!weights.has_part("embeddings.patch_embeddings."))
+    throw DataError("there is no encoder with a patch embedding in this file", file.string(),
+                    "it must be a checkpoint of I-JEPA, V-JEPA, DINO, DINOv2, MAE, VideoMAE or AudioMAE, or of timm");
+  if (fs::exists(file.parent_path() / "config.json"))
+    throw DataError("these are weights of transformers, which config.json beside them describes", file.string(),
+                    "name the folder");
+  throw DataError("these are weights of transformers, and config.json is missing beside them", file.string(),
+                  "get it from where they came from, and name the folder");
+}
+
 /// An encoder; `prefix` is VideoMAE's "encoder.".
 PublishedNetwork read_encoder(WeightSource& weights, const std::string& prefix, Family family, const Sizes& sizes,
                               PublishedModel& model) {
   const auto kernel = weights.find(prefix + "patch_embed.proj.weight");
-  if (!kernel || (kernel->dim() != 4 && kernel->dim() != 5) || kernel->numel() == 0)
-    throw DataError("there is no encoder with a patch embedding in this file", sizes.checkpoint(),
-                    "it must be a checkpoint of I-JEPA, V-JEPA, DINO, DINOv2, MAE, VideoMAE or AudioMAE, or of timm");
+  if (!kernel || (kernel->dim() != 4 && kernel->dim() != 5) || kernel->numel() == 0) refuse_weights(weights, sizes);
   model.tokenizer = {kernel->size(1), kernel->sizes().slice(2).vec(), {}};
   PublishedNetwork encoder;
   TensorMap& network = encoder.weights;

@@ -83,6 +83,9 @@ struct PublishedModel {
 /// and with every name that is missing or left over, unless `is_partial`.
 CAIRN_API PublishedModel read_huggingface(const std::filesystem::path& folder, bool is_partial = false);
 
+/// DataError where the folder's weights are a pytorch_model.bin alone, which nothing here reads.
+CAIRN_API void require_no_bin(const std::filesystem::path& folder);
+
 /// A ratio that gives exactly `hidden` when an integer `width` times it is cut to an integer.
 CAIRN_API double exact_ratio(std::int64_t hidden, std::int64_t width);
 

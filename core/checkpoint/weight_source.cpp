@@ -3,10 +3,17 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cairn/error.h"
 #include "checkpoint/published.h"
 
 namespace cairn {
+
+bool WeightSource::has_part(const std::string& part) const {
+  return std::any_of(tensors_.begin(), tensors_.end(),
+                     [&](const auto& entry) { return entry.first.find(part) != std::string::npos; });
+}
 
 std::optional<at::Tensor> WeightSource::find(const std::string& name) const {
   const auto found = tensors_.find(name);

@@ -18,6 +18,8 @@ class WeightSource {
   explicit WeightSource(TensorMap tensors) : tensors_(std::move(tensors)) {}
 
   bool has(const std::string& name) const { return tensors_.contains(name); }
+  /// Whether a name holds this.
+  bool has_part(const std::string& part) const;
   /// The tensor of this name, without taking it; nothing where there is none.
   std::optional<at::Tensor> find(const std::string& name) const;
   /// Its extent along the first axis; `fallback` where there is no such tensor.

@@ -27,8 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSources =
     "a source is a run folder, its checkpoints/step-N, a folder of cairn convert, a Hugging Face folder, or an "
-    "original "
-    ".pth.tar with its architecture.json";
+    "original .pth.tar with its architecture.json";
 
 WeightsOf choose(const SourceOptions& options, bool has_teacher, const std::string& where) {
   if (options.weights == WeightsOf::teacher && !has_teacher)
@@ -128,10 +127,17 @@ bool holds_original(const fs::path& folder) {
   return false;
 }
 
+[[noreturn]] void refuse_file(const fs::path& file) {
+  if (!fs::exists(file)) throw Error("there is no such source of weights", file.string(), kSources);
+  if (file.extension() == ".bin") require_no_bin(file.parent_path());
+  throw Error("this file is of no known kind of weights", file.string(),
+              std::string(kSources) + "; files of weights end with .pth.tar, .pth, .pt or .safetensors");
+}
+
 void read_source(const fs::path& source, const SourceOptions& options, PluginLoader& loader, OpenedNetwork& opened) {
   opened.checkpoint = source;
   if (fs::is_regular_file(source) && is_checkpoint_name(source)) return read_original_source(source, options, opened);
-  if (!fs::is_directory(source)) throw Error("there is no such source of weights", source.string(), kSources);
+  if (!fs::is_directory(source)) refuse_file(source);
   if (fs::exists(source / kCairnFile)) {
     opened.model = read_cairn_folder(source);
     opened.origin = source.string();
@@ -145,11 +151,29 @@ void read_source(const fs::path& source, const SourceOptions& options, PluginLoa
     return read_run(source, opened.checkpoint, options, loader, opened);
   }
   if (!fs::exists(source / "config.json")) {
-    if (!holds_original(source)) throw Error("the folder holds no network", source.string(), kSources);
-    return read_original_source(source, options, opened);
+    if (holds_original(source)) return read_original_source(source, options, opened);
+    require_no_bin(source);
+    throw Error("the folder holds no network", source.string(), kSources);
   }
   opened.model = read_huggingface(source, options.partial);
   opened.origin = fmt::format("{} ({})", source.string(), opened.model.format);
+}
+
+/// Where the options of a source's network stand.
+fs::path options_file(const OpenedNetwork& opened, const fs::path& source) {
+  if (!opened.run.empty()) return opened.run / kRunConfig;
+  for (const char* name : {kCairnFile, "config.json"})
+    if (fs::exists(source / name)) return source / name;
+  return source;
+}
+
+Published<Encoder> build_opened(const OpenedNetwork& opened, const fs::path& source, PluginLoader& loader) {
+  try {
+    return build_encoder(opened.model, opened.model.encoder, loader);
+  } catch (const ConfigError& error) {
+    throw DataError("encoder." + error.key() + ": " + error.message(), options_file(opened, source).string(),
+                    error.advice());
+  }
 }
 
 /// The number of heads, which the weights do not tell and the options may leave to the component.
@@ -183,7 +207,7 @@ OpenedNetwork open_network(const fs::path& source, const SourceOptions& options,
   OpenedNetwork opened;
   read_source(source, options, loader, opened);
   opened.model.is_partial = options.partial;
-  auto built = build_encoder(opened.model, opened.model.encoder, loader);
+  auto built = build_opened(opened, source, loader);
   opened.encoder = std::move(built.network);
   opened.model.encoder.component = built.component;
   opened.not_loaded = opened.model.gaps;

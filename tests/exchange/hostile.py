@@ -157,6 +157,31 @@ def hubs(base):
     refuse(lying, "norm.weight", base)
 
 
+def wrong_files(base):
+    """Files that are no weights, and weights without what describes them."""
+    hub, bare, pickled, own = (base / name for name in ("hub", "bare", "pickled", "own"))
+    (base / "notes.toml").write_text("x = 1\n")
+    refuse(base / "notes.toml", "of no known kind of weights", base)
+    refuse(hub / "model.safetensors", "name the folder", base)
+    refuse(base / "run/checkpoints/step-00000001/student.safetensors", "name the run", base)
+    for folder in (bare, pickled):
+        folder.mkdir()
+    shutil.copy(hub / "model.safetensors", bare)
+    refuse(bare, "config.json is missing", base)
+    shutil.copy(hub / "config.json", pickled)
+    (pickled / "pytorch_model.bin").write_bytes(b"PK")
+    refuse(pickled, "save_pretrained", base)
+    (pickled / "config.json").unlink()
+    for source in (pickled, pickled / "pytorch_model.bin"):
+        refuse(source, "save_pretrained", base)
+    subprocess.run([str(CAIRN), "convert", str(base / "run"), str(own), "--to", "cairn"], check=True,
+                   stdout=subprocess.DEVNULL)
+    facts = json.loads((own / "cairn.json").read_text())
+    facts["encoder"]["options"]["heads"] = 5
+    (own / "cairn.json").write_text(json.dumps(facts))
+    refuse(own, "cairn.json: encoder.heads", base)
+
+
 def predictors(base):
     """Heads of a predictor, which no feature shows."""
     source = SHARED / "golden/checkpoints/vjepa2"
@@ -173,6 +198,7 @@ def main():
         base = pathlib.Path(name)
         pickles(base)
         hubs(base)
+        wrong_files(base)
         predictors(base)
 
 
