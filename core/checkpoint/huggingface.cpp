@@ -296,6 +296,15 @@ void read_hidden_activation(const JsonFile& config, PublishedModel& model) {
   if (model.head) model.head->pooler.activation = activation;
 }
 
+/// What cannot be honoured is a fault only of what prepares samples.
+void read_data(const fs::path& folder, PublishedModel& model) {
+  try {
+    model.data = read_preprocessor(folder);
+  } catch (const DataError& error) {
+    model.data_fault = error.what();
+  }
+}
+
 }  // namespace
 
 void require_no_bin(const fs::path& folder) {
@@ -322,7 +331,7 @@ PublishedModel read_huggingface(const fs::path& folder, bool is_partial) {
   // What was stacked is copied: without this its pages would count twice in the peak of memory.
   file.release_pages();
   restore_own(config, model);
-  model.data = read_preprocessor(folder);
+  read_data(folder, model);
   model.format = type + " of transformers";
   settle_complaints(model, weights.complaints(), is_partial, folder.string());
   return model;

@@ -22,9 +22,10 @@ class JsonFile {
     if (!json_.is_object()) throw DataError("the file is no JSON object", path.string(), "get it again");
   }
 
-  /// The value of `key`, or `fallback`; DataError if it is of another type.
+  /// The value of `key`, or `fallback` where it is null or not there; DataError if it is of another type.
   template <class T>
   T value(const std::string& key, const T& fallback) const {
+    if (const auto found = json_.find(key); found != json_.end() && found->is_null()) return fallback;
     try {
       return json_.value(key, fallback);
     } catch (const nlohmann::json::exception&) {

@@ -70,6 +70,7 @@ struct PublishedModel {
   PublishedNetwork encoder;        // the student, where there are two
   std::optional<PublishedNetwork> teacher, predictor, projector;
   std::optional<PublishedData> data;
+  std::string data_fault;  // why there is no `data` though the checkpoint says how samples are prepared
   std::optional<PublishedHead> head;
   std::optional<Reconstruction> reconstruction;
   /// What was not read: parts without a place in these networks, and with a partial load each name that was missing or

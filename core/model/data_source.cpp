@@ -59,7 +59,9 @@ std::shared_ptr<Modality> open_data(const OpenedNetwork& network, const DataRequ
   } else if (network.model.data) {
     data = *network.model.data;
   } else {
-    throw ConfigError("--data", "this checkpoint does not say how its samples are prepared", kNameOne);
+    const std::string& fault = network.model.data_fault;
+    throw ConfigError("--data", fault.empty() ? "this checkpoint does not say how its samples are prepared" : fault,
+                      kNameOne);
   }
   if (request.path) set_option(data.options, "path", Value(fs::absolute(*request.path).lexically_normal().string()));
   for (auto& [name, value] : parse_overrides(request.sets))

@@ -84,6 +84,33 @@ def energies(base, source):
     require_in("neither a run nor", run("extract", base, "--energy", "--out", out, code=1))
 
 
+def preparation(base, source):
+    """What preprocessor_config.json asks for is done, or refused by name."""
+    hub, folder, out = base / "hub", pictures(base / "prepared"), base / "prepared.safetensors"
+    run("convert", source, hub, "--to", "huggingface")
+    file = hub / "preprocessor_config.json"
+    told = json.loads(file.read_text())
+
+    def extract(code=0, **changes):
+        file.write_text(json.dumps({**told, **changes}))
+        return run("extract", hub, "--data", folder, "--level", "pooled", "--out", out, code=code)
+
+    def features(**changes):
+        extract(**changes)
+        return values(out, "pooled")[1]
+
+    usual = features()
+    raw_values = {f"image_{key}": [255 * value for value in told[f"image_{key}"]] for key in ("mean", "std")}
+    for changes in ({"do_rescale": False, **raw_values}, {"rescale_factor": 1.0, **raw_values}, {"do_center_crop": None}):
+        require(difference(usual, features(**changes)) < 1e-4, f"other features with {changes}")
+    require(difference(usual, features(do_rescale=False)) > 1e-3, "do_rescale = false changes nothing")
+    for changes in ({"do_resize": False}, {"resample": 1}, {"crop_size": {"height": 16, "width": 8}}, {"image_mean": None},
+                    {"image_std": []}, {"rescale_factor": 0}, {"size": {"height": 16, "width": 8}}):
+        require_in(f"preprocessor_config.json: '{next(iter(changes))}'", extract(code=2, **changes))
+    write(base / "ready.safetensors", {"pixel_values": noise(1, 3, 16, 16)})
+    run("extract", hub, "--input", base / "ready.safetensors", "--out", out)  # asks nothing of that file
+
+
 def wrong_use(base, source):
     tensors = base / "wrong.safetensors"
     for item, sentence in ((("other", noise(1, 3, 16, 16)), "holds none of pixel_values"),
@@ -108,6 +135,7 @@ def main():
         tensor_files(base, base / "run")
         data_sets(base, base / "run")
         energies(base, base / "run")
+        preparation(base, base / "run")
         wrong_use(base, base / "run")
 
 
