@@ -59,7 +59,7 @@ int print_statistics(const LoaderArguments& arguments, const Experiment& experim
 
 int bench_loader_command(const LoaderArguments& arguments, const Session& session) {
   PluginLoader plugins = session.loader();
-  const Experiment experiment = open_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
+  const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
   use_threads(experiment.train.threads);
   const DataParts data = compose_data(experiment, plugins);
   if (arguments.statistics) return print_statistics(arguments, experiment, data);
@@ -148,7 +148,7 @@ struct StepArguments {
 
 int bench_step_command(const StepArguments& arguments, const Session& session) {
   PluginLoader plugins = session.loader();
-  const Experiment experiment = open_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
+  const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
   use_threads(experiment.train.threads);
   const std::unique_ptr<Composition> parts = compose(experiment, plugins);
   const at::Device device = choose_device(arguments.device);

@@ -74,7 +74,7 @@ FeatureSet choose_features(const BenchEvaluateArguments& arguments, const Sessio
                            double& rate) {
   if (!arguments.experiment.empty()) {
     PluginLoader plugins = session.loader();
-    return features_of(open_experiment(arguments.experiment, arguments.sets, plugins), plugins, device, rate);
+    return features_of(load_experiment(arguments.experiment, arguments.sets, plugins), plugins, device, rate);
   }
   if (!arguments.features.empty()) return read_feature_set(arguments.features);
   return draw_feature_set(arguments.train, arguments.test, arguments.width, arguments.classes, arguments.signal,

@@ -33,7 +33,7 @@ struct Checked {
 
 Checked check(const std::string& file, const std::vector<std::string>& sets, PluginLoader& loader) {
   const nn::SkipRandomFill shapes_alone;  // no weight is looked at, and a big network has gigabytes of them
-  Checked checked{open_experiment(file, sets, loader), nullptr, {}};
+  Checked checked{load_experiment(file, sets, loader), nullptr, {}};
   checked.composition = compose(checked.experiment, loader);
   checked.initial = take_initial(checked.experiment, *checked.composition, loader);
   return checked;

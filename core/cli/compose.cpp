@@ -1,10 +1,7 @@
 #include "cli/compose.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
-#include "config/load.h"
 #include "model/initial.h"
 
 namespace cairn::cli {
@@ -17,20 +14,7 @@ FindComponent finder(PluginLoader& loader) {
   };
 }
 
-void check_plugin_folders(const std::vector<std::string>& folders) {
-  for (const std::string& folder : folders)
-    if (!std::filesystem::is_directory(folder))
-      throw ConfigError("plugins.path", fmt::format("there is no folder '{}'", folder),
-                        "paths here are relative to the file that names them");
-}
-
 }  // namespace
-
-Experiment open_experiment(const std::filesystem::path& file, std::span<const std::string> sets, PluginLoader& loader) {
-  Experiment experiment = load_experiment(file, sets, loader);
-  explained(experiment, [&] { check_plugin_folders(experiment.plugins.path); });
-  return experiment;
-}
 
 std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader) {
   return explained(experiment, [&] { return std::make_unique<Composition>(experiment, finder(loader)); });

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -25,10 +23,6 @@ auto explained(const Experiment& experiment, F&& build) {
     throw ExperimentError(experiment.document->explain(error, ""));
   }
 }
-
-/// Reads an experiment to train it or to look at what it trains. ExperimentError with every problem; also where
-/// [plugins] names a folder that is not there, which a run that is opened later may have lost.
-Experiment open_experiment(const std::filesystem::path& file, std::span<const std::string> sets, PluginLoader& loader);
 
 /// Builds the parts of an experiment. What does not fit together is an ExperimentError with its place in the file.
 std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader);

@@ -19,7 +19,7 @@ int train(const TrainArguments& arguments, const Session& session) {
   ignore_file_size_signal();
   PluginLoader loader = session.loader();
   TrainRequest request;
-  request.experiment = open_experiment(arguments.experiment.file, arguments.experiment.sets, loader);
+  request.experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, loader);
   const std::unique_ptr<Composition> parts = compose(request.experiment, loader);
   for (const Plugin& plugin : loader.loaded()) request.plugins.push_back({plugin.name, plugin.version, plugin.path});
   if (!arguments.run.empty()) request.run = arguments.run;
