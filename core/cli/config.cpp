@@ -45,8 +45,7 @@ void print_differences_as_json(const std::vector<Difference>& all) {
 void print_json(const Experiment& experiment) {
   nlohmann::ordered_json out;
   for (const ResolvedTable& table : experiment.document->tables())
-    for (const ResolvedEntry& entry : table.entries)
-      out[(table.path.empty() ? "" : table.path + ".") + entry.key] = facts_of(entry);
+    for (const ResolvedEntry& entry : table.entries) out[dotted_key(table, entry)] = facts_of(entry);
   std::cout << json_text(out) << '\n';
 }
 

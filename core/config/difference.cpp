@@ -11,8 +11,7 @@ using Entries = std::vector<std::pair<std::string, const ResolvedEntry*>>;
 Entries entries(const ResolvedDocument& document) {
   Entries out;
   for (const ResolvedTable& table : document.tables())
-    for (const ResolvedEntry& entry : table.entries)
-      out.emplace_back((table.path.empty() ? "" : table.path + ".") + entry.key, &entry);
+    for (const ResolvedEntry& entry : table.entries) out.emplace_back(dotted_key(table, entry), &entry);
   return out;
 }
 

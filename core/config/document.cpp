@@ -58,6 +58,10 @@ const ResolvedEntry* find_entry(const ResolvedTable& table, std::string_view key
 
 }  // namespace
 
+std::string dotted_key(const ResolvedTable& table, const ResolvedEntry& entry) {
+  return table.path.empty() ? entry.key : table.path + "." + entry.key;
+}
+
 ResolvedDocument::ResolvedDocument(std::vector<ResolvedTable> tables, Origin file)
     : tables_(std::move(tables)), file_(std::move(file)) {}
 

@@ -26,6 +26,9 @@ struct ResolvedTable {
   std::vector<ResolvedEntry> entries;
 };
 
+/// "optim.lr": the key of an entry in the whole experiment.
+CAIRN_API std::string dotted_key(const ResolvedTable& table, const ResolvedEntry& entry);
+
 /// An experiment as it will run, with the origin of every value. Immutable.
 class CAIRN_API ResolvedDocument {
  public:

@@ -15,9 +15,9 @@ namespace cairn {
 namespace {
 
 /// What token sets must share to stand in one: columns, -1 for all tokens, and whether rows are of unequal length.
-std::pair<std::int64_t, bool> shape_of(const TokenSet& set) {
-  return {set.all() ? -1 : set.index.size(1), set.is_ragged()};
-}
+using SetShape = std::pair<std::int64_t, bool>;
+
+SetShape shape_of(const TokenSet& set) { return {set.all() ? -1 : set.index.size(1), set.is_ragged()}; }
 
 at::Tensor join(const std::vector<at::Tensor>& parts) { return parts.size() == 1 ? parts.front() : at::cat(parts); }
 
@@ -118,8 +118,7 @@ std::vector<Encoded> Engine::encode(Branch& branch, const Batch& batch, std::spa
   const auto view_of = [&](std::size_t i) -> const View& {
     return batch.views[static_cast<std::size_t>(contexts[i].view)];
   };
-  using Columns = std::pair<std::int64_t, bool>;
-  using Key = std::tuple<std::vector<std::int64_t>, Columns, Columns, int>;
+  using Key = std::tuple<std::vector<std::int64_t>, SetShape, SetShape, int>;
   const auto groups = group_by<Key>(contexts.size(), [&](std::size_t i) {
     return Key{view_of(i).data.sizes().vec(), shape_of(contexts[i].visible), shape_of(contexts[i].masked),
                stack_of(contexts[i])};
@@ -239,8 +238,8 @@ std::vector<at::Tensor> Engine::predict(const Batch& batch, const Plan& plan, co
     return plan.contexts[static_cast<std::size_t>(plan.queries[i].context)];
   };
   const auto grid_of = [&](int view) -> const TokenGrid& { return batch.views[static_cast<std::size_t>(view)].grid; };
-  using Columns = std::pair<std::int64_t, bool>;
-  using Key = std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, Columns, Columns, Level, int, bool, int>;
+  using Key =
+      std::tuple<std::vector<std::int64_t>, std::vector<std::int64_t>, SetShape, SetShape, Level, int, bool, int>;
   const auto groups = group_by<Key>(plan.queries.size(), [&](std::size_t i) {
     const Query& query = plan.queries[i];
     return Key{grid_of(context_of(i).view).extent,
