@@ -23,7 +23,8 @@ StepTrace::~StepTrace() {
 }
 
 void StepTrace::start() {
-  const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO);
+  const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO,
+                                                     /*report_input_shapes=*/true);
   std::set<ActivityType> activities = {ActivityType::CPU};
   if (device_.is_cuda()) activities.insert(ActivityType::CUDA);
   profiler::prepareProfiler(config, activities);

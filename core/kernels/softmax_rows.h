@@ -25,6 +25,9 @@ struct RowSums {
 /// Scores to e^(scale * (score - largest)), and their `sums`.
 void exp_rows(const Scores& scores, const RowSums<float>& sums);
 
+/// The same of rows that lie `stride` apart, to `out` in bfloat16 (by its bits), with zeros between a row and the next.
+void exp_rows(const Scores& scores, const RowSums<float>& sums, std::uint16_t* out, std::int64_t stride);
+
 /// Scores to probabilities, by the sums that exp_rows() left.
 void softmax_rows(const Scores& scores, const RowSums<const float>& sums);
 

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/half_attention.h"
+#include "nn/cpu_product.h"
 #include "nn/row_type.h"
 
 namespace cairn::nn {
@@ -30,6 +32,19 @@ std::int64_t pairs_of(const kernels::AttentionShape& shape) {
   return pairs;
 }
 
+/// Whether attention of bfloat16 multiplies in it, or by way of float32.
+bool has_half_products(const kernels::AttentionShape& shape) {
+  return has_fast_bfloat16() && kernels::has_half_attention(shape);
+}
+
+void attend_backward(const kernels::AttentionGradient<float>& all, const kernels::AttentionShape& shape) {
+  kernels::attention_backward(all, shape);
+}
+
+void attend_backward(const kernels::AttentionGradient<std::uint16_t>& all, const kernels::AttentionShape& shape) {
+  has_half_products(shape) ? kernels::half_attention_backward(all, shape) : kernels::attention_backward(all, shape);
+}
+
 }  // namespace
 
 AttentionOutput attention_pass(const at::Tensor& packed, std::int64_t heads, const MaybeTensor& bias,
@@ -41,7 +56,8 @@ AttentionOutput attention_pass(const at::Tensor& packed, std::int64_t heads, con
                                at::empty({2, batch, heads, tokens}, packed.options().dtype(at::kFloat))};
   if (is_half(packed)) {
     using Bits = std::uint16_t;
-    kernels::attention({data_of<Bits>(packed), data_of<Bits>(out.rows), data_of(out.sums)}, shape);
+    const kernels::AttentionPass<Bits> all = {data_of<Bits>(packed), data_of<Bits>(out.rows), data_of(out.sums)};
+    has_half_products(shape) ? kernels::half_attention(all, shape) : kernels::attention(all, shape);
     return out;
   }
   const at::Tensor shift = bias ? bias->contiguous() : at::Tensor();
@@ -59,7 +75,7 @@ AttentionGradients attention_backward(const at::Tensor& packed, const at::Tensor
     in_type_of(packed, [&]<class T>(T) {
       const kernels::AttentionGradient<T> all = {data_of<T>(packed), data_of(sums), data_of<T>(of_rows),
                                                  data_of<T>(of_packed), data_of(of_bias)};
-      kernels::attention_backward(all, shape);
+      attend_backward(all, shape);
     });
   }
   return {of_packed, wants_bias ? of_bias.sum(0) : at::Tensor()};

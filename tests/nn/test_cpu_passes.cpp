@@ -69,6 +69,9 @@ TEST_CASE("mixed precision: attention on the CPU gives float64's outputs and gra
   for (const bool has_bias : {true, false})
     for (const auto& [samples, count] : std::vector<std::array<std::int64_t, 2>>{{3, 17}, {1, 1}, {2, 300}, {1, 1100}})
       compare_attention(samples, count, {.tolerance = 0.015, .has_bias = has_bias, .is_mixed = true, .width = 48});
+  // Heads that products of bfloat16 fill up, and ones of an odd width.
+  for (const std::int64_t width : {72, 192, 240, 51})
+    compare_attention(2, 40, {.tolerance = 0.015, .is_mixed = true, .width = width});
 }
 
 TEST_CASE("attention on the CPU: gradients stay as small as PyTorch's however large the scores") {
@@ -90,6 +93,7 @@ TEST_CASE("attention on the CPU: gradients stay as small as PyTorch's however la
 }
 
 TEST_CASE("attention on the CPU keeps samples apart, and what is not finite shows") {
+  const Autocast mixed(at::kCPU, GENERATE(false, true));
   nn::BlockOptions options;
   options.width = 16, options.heads = 2;
   nn::Attention attention(options);

@@ -19,6 +19,11 @@ TEST_CASE("products, attention and convolutions are counted, forward and backwar
   }
   {
     const FlopCounter counter;
+    at::zeros({3, 7}).addmm_(a.detach(), b.detach());
+    CHECK(counter.total() == 2.0 * 3 * 5 * 7);
+  }
+  {
+    const FlopCounter counter;
     at::linear(at::randn({4, 6, 5}), at::randn({7, 5}), at::randn({7}));
     CHECK(counter.total() == 2.0 * 4 * 6 * 5 * 7);
   }
