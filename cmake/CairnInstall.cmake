@@ -1,6 +1,6 @@
 # What `cmake --install` puts into a prefix that may be moved, and `cpack` into a tarball:
 #   bin/cairn                 finds LibTorch, then becomes lib/cairn/cairn
-#   lib/libcairn_core.so      lib/cairn/plugins/*.so      lib/cmake/Cairn/      include/cairn/      share/cairn/configs/
+#   lib/libcairn_core.so      lib/libcairn_cuda.so      lib/cairn/plugins/*.so      lib/cmake/Cairn/      include/cairn/      share/cairn/configs/
 #   lib/libtorch              LibTorch: a link to the one built with, or with CAIRN_PACKAGE_TORCH=ON a copy
 # The tarball has no link: unpack LibTorch as lib/libtorch, or name it in CAIRN_TORCH.
 # Components: runtime (the program, core, configurations), plugins (Cairn's own), sdk (headers and CMake package),
@@ -13,6 +13,10 @@ string(REPLACE "$ORIGIN" "$ORIGIN/.." beside_program "${beside}")
 set_target_properties(cairn_core PROPERTIES EXPORT_NAME core INSTALL_RPATH "$ORIGIN:${beside}")
 set_target_properties(cairn PROPERTIES INSTALL_RPATH "$ORIGIN/..:${beside_program}")
 install(TARGETS cairn_core EXPORT CairnTargets COMPONENT runtime LIBRARY DESTINATION lib INCLUDES DESTINATION include)
+if(CAIRN_CUDA)
+  set_target_properties(cairn_cuda PROPERTIES INSTALL_RPATH "$ORIGIN:${beside}")
+  install(TARGETS cairn_cuda LIBRARY DESTINATION lib COMPONENT runtime)
+endif()
 install(TARGETS cairn COMPONENT runtime RUNTIME DESTINATION lib/cairn)
 configure_file(${CMAKE_SOURCE_DIR}/sdk/cairn.sh.in ${CMAKE_BINARY_DIR}/generated/cairn.sh @ONLY)
 install(PROGRAMS ${CMAKE_BINARY_DIR}/generated/cairn.sh DESTINATION bin RENAME cairn COMPONENT runtime)

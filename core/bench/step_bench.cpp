@@ -11,6 +11,7 @@
 
 #include "bench/step_trace.h"
 #include "nn/cpu_product.h"
+#include "report/summary.h"
 #include "train/trainer.h"
 
 namespace cairn {
@@ -38,6 +39,7 @@ class StepTimer : public Watcher {
     walls_.push_back(watch_.wall_seconds());
     processors_.push_back(watch_.processor_seconds());
     waits_.push_back(loader_wait);
+    if (step == measured) memory_ = peak_device_memory(options_.device).value_or(peak_memory());
     if (step == measured && trace_) trace_->start();
     watch_ = Stopwatch();
   }
@@ -60,6 +62,7 @@ class StepTimer : public Watcher {
     bench.processor_ms = spread_of(processors);
     bench.wait_share = wait / wall;
     bench.first_step_seconds = walls_.front();
+    bench.peak_memory_bytes = memory_;
   }
 
  private:
@@ -67,6 +70,7 @@ class StepTimer : public Watcher {
   std::optional<StepTrace> trace_;
   Stopwatch watch_;
   std::vector<double> walls_, processors_, waits_;  // seconds of each step
+  std::int64_t memory_ = 0;
 };
 
 /// An empty folder that goes with its owner.

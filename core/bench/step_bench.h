@@ -28,6 +28,7 @@ struct CAIRN_API StepBench {
   double flops_per_step = 0.0;      // by the shapes of matrix products, convolutions and attention
   double peak_flops = 0.0;          // a second, of a large matrix product in the same precision on the same device
   std::int64_t samples_per_step = 0;
+  std::int64_t peak_memory_bytes = 0;  // up to the last measured step: of the process, on a GPU of its allocator
 
   /// Share of the peak that the median step reaches.
   double utilisation() const;

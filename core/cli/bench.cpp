@@ -154,7 +154,6 @@ int bench_step_command(const StepArguments& arguments, const Session& session) {
   const at::Device device = choose_device(arguments.device);
   const StepBench bench = bench_step(experiment, *parts, {arguments.steps, arguments.warm_up, device, arguments.trace});
   const double rate = 1e3 * static_cast<double>(bench.samples_per_step) / bench.step_ms.median;
-  const std::int64_t memory = peak_device_memory(device).value_or(peak_memory());
   if (!arguments.json) {
     std::cout << fmt::format(
         "{}: batch {}, {}\n"
@@ -167,7 +166,7 @@ int bench_step_command(const StepArguments& arguments, const Session& session) {
         experiment.name, bench.samples_per_step, experiment.train.precision, bench.step_ms.median, bench.step_ms.lowest,
         bench.step_ms.highest, arguments.steps, rate, bench.processor_ms.median, bench.flops_per_step,
         bench.flops_per_step / bench.step_ms.median / 1e6, bench.utilisation(), bench.peak_flops / 1e9,
-        100 * bench.wait_share, bench.first_step_seconds, static_cast<double>(memory) / (1 << 20));
+        100 * bench.wait_share, bench.first_step_seconds, static_cast<double>(bench.peak_memory_bytes) / (1 << 20));
     return kDone;
   }
   std::cout << json_text(Json{{"experiment", experiment.name},
@@ -181,7 +180,7 @@ int bench_step_command(const StepArguments& arguments, const Session& session) {
                               {"utilisation", bench.utilisation()},
                               {"wait_share", bench.wait_share},
                               {"first_step_seconds", bench.first_step_seconds},
-                              {"peak_memory_bytes", memory}})
+                              {"peak_memory_bytes", bench.peak_memory_bytes}})
             << '\n';
   return kDone;
 }

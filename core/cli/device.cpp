@@ -8,13 +8,15 @@
 #include <thread>
 
 #include "cairn/error.h"
+#include "kernels/cuda_half.h"
 
 namespace cairn {
 
 at::Device choose_device(const std::string& asked) {
   if (asked == "cpu" || (asked == "auto" && !at::globalContext().hasCUDA())) return at::kCPU;
   if (!at::globalContext().hasCUDA())
-    throw Error("--device cuda: no CUDA device can be used here", "", "choose --device cpu, or check with: cairn info");
+    throw Error("--device cuda: no CUDA device can be used here", kernels::cuda_trouble(),
+                "choose --device cpu, or check with: cairn info");
   return {at::kCUDA, 0};
 }
 

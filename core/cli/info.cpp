@@ -8,6 +8,7 @@
 
 #include "cairn/plugin.h"
 #include "cli/commands.h"
+#include "kernels/cuda_half.h"
 #include "report/json_text.h"
 
 namespace cairn::cli {
@@ -29,6 +30,7 @@ Json facts(const Session& session) {
               {"compiler", "g++ " __VERSION__},
               {"cxx11_abi", _GLIBCXX_USE_CXX11_ABI},
               {"cuda_build", static_cast<bool>(CAIRN_HAS_CUDA)},
+              {"cuda_loaded", kernels::has_cuda_half()},
               {"cuda_devices", at::getNumGPUs()},
               {"allocator", kAllocator},
               {"cpu_capability", at::get_cpu_capability()},

@@ -9,6 +9,8 @@
 
 namespace cairn::kernels {
 
+class RecordedWork;
+
 /// Work that is recorded once and repeated in one launch: a CUDA graph. A CPU has none: there the work is called.
 class CAIRN_API DeviceGraph {
  public:
@@ -22,9 +24,8 @@ class CAIRN_API DeviceGraph {
   void replay();
 
  private:
-  struct Recorded;
   std::function<void()> work_;  // of a CPU
-  std::unique_ptr<Recorded> recorded_;
+  std::unique_ptr<RecordedWork> recorded_;
 };
 
 }  // namespace cairn::kernels

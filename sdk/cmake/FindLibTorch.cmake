@@ -1,7 +1,8 @@
 # LibTorch as imported targets, without TorchConfig.cmake (a CUDA wheel's insists on nvcc even for CPU builds).
 # Looks in CAIRN_TORCH and LIBTORCH_ROOT (variables, or of the environment), then in CMAKE_PREFIX_PATH, for a folder
 # with include/torch and lib/libtorch_cpu.so, or one that holds such a folder named torch.
-# Gives LibTorch::torch (with CUDA where CAIRN_CUDA is on), LibTorch_VERSION (2.11.0+cu130), LibTorch_INCLUDE_DIR.
+# Gives LibTorch::torch, where CAIRN_CUDA is on LibTorch::cuda too, LibTorch_VERSION (2.11.0+cu130),
+# LibTorch_INCLUDE_DIR.
 set(header torch/csrc/api/include/torch/torch.h)
 find_path(LibTorch_INCLUDE_DIR ${header}
           HINTS ${CAIRN_TORCH} $ENV{CAIRN_TORCH} ${LIBTORCH_ROOT} $ENV{LIBTORCH_ROOT} ${LibTorch_HINTS}
@@ -42,8 +43,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   endforeach()
   target_link_libraries(LibTorch::torch INTERFACE LibTorch::torch_cpu LibTorch::c10)
   if(CAIRN_CUDA)
+    add_library(LibTorch::cuda INTERFACE IMPORTED)
     # Without --no-as-needed the linker drops torch_cuda, and CUDA silently vanishes.
-    target_link_libraries(LibTorch::torch INTERFACE
+    target_link_libraries(LibTorch::cuda INTERFACE
       -Wl,--no-as-needed LibTorch::torch_cuda LibTorch::c10_cuda -Wl,--as-needed)
   endif()
   # The wheel finds CUDA's libraries by its own RPATH; the linker must not insist on seeing them.

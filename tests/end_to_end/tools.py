@@ -1,6 +1,9 @@
 """preview and bench: pictures of what training would see, figures of the loader, the optimizer and the step."""
 import json
+import os
 import pathlib
+import shutil
+import subprocess
 
 from program import TINY, folders, require, require_in, run
 
@@ -61,8 +64,19 @@ def step(folder):
     run("bench", code=2)
 
 
+def cuda_half(folder):
+    """LibTorch's CUDA half is loaded where a driver is: here one that offers no device."""
+    compiler = shutil.which("cc")
+    if not json.loads(run("info", "--json"))["cuda_build"] or not compiler:
+        return print("skipped: the CUDA half, for want of a build with CUDA or of a C compiler")
+    subprocess.run([compiler, "-shared", "-x", "c", "/dev/null", "-o", folder / "libcuda.so.1"], check=True)
+    found = json.loads(run("info", "--json", before=lambda: os.environ.update(LD_LIBRARY_PATH=str(folder))))
+    require(found["cuda_loaded"] and found["cuda_devices"] == 0, f"it is loaded, and finds no device: {found}")
+
+
 with folders() as scratch:
     previews(pathlib.Path(scratch) / "pictures")
     loader()
     optimizer()
     step(pathlib.Path(scratch))
+    cuda_half(pathlib.Path(scratch))
