@@ -1,5 +1,6 @@
 #include "media/jpeg_scan.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -12,12 +13,13 @@ constexpr int kEnd = 96;               // places that the end of a block leads o
 constexpr std::size_t kPadding = 272;  // bytes; a block has at most 64 codes of 16 bits, 15 bits after each
 constexpr std::size_t kWorthwhile = 16384;  // bytes from which on the tables' making is paid back
 constexpr int kFilled = 56;                 // bits that there are at least after filling
+constexpr int kMostNumber = 15;             // bits of a number
 
-/// Places in a block in the order of the file, the last one again for what lies beyond.
+/// Where in a block the coefficient lies that comes k-th in the file, counted from one; the last place for all beyond.
 constexpr auto kOrder = [] {
   std::array<std::uint8_t, kBlock + kRun + kEnd> order{};
   order.fill(kBlock - 1);
-  for (int k = 0, row = 0, column = 0; k < kBlock; ++k) {
+  for (int k = 1, row = 0, column = 0; k <= kBlock; ++k) {
     order[static_cast<std::size_t>(k)] = static_cast<std::uint8_t>(8 * row + column);
     const bool is_rising = (row + column) % 2 == 0;
     int& ahead = is_rising ? column : row;
@@ -35,10 +37,10 @@ constexpr auto kOrder = [] {
 int size_of(int symbol) { return symbol & 15; }
 int run_of(int symbol) { return symbol >> 4; }
 
-/// The number that `size` bits stand for (T.81, F.2.2.1: EXTEND).
+/// The number that `size` bits stand for (T.81, F.2.2.1: EXTEND), without a branch on its sign, which none foresees.
 std::int16_t extended(std::uint32_t bits, int size) {
-  const int value = static_cast<int>(bits);
-  return static_cast<std::int16_t>(size > 0 && value < 1 << (size - 1) ? value - (1 << size) + 1 : value);
+  const int value = static_cast<int>(bits), positive = (value << 1) >> size;
+  return static_cast<std::int16_t>(value - (((1 << size) - 1) & (positive - 1)));
 }
 
 }  // namespace
@@ -61,6 +63,13 @@ inline void JpegScan::Bits::drop(int number) {
   count -= number;
 }
 
+/// The number of `size` bits that comes next.
+inline std::int16_t JpegScan::Bits::take(int size) {
+  const std::int16_t number = extended(next(size), size);
+  drop(size);
+  return number;
+}
+
 /// Of bits dropped from the present word.
 inline void JpegScan::Bits::put_back(int number) {
   const int behind = count + number;  // from `at`
@@ -74,6 +83,7 @@ inline void JpegScan::Bits::put_back(int number) {
 /// libjpeg has refused tables with more codes than their lengths allow.
 JpegScan::Table::Table(const JHUFF_TBL& source, bool is_ac) : is_ac_(is_ac) {
   std::memcpy(symbols_.data(), source.huffval, symbols_.size());
+  std::array<Entry, kQuick> entries{};
   std::uint32_t code = 0;
   std::size_t place = 0;
   for (std::size_t length = 1; length <= 16; ++length, code <<= 1) {
@@ -81,35 +91,42 @@ JpegScan::Table::Table(const JHUFF_TBL& source, bool is_ac) : is_ac_(is_ac) {
     for (int i = 0; i < source.bits[length]; ++i, ++code, ++place) {
       if (length > kQuickBits) continue;
       const int symbol = symbols_[place], size = size_of(symbol), rest = kQuickBits - static_cast<int>(length);
-      for (std::uint32_t tail = 0; tail < 1u << rest; ++tail)
-        pairs_[code << rest | tail].first =
-            size > rest ? Entry{static_cast<std::int16_t>(symbol), static_cast<std::uint8_t>(length), 0}
-                        : Entry{extended(tail >> (rest - size), size), advance(symbol),
-                                static_cast<std::uint8_t>(static_cast<int>(length) + size)};
+      for (std::uint32_t tail = 0; tail < 1u << rest; ++tail) {
+        const std::size_t at = code << rest | tail;
+        if (size > rest) {
+          pairs_[at] = {0, 0, static_cast<std::uint8_t>(length), advance(symbol), 0, static_cast<std::int16_t>(size)};
+        } else {
+          entries[at] = {extended(tail >> (rest - size), size), advance(symbol),
+                         static_cast<std::uint8_t>(static_cast<int>(length) + size)};
+        }
+      }
     }
     limits_[length] = code << (16 - length);
   }
   limits_[17] = 1 << 16;
-  if (is_ac_) pair_up();
+  pair_up(entries);
 }
 
-void JpegScan::Table::pair_up() {
-  for (std::uint32_t bits = 0; bits < pairs_.size(); ++bits) {
-    auto& [first, second] = pairs_[bits];
-    second = {first.value, 0, first.bits};
-    if (first.bits == 0 || first.advance == kEnd) continue;
-    const Entry next = pairs_[bits << first.bits & (pairs_.size() - 1)].first;
-    if (next.bits == 0 || first.bits + next.bits > kQuickBits) continue;
-    second = {next.value, next.advance, static_cast<std::uint8_t>(first.bits + next.bits)};
+void JpegScan::Table::pair_up(const std::array<Entry, kQuick>& entries) {
+  for (std::size_t bits = 0; bits < kQuick; ++bits) {
+    const Entry& first = entries[bits];
+    if (first.bits == 0) continue;
+    pairs_[bits] = {first.bits, first.advance, first.bits, first.advance, first.value, first.value};
+    if (!is_ac_ || first.advance == kEnd) continue;
+    const Entry& second = entries[bits << first.bits & (kQuick - 1)];
+    if (second.bits == 0 || first.bits + second.bits > kQuickBits) continue;
+    pairs_[bits].bits = static_cast<std::uint8_t>(first.bits + second.bits);
+    pairs_[bits].advance = static_cast<std::uint8_t>(first.advance + second.advance);
+    pairs_[bits].second = second.value;
   }
 }
 
-JpegScan::Entry JpegScan::Table::find_long(std::uint32_t bits) const {
+JpegScan::Code JpegScan::Table::find_code(std::uint32_t bits) const {
   std::size_t length = kQuickBits + 1;
   while (bits >= limits_[length]) ++length;
-  const auto size = static_cast<std::uint8_t>(length);
-  if (length > 16) return {0, size, 0};
-  return {symbols_[static_cast<std::size_t>(static_cast<int>(bits >> (16 - length)) + offsets_[length])], size, 0};
+  const auto size = static_cast<int>(length);
+  if (size > 16) return {0, size};
+  return {symbols_[static_cast<std::size_t>(static_cast<int>(bits >> (16 - size)) + offsets_[length])], size};
 }
 
 /// Places to go on after a symbol: past zeros and a coefficient, or past the end of the block.
@@ -173,6 +190,72 @@ void JpegScan::restart() {
   until_restart_ = interval_;
 }
 
+/// Takes a code of more than kQuickBits and its number.
+JpegScan::Entry JpegScan::take_rare(const Table& table) {
+  bits_.fill();
+  const Code code = table.find_code(bits_.next(16));
+  bits_.drop(code.length);
+  is_odd_ = is_odd_ || code.length > 16;
+  return {bits_.take(size_of(code.symbol)), table.advance(code.symbol), 0};
+}
+
+/// Takes what a look-up has not given whole.
+[[gnu::always_inline]] inline JpegScan::Entry JpegScan::take_long(Bits& bits, const Pair& pair, const Table& table) {
+  if (pair.first_bits > 0) {
+    bits.drop(pair.first_bits);
+    return {bits.take(pair.second), pair.first_advance, 0};
+  }
+  // By way of the member, so that `bits` may stay in registers.
+  bits_ = bits;
+  const Entry entry = take_rare(table);
+  bits = bits_;
+  return entry;
+}
+
+// Shifts by a variable number are three operations before x86-64-v3, and one from there on.
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v3", "default")]]
+#endif
+void JpegScan::decode_block(const Block& block, std::int16_t* out) {
+  Bits bits = bits_;
+  bits.fill();
+  Pair pair = block.dc->find(bits.next(kQuickBits));
+  bits.drop(pair.bits);
+  int& last_dc = last_dc_[static_cast<std::size_t>(block.component)];
+  last_dc += pair.is_long() ? take_long(bits, pair, *block.dc).value : pair.first;
+  out[0] = static_cast<std::int16_t>(last_dc);
+
+  // After the last look-up but one there are bits for a whole code of kQuickBits and its number.
+  constexpr int kLooks = (kFilled - kMostNumber) / kQuickBits;
+  const Table& ac = *block.ac;
+  std::size_t k = 1;
+  while (k < kBlock) {
+    bits.fill();
+    for (int i = 0; i < kLooks && k < kBlock; ++i) {
+      pair = ac.find(bits.next(kQuickBits));
+      if (pair.is_long()) {
+        const Entry entry = take_long(bits, pair, ac);
+        k += entry.advance;
+        out[kOrder[k]] = entry.value;
+        break;
+      }
+      bits.drop(pair.bits);
+      out[kOrder[k + pair.first_advance]] = pair.first;
+      k += pair.advance;
+      out[kOrder[k]] = pair.second;
+    }
+  }
+  // The first has filled the block: the second is the next block's.
+  if (pair.has_second() && k - pair.advance + pair.first_advance == kBlock) {
+    bits.put_back(pair.bits - pair.first_bits);
+    k = kBlock;
+    out[kBlock - 1] = pair.first;
+  }
+  const bool is_beyond = (k > kBlock && k <= kEnd) || k > kBlock + kEnd;
+  is_odd_ = is_odd_ || is_beyond || last_dc != out[0] || bits.at - bits.count / 8 > end_;
+  bits_ = bits;
+}
+
 void JpegScan::decode(JBLOCKROW* blocks) {
   if (interval_ > 0 && until_restart_ == 0 && !is_odd_) restart();
   --until_restart_;
@@ -181,59 +264,6 @@ void JpegScan::decode(JBLOCKROW* blocks) {
     JBLOCK unused;
     decode_block(block, blocks ? **blocks++ : unused);
   }
-}
-
-/// Takes a code that the table does not give whole, and its number.
-JpegScan::Entry JpegScan::take_long(Bits& bits, const Table& table) {
-  bits.fill();
-  Entry entry = table.find(bits.next(kQuickBits)).first;
-  if (entry.advance == 0) entry = table.find_long(bits.next(16));
-  bits.drop(entry.advance);
-  is_odd_ = is_odd_ || entry.advance > 16;
-  const int size = size_of(entry.value);
-  const std::uint32_t number = bits.next(size);
-  bits.drop(size);
-  return {extended(number, size), table.advance(entry.value), 0};
-}
-
-void JpegScan::decode_block(const Block& block, std::int16_t* out) {
-  Bits bits = bits_;
-  bits.fill();
-  Entry dc = block.dc->find(bits.next(kQuickBits)).first;
-  bits.drop(dc.bits);
-  if (dc.bits == 0) dc = take_long(bits, *block.dc);
-  int& last_dc = last_dc_[static_cast<std::size_t>(block.component)];
-  last_dc += dc.value;
-  out[0] = static_cast<std::int16_t>(last_dc);
-
-  int k = 1;
-  const auto put = [&](const Entry& entry) {
-    k += entry.advance;
-    out[kOrder[static_cast<std::size_t>(k - 1)]] = entry.value;
-  };
-  while (k < kBlock) {
-    bits.fill();
-    const Pair* pair = nullptr;
-    for (int i = 0; i < kFilled / kQuickBits && k < kBlock; ++i) {
-      pair = &block.ac->find(bits.next(kQuickBits));
-      if (pair->first.bits == 0) {
-        put(take_long(bits, *block.ac));
-        break;
-      }
-      bits.drop(pair->second.bits);
-      put(pair->first);
-      put(pair->second);
-    }
-    // The first has filled the block: the second is the next block's.
-    if (pair->second.advance > 0 && k - pair->second.advance == kBlock) {
-      bits.put_back(pair->second.bits - pair->first.bits);
-      k = kBlock;
-      out[kBlock - 1] = pair->first.value;
-    }
-  }
-  const bool is_beyond = (k > kBlock && k <= kEnd) || k > kBlock + kEnd;
-  is_odd_ = is_odd_ || is_beyond || last_dc != out[0] || bits.at - bits.count / 8 > end_;
-  bits_ = bits;
 }
 
 }  // namespace cairn::media

@@ -31,34 +31,47 @@ class JpegScan {
 
  private:
   static constexpr int kQuickBits = 10;
+  static constexpr std::size_t kQuick = std::size_t{1} << kQuickBits;
 
-  /// What the next bits mean: a coefficient, `advance` places on. With `bits` 0 it is of no use, and `value` is a
-  /// symbol of `advance` bits, which its number follows; with both 0, a code longer than kQuickBits.
+  /// A coefficient, `advance` places on.
   struct Entry {
     std::int16_t value = 0;
     std::uint8_t advance = 0;
-    std::uint8_t bits = 0;
+    std::uint8_t bits = 0;  // of its code and number; 0 where those are more than kQuickBits
   };
 
-  /// One coefficient or two; `second` counts the bits of both, and repeats the first, no place on, where it is alone.
+  /// What the next bits mean: one coefficient or two. Where it is one, `second` repeats it, at its place. With `bits` 0
+  /// it is a code of `first_bits`, which a number of `second` bits follows; with both 0, a longer code.
   struct Pair {
-    Entry first;
-    Entry second;
+    std::uint8_t bits = 0;     // of both
+    std::uint8_t advance = 0;  // of both
+    std::uint8_t first_bits = 0;
+    std::uint8_t first_advance = 0;
+    std::int16_t first = 0;
+    std::int16_t second = 0;
+
+    bool is_long() const { return bits == 0; }
+    bool has_second() const { return bits > first_bits; }
+  };
+
+  struct Code {
+    int symbol = 0;
+    int length = 0;  // above 16 if there is none
   };
 
   class Table {
    public:
     Table(const JHUFF_TBL& source, bool is_ac);
     const Pair& find(std::uint32_t bits) const { return pairs_[bits]; }
-    /// The symbol of the code that `bits`, sixteen of them, begin with, and its length: above 16 if there is none.
-    Entry find_long(std::uint32_t bits) const;
+    /// The code of more than kQuickBits that `bits`, sixteen of them, begin with.
+    Code find_code(std::uint32_t bits) const;
     std::uint8_t advance(int symbol) const;
 
    private:
-    void pair_up();
+    void pair_up(const std::array<Entry, kQuick>& entries);
 
     bool is_ac_;
-    std::array<Pair, 1 << kQuickBits> pairs_{};
+    std::array<Pair, kQuick> pairs_{};
     std::array<std::uint8_t, 256> symbols_{};
     std::array<std::uint32_t, 18> limits_{};  // below which codes of a length are, as sixteen bits
     std::array<int, 17> offsets_{};           // from such a code to the place of its symbol
@@ -72,6 +85,7 @@ class JpegScan {
     void fill();
     std::uint32_t next(int number) const;
     void drop(int number);
+    std::int16_t take(int size);
     void put_back(int number);
   };
 
@@ -91,7 +105,8 @@ class JpegScan {
   const Table* table(const jpeg_decompress_struct& record, int number, bool is_ac);
   void unstuff(std::span<const std::uint8_t> bytes);
   void restart();
-  Entry take_long(Bits& bits, const Table& table);
+  Entry take_rare(const Table& table);
+  Entry take_long(Bits& bits, const Pair& pair, const Table& table);
   void decode_block(const Block& block, std::int16_t* out);
 
   std::array<std::unique_ptr<Table>, 2 * NUM_HUFF_TBLS> tables_;
