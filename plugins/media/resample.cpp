@@ -4,7 +4,10 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <vector>
+
+#include "media/across.h"
 
 namespace cairn::media {
 namespace {
@@ -39,13 +42,16 @@ void interleave(const Picture& part, int left, int top, int width, int rows, std
   }
 }
 
+std::unique_ptr<std::uint8_t[]> unset_bytes(std::size_t size) {
+  return std::make_unique_for_overwrite<std::uint8_t[]>(size);
+}
+
 std::size_t padded(std::size_t size) { return (size + kWeighedBytes - 1) / kWeighedBytes * kWeighedBytes; }
 
 }  // namespace
 
 /// Weights for outputs [from, from + count) when the inputs [low, high] of `input` are scaled to `output` samples.
-Resampler::Taps Resampler::make_taps(int input, double low, double high, int output, int from, int count,
-                                     Interpolation filter) {
+Taps Resampler::make_taps(int input, double low, double high, int output, int from, int count, Interpolation filter) {
   const double scale = (high - low) / output;
   const double filter_scale = std::max(scale, 1.0);
   const double support = (filter == Interpolation::bicubic ? 2.0 : 1.0) * filter_scale;
@@ -78,7 +84,7 @@ Resampler::Resampler(Extent source, const Box& box, Extent target, const Window&
       down_(make_taps(source.height, box.top, box.bottom, target.height, window.top, window.height, filter)),
       area_{across_.first(), down_.first(), across_.last() - across_.first(), down_.last() - down_.first()} {}
 
-void Resampler::filter_across(const std::uint8_t* block, int rows, std::uint8_t* out, std::size_t stride) const {
+void Resampler::filter_block(const std::uint8_t* block, int rows, std::uint8_t* out, std::size_t stride) const {
   std::array<std::uint8_t, kColumn + 1> column;
   for (const Tap& tap : across_.of) {
     weigh(block + kColumn * static_cast<std::size_t>(tap.first - area_.left), kColumn,
@@ -89,22 +95,28 @@ void Resampler::filter_across(const std::uint8_t* block, int rows, std::uint8_t*
   }
 }
 
-Picture Resampler::apply(const Picture& part, int left, int top) const {
-  Picture out(static_cast<int>(across_.of.size()), static_cast<int>(down_.of.size()));
-  const std::size_t values = 3 * across_.of.size(), stride = padded(values + 1);
-  // One column and one row more, as weights come in pairs.
-  std::vector<std::uint8_t> block(kColumn * (static_cast<std::size_t>(area_.width) + 1));
-  std::vector<std::uint8_t> narrow(stride * (static_cast<std::size_t>(area_.height) + 1)), line(stride);
+void Resampler::filter_across(const Picture& part, int left, int top, std::uint8_t* out, std::size_t stride) const {
+  if (filter_across_wide(across_, part, left, area_.top - top, area_.height, out, stride)) return;
+  // One column more, as weights come in pairs.
+  const auto block = unset_bytes(kColumn * (static_cast<std::size_t>(area_.width) + 1));
   for (int y = 0; y < area_.height; y += kRows) {
     const int rows = std::min(kRows, area_.height - y);
-    interleave(part, area_.left - left, area_.top - top + y, area_.width, rows, block.data());
-    filter_across(block.data(), rows, narrow.data() + stride * static_cast<std::size_t>(y), stride);
+    interleave(part, area_.left - left, area_.top - top + y, area_.width, rows, block.get());
+    filter_block(block.get(), rows, out + stride * static_cast<std::size_t>(y), stride);
   }
+}
+
+Picture Resampler::apply(const Picture& part, int left, int top) const {
+  Picture out(static_cast<int>(across_.of.size()), static_cast<int>(down_.of.size()));
+  const std::size_t values = 3 * across_.of.size(), stride = padded(values + kAcrossPadding);
+  // One row more, as weights come in pairs.
+  const auto narrow = unset_bytes(stride * (static_cast<std::size_t>(area_.height) + 1)), line = unset_bytes(stride);
+  filter_across(part, left, top, narrow.get(), stride);
   for (int y = 0; y < out.height; ++y) {
     const Tap& tap = down_.of[static_cast<std::size_t>(y)];
-    weigh(narrow.data() + stride * static_cast<std::size_t>(tap.first - area_.top), stride,
-          down_.pairs.data() + tap.offset, tap.pairs(), line.data(), stride);
-    std::copy_n(line.data(), values, out.row(y));
+    weigh(narrow.get() + stride * static_cast<std::size_t>(tap.first - area_.top), stride,
+          down_.pairs.data() + tap.offset, tap.pairs(), line.get(), stride);
+    std::copy_n(line.get(), values, out.row(y));
   }
   return out;
 }

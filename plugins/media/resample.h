@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "media/picture.h"
-#include "media/weigh.h"
+#include "media/taps.h"
 
 namespace cairn::media {
 
@@ -38,25 +38,11 @@ class Resampler {
   void mirror();
 
  private:
-  /// The taps of one output sample: `count` weights from `pairs[offset]`, for inputs from `first` on.
-  struct Tap {
-    int first = 0;
-    int count = 0;
-    std::size_t offset = 0;
-
-    std::size_t pairs() const { return static_cast<std::size_t>(count + 1) / 2; }
-  };
-  struct Taps {
-    std::vector<Tap> of;
-    std::vector<WeightPair> pairs;
-
-    int first() const { return of.front().first; }
-    int last() const { return of.back().first + of.back().count; }
-  };
-
   static Taps make_taps(int input, double low, double high, int output, int from, int count, Interpolation filter);
-  /// The horizontal pass over a block of interleaved rows, to rows of `stride` bytes.
-  void filter_across(const std::uint8_t* block, int rows, std::uint8_t* out, std::size_t stride) const;
+  /// The horizontal pass over such a picture, to rows of `stride` bytes.
+  void filter_across(const Picture& part, int left, int top, std::uint8_t* out, std::size_t stride) const;
+  /// The same over a block of interleaved rows.
+  void filter_block(const std::uint8_t* block, int rows, std::uint8_t* out, std::size_t stride) const;
 
   Taps across_, down_;
   Window area_;

@@ -6,6 +6,7 @@
 #include "cairn/error.h"
 #include "cairn/rng.h"
 #include "jpeg_files.h"
+#include "media/across.h"
 #include "media/decode.h"
 #include "media/resample.h"
 
@@ -99,4 +100,40 @@ TEST_CASE("resample: sums are those of plain 32-bit arithmetic") {
       REQUIRE(out[i] == std::clamp<std::int64_t>(sum >> kWeightBits, 0, 255));
     }
   }
+}
+
+TEST_CASE("resample: rows are narrowed as by plain 32-bit arithmetic, five neighbours at once or not") {
+  Rng rng(10, Stream::load, 0, 0);
+  for (const int width : {1, 2, 7, 40, 203})
+    for (const int count : {1, 2, 5, 8}) {
+      const Picture source = noise(width, 6);
+      Taps taps;
+      for (int x = 0; x < 23; ++x) {
+        const int most = std::min(count, width),
+                  first = std::min(x * width / 46 + static_cast<int>(rng.integer(0, 1)), width - most);
+        taps.of.push_back({first, most, taps.pairs.size()});
+        taps.pairs.resize(taps.pairs.size() + taps.of.back().pairs());
+        for (int k = 0; k < most; ++k)
+          taps.pairs[taps.of.back().offset + static_cast<std::size_t>(k) / 2].set(
+              static_cast<std::size_t>(k) % 2,
+              static_cast<std::int32_t>(rng.integer(-(1 << 20) / most, (1 << 22) / most)));
+      }
+      if (count == 5) std::reverse(taps.of.begin(), taps.of.end());
+      constexpr std::size_t kStride = 3 * 23 + kAcrossPadding;
+      std::vector<std::uint8_t> out(5 * kStride);
+      if (!filter_across_wide(taps, source, 0, 1, 5, out.data(), kStride)) continue;
+      for (int y = 0; y < 5; ++y)
+        for (std::size_t i = 0; i < 3 * taps.of.size(); ++i) {
+          const Tap& tap = taps.of[i / 3];
+          std::int64_t sum = kHalfWeight;
+          for (int k = 0; k < tap.count; ++k) {
+            const WeightPair& pair = taps.pairs[tap.offset + static_cast<std::size_t>(k) / 2];
+            const std::size_t which = static_cast<std::size_t>(k) % 2;
+            const std::int64_t weight = pair.high[which] * (1 << kLowBits) + pair.low[which];
+            sum += weight * source.row(1 + y)[3 * static_cast<std::size_t>(tap.first + k) + i % 3];
+          }
+          REQUIRE(out[static_cast<std::size_t>(y) * kStride + i] ==
+                  std::clamp<std::int64_t>(sum >> kWeightBits, 0, 255));
+        }
+    }
 }
