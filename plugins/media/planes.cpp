@@ -1,5 +1,11 @@
 #include "media/planes.h"
 
+#include <algorithm>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace cairn::media {
 namespace {
 
@@ -25,6 +31,25 @@ void scale(const std::uint8_t* in, std::size_t count, float factor, float shift,
   for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<float>(in[i]) * factor - shift;
 }
 
+#if defined(__x86_64__)
+/// The same by stores that go past the caches and do not read what they overwrite.
+[[gnu::target("avx2")]] void scale_past_caches(const std::uint8_t* in, std::size_t count, float factor, float shift,
+                                               float* out) {
+  constexpr std::size_t kStep = sizeof(__m256) / sizeof(float);
+  const std::size_t place = reinterpret_cast<std::uintptr_t>(out) / sizeof(float) % kStep;
+  std::size_t at = std::min(count, (kStep - place) % kStep);
+  scale(in, at, factor, shift, out);
+  const __m256 factors = _mm256_set1_ps(factor), shifts = _mm256_set1_ps(shift);
+  for (; at + kStep <= count; at += kStep) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(in + at));
+    const __m256 values = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+    _mm256_stream_ps(out + at, _mm256_sub_ps(_mm256_mul_ps(values, factors), shifts));
+  }
+  scale(in + at, count - at, factor, shift, out + at);
+  _mm_sfence();  // such stores become visible to other threads in any order
+}
+#endif
+
 }  // namespace
 
 void copy_planes(const Picture& picture, std::int64_t channels, std::uint8_t* out, std::size_t stride, bool mirrored) {
@@ -46,7 +71,10 @@ void copy_planes(const Picture& picture, std::int64_t channels, std::uint8_t* ou
   }
 }
 
-void scale_bytes(const std::uint8_t* in, std::size_t count, float factor, float shift, float* out) {
+void scale_bytes(const std::uint8_t* in, std::size_t count, float factor, float shift, float* out, bool past_caches) {
+#if defined(__x86_64__)
+  if (past_caches && __builtin_cpu_supports("avx2")) return scale_past_caches(in, count, factor, shift, out);
+#endif
   scale(in, count, factor, shift, out);
 }
 

@@ -12,7 +12,8 @@ namespace cairn::media {
 void copy_planes(const Picture& picture, std::int64_t channels, std::uint8_t* out, std::size_t stride,
                  bool mirrored = false);
 
-/// out[i] = in[i] * scale - shift, both steps rounded to float.
-void scale_bytes(const std::uint8_t* in, std::size_t count, float scale, float shift, float* out);
+/// out[i] = in[i] * scale - shift, both steps rounded to float. `past_caches`: `out` is part of what is too large for
+/// them, so that it would be read before it is overwritten, and driven out before it is used.
+void scale_bytes(const std::uint8_t* in, std::size_t count, float scale, float shift, float* out, bool past_caches);
 
 }  // namespace cairn::media

@@ -11,6 +11,8 @@
 namespace cairn::media {
 namespace {
 
+constexpr std::size_t kCaches = std::size_t{32} << 20;  // bytes that a processor's caches may hold
+
 /// The numbers of `given`, or the defaults, one for each channel.
 std::vector<double> per_channel(const char* key, const std::vector<double>& given, std::vector<double> fallback,
                                 std::int64_t channels) {
@@ -39,11 +41,12 @@ at::Tensor scaled(const at::Tensor& bytes, const std::vector<double>& scale, con
   const std::int64_t size = planes == 0 ? 0 : bytes.numel() / planes;
   const auto* from = bytes.const_data_ptr<std::uint8_t>();
   auto* to = out.mutable_data_ptr<float>();
+  const bool past_caches = out.nbytes() > kCaches;
   at::parallel_for(0, planes, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t plane = begin; plane < end; ++plane) {
       const auto c = static_cast<std::size_t>(plane % channels);
       scale_bytes(from + plane * size, static_cast<std::size_t>(size), static_cast<float>(scale[c]),
-                  static_cast<float>(shift[c]), to + plane * size);
+                  static_cast<float>(shift[c]), to + plane * size, past_caches);
     }
   });
   return out;
