@@ -88,12 +88,13 @@ struct Sums {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_maskz_cvtusepi32_epi8(kAll, positive));
 }
 
-/// Four rows at once, which share the loading of weights.
+/// Four rows at once, which share the loading of weights; those `ahead` bytes on come next.
 [[gnu::target("avx512f,avx512bw,avx512vbmi,avx512vnni")]] void filter_rows(const Plan& plan, const InRows& in,
-                                                                           const OutRows& out) {
+                                                                           const OutRows& out, std::ptrdiff_t ahead) {
   std::size_t at = 0;
   for (const Group& group : plan.groups) {
     const __m512i places = _mm512_load_si512(group.places.data());
+    for (const std::uint8_t* row : in) _mm_prefetch(row + ahead + group.first, _MM_HINT_T0);
     const Sums none = {_mm512_setzero_si512(), _mm512_set1_epi32(kHalfWeight)};
     Sums a = none, b = none, c = none, d = none;
     std::ptrdiff_t from = group.first;
@@ -158,7 +159,7 @@ bool filter_across_wide(const Taps& taps, const Picture& picture, int left, int 
       to[static_cast<std::size_t>(r)] = out + stride * static_cast<std::size_t>(row);
     }
     if (end - from.back() < static_cast<std::ptrdiff_t>(width) + kReach) copy_rows(width, from, last);
-    filter_rows(*plan, from, to);
+    filter_rows(*plan, from, to, static_cast<std::ptrdiff_t>(width) * kTogether);
   }
   return true;
 }
