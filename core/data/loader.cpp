@@ -1,7 +1,6 @@
 #include "data/loader.h"
 
 #include <ATen/ATen.h>
-#include <c10/util/ParallelGuard.h>
 
 #include <chrono>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "cairn/error.h"
 #include "data/plan_check.h"
+#include "kernels/split_work.h"
 #include "plugin/guard.h"
 
 namespace cairn {
@@ -64,7 +64,7 @@ double Loader::take_wait() {
 }
 
 void Loader::work() {
-  const c10::ParallelGuard serial(true);  // tensor operations here must not start compute threads of their own
+  kernels::work_alone();  // tensor operations here must not start compute threads of their own
   for (;;) {
     std::int64_t number = 0;
     {
