@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 namespace cairn::kernels {
 namespace {
@@ -15,27 +16,24 @@ using Square = std::array<Lanes, kSide>;
 
 /// Where the values come from, among those of two rows, when squares of `kSize` change places across the diagonal.
 template <std::size_t kSize>
-constexpr std::array<std::uint32_t, kSide> sources(bool is_upper) {
-  std::array<std::uint32_t, kSide> from = {};
+constexpr std::array<int, kSide> sources(bool is_upper) {
+  std::array<int, kSide> from = {};
   for (std::size_t i = 0; i < kSide; ++i) {
     const bool is_right = (i & kSize) != 0;
     const std::size_t upper = is_right ? kSide + i - kSize : i, lower = is_right ? kSide + i : i + kSize;
-    from[i] = static_cast<std::uint32_t>(is_upper ? upper : lower);
+    from[i] = static_cast<int>(is_upper ? upper : lower);
   }
   return from;
 }
 
-template <std::size_t kSize>
-[[gnu::always_inline]] inline void exchange(Square& rows) {
+template <std::size_t kSize, std::size_t... kLanes>
+[[gnu::always_inline]] inline void exchange(Square& rows, std::index_sequence<kLanes...> /*lanes*/) {
   constexpr auto kUpper = sources<kSize>(true), kLower = sources<kSize>(false);
-  Lanes upper, lower;
-  std::memcpy(&upper, kUpper.data(), sizeof upper);
-  std::memcpy(&lower, kLower.data(), sizeof lower);
   for (std::size_t i = 0; i < kSide; ++i) {
     if ((i & kSize) != 0) continue;
     const Lanes a = rows[i], b = rows[i + kSize];
-    rows[i] = __builtin_shuffle(a, b, upper);
-    rows[i + kSize] = __builtin_shuffle(a, b, lower);
+    rows[i] = __builtin_shufflevector(a, b, kUpper[kLanes]...);
+    rows[i + kSize] = __builtin_shufflevector(a, b, kLower[kLanes]...);
   }
 }
 
@@ -48,15 +46,16 @@ void turn(const void* from, void* to, const RowsShape& shape) {
   const auto rows = static_cast<std::size_t>(shape.rows), width = static_cast<std::size_t>(shape.width);
   const auto* in = static_cast<const std::byte*>(from);
   auto* out = static_cast<std::byte*>(to);
+  constexpr std::make_index_sequence<kSide> kLanes;
   Square square;
   for (std::size_t row = 0; row < rows; row += kSide)
     for (std::size_t column = 0; column < width; column += kSide) {
       for (std::size_t i = 0; i < kSide; ++i)
         std::memcpy(&square[i], in + ((row + i) * width + column) * sizeof(std::uint32_t), sizeof(Lanes));
-      exchange<1>(square);
-      exchange<2>(square);
-      exchange<4>(square);
-      exchange<8>(square);
+      exchange<1>(square, kLanes);
+      exchange<2>(square, kLanes);
+      exchange<4>(square, kLanes);
+      exchange<8>(square, kLanes);
       for (std::size_t i = 0; i < kSide; ++i)
         std::memcpy(out + ((column + i) * rows + row) * sizeof(std::uint32_t), &square[i], sizeof(Lanes));
     }
