@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 
-PICTURES = ("media/ffmpeg", "media/ffmpeg_picture", "media/resample", "media/decode", "media/jpeg", "media/jpeg_scan",
-            "media/weigh")
+PICTURES = ("media/ffmpeg", "media/ffmpeg_picture", "media/across", "media/resample", "media/decode", "media/jpeg",
+            "media/jpeg_scan", "media/weigh")
 SOURCES = {"image": (*PICTURES, "image/tests/fuzz_reader"),
            "video": (*PICTURES, "video/video_file", "video/webp_film", "video/yuv", "video/tests/fuzz_reader")}
 SEEDS = {"image": ("data/zoo/images/*",), "video": ("data/zoo/video/*", "golden/frontends/video_*/input.*")}

@@ -15,7 +15,7 @@ def scaffold(folder, prefix):
 def no_trace_of_sources(folder):
     """Neither the installed package nor the build outside knows where Cairn's sources are."""
     for file in [*folder.glob("prefix/lib/cmake/Cairn/*"), folder / "build/build.ninja"]:
-        require(str(ROOT) not in file.read_text(), f"{file} names the sources")
+        require(f"{ROOT}/" not in file.read_text(), f"{file} names the sources")
 
 
 def wrong_machines(folder, prefix):
