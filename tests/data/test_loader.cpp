@@ -1,3 +1,6 @@
+#include <ATen/Parallel.h>
+
+#include <atomic>
 #include <catch2/catch.hpp>
 
 #include "cairn/error.h"
@@ -49,6 +52,16 @@ void require_equal(const Load& a, const Load& b) {
   REQUIRE(at::equal(a.plan.contexts[0].visible.index, b.plan.contexts[0].visible.index));
   REQUIRE(at::equal(a.plan.queries[0].where.index, b.plan.queries[0].where.index));
 }
+
+/// Notes how many threads ATen computes with where plans are drawn.
+class WatchingMasker : public ToyMasker {
+ public:
+  Plan plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress& progress, Rng& rng) const override {
+    threads = at::get_num_threads();
+    return ToyMasker::plan(views, batch, progress, rng);
+  }
+  mutable std::atomic<int> threads = 0;
+};
 
 }  // namespace
 
@@ -128,6 +141,18 @@ TEST_CASE("a data set without one readable sample ends", "[loader]") {
   Parts parts(5, 0, 5, 1.0);
   Loader loader(parts.feeds(), parts.masker, options_for(1));
   REQUIRE_THROWS_AS(loader.next(), DataError);
+}
+
+TEST_CASE("workers compute alone, whatever the number of compute threads", "[loader]") {
+  const int former = at::get_num_threads();
+  at::set_num_threads(3);
+  Parts parts;
+  const WatchingMasker masker;
+  Loader loader(parts.feeds(), masker, options_for(2));
+  loader.next();
+  CHECK(masker.threads == 1);
+  CHECK(at::get_num_threads() == 3);
+  at::set_num_threads(former);
 }
 
 TEST_CASE("a loader can be left while its workers are busy", "[loader]") {
