@@ -1,6 +1,7 @@
 # What `cmake --install` puts into a prefix that may be moved, and `cpack` into a tarball:
 #   bin/cairn                 finds LibTorch, then becomes lib/cairn/cairn
-#   lib/libcairn_core.so      lib/libcairn_cuda.so      lib/cairn/plugins/*.so      lib/cmake/Cairn/      include/cairn/      share/cairn/configs/
+#   lib/libcairn_core.so      lib/libcairn_cuda.so      lib/cairn/plugins/*.so
+#   lib/cmake/Cairn/      include/cairn/      share/cairn/configs/
 #   lib/libtorch              LibTorch: a link to the one built with, or with CAIRN_PACKAGE_TORCH=ON a copy
 # The tarball has no link: unpack LibTorch as lib/libtorch, or name it in CAIRN_TORCH.
 # Components: runtime (the program, core, configurations), plugins (Cairn's own), sdk (headers and CMake package),

@@ -8,7 +8,7 @@
 
 namespace cairn::kernels {
 
-// LibTorch's libraries for CUDA devices take 230 MiB and a tenth of a second to load, so only where there is a driver
+// LibTorch's libraries for CUDA devices take 350 MiB and a tenth of a second to load, so only where there is a driver
 // is it done, and before anyone asks LibTorch for devices: what it answers first it answers ever after.
 
 /// What a CUDA graph of LibTorch does for a DeviceGraph.

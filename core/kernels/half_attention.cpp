@@ -110,7 +110,7 @@ struct BackwardRoom {
         scores(room_for<float>(most_scores(s))),
         of_probabilities(scores),
         sums(room_for<float>(3 * s.tokens)),
-        of_queries(room_for<float>(2 * s.tokens * s.width)),
+        of_queries(room_for<float>(2 * s.tokens * s.width)),  // in whole tiles
         of_keys(room_for<float>(s.tokens * s.width)),
         of_values(of_keys),
         of_queries_across(of_keys) {}
@@ -150,7 +150,8 @@ HeadParts<float> attend_backward(const AttentionLayout& layout, const AttentionH
     const TurnedScores tile = {
         room.scores.data(), room.of_probabilities.data(), {head.tokens, rows}, {s.tokens, s.queries}, layout.scale};
     softmax_backward_columns(tile, {sums.largest + first, sums.inverse + first}, room.sums.data(),
-                             {room.probabilities.data(), room.of_scores.data(), room.of_scores_in_pairs.data()});
+                             {room.probabilities.data(), room.of_scores.data()});
+    pair_rows(room.of_scores.data(), room.of_scores_in_pairs.data(), {s.tokens, s.queries});
     multiply(room.probabilities, room.of_out, room.of_values, {s.tokens, s.width, s.queries, adds});
     multiply(room.of_scores, room.queries, room.of_keys, {s.tokens, s.width, s.queries, adds});
     multiply(room.keys_across, room.of_scores_in_pairs, room.of_queries_across, {s.width, s.queries, s.tokens});

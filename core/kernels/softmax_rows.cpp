@@ -59,10 +59,7 @@ void softmax_rows(const Scores& scores, const RowSums<const float>& sums) {
   for (std::int64_t row = 0; row < scores.rows; ++row, x += columns) {
     const float largest = sums.largest[row], inverse = sums.inverse[row];
 #pragma omp simd
-    for (std::int64_t i = 0; i < columns; ++i) {
-      const float below = (x[i] - largest) * scale;
-      x[i] = exp_of_negative(below > 0 ? 0 : below) * inverse;  // above it only where products round anew
-    }
+    for (std::int64_t i = 0; i < columns; ++i) x[i] = probability((x[i] - largest) * scale, inverse);
   }
 }
 

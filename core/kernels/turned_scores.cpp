@@ -19,33 +19,25 @@ namespace {
     const float* of_x = tile.of_probabilities + row * width;
 #pragma GCC ivdep
     for (std::int64_t i = 0; i < width; ++i) {
-      const float below = (x[i] - largest[i]) * scale;
-      x[i] = exp_of_negative(below > 0 ? 0 : below) * inverse[i];  // above it only where products round anew
+      x[i] = probability((x[i] - largest[i]) * scale, inverse[i]);
       means[i] += x[i] * of_x[i];
     }
   }
   std::fill(tile.scores + tile.used.rows * width, tile.scores + tile.filled.rows * width, 0.0F);
 }
 
-/// Two rows at a time, and their pairs.
+/// Probabilities to bfloat16, and the gradients of scores from those of them.
 [[gnu::always_inline]] inline void gradients_of(const TurnedScores& tile, const float* means,
                                                 const TurnedGradients& out) {
   const std::int64_t width = tile.filled.width, size = tile.filled.rows * width;
   const float scale = tile.scale;
-  for (std::int64_t at = 0; at < size; at += 2 * width) {
+  for (std::int64_t at = 0; at < size; at += width) {
     const float *x = tile.scores + at, *of_x = tile.of_probabilities + at;
-    std::uint16_t *p = out.probabilities + at, *d = out.of_scores + at, *pairs = out.of_scores_in_pairs + at;
-#pragma GCC ivdep
-    for (std::int64_t i = 0; i < 2 * width; ++i) p[i] = narrowed<std::uint16_t>(x[i]);
+    std::uint16_t *p = out.probabilities + at, *d = out.of_scores + at;
 #pragma GCC ivdep
     for (std::int64_t i = 0; i < width; ++i) {
+      p[i] = narrowed<std::uint16_t>(x[i]);
       d[i] = narrowed<std::uint16_t>(x[i] * (of_x[i] - means[i]) * scale);
-      d[width + i] = narrowed<std::uint16_t>(x[width + i] * (of_x[width + i] - means[i]) * scale);
-    }
-#pragma GCC ivdep
-    for (std::int64_t i = 0; i < width; ++i) {
-      pairs[2 * i] = d[i];
-      pairs[2 * i + 1] = d[width + i];
     }
   }
 }

@@ -16,12 +16,10 @@ struct TurnedScores {
   float scale = 1.0F;
 };
 
-/// What comes of them in bfloat16: probabilities, and the gradients of scores as rows and as pairs of rows
-/// (kernels/half_matrices.h), all of the filled size.
+/// What comes of them in bfloat16, of the filled size.
 struct TurnedGradients {
   std::uint16_t* probabilities = nullptr;
   std::uint16_t* of_scores = nullptr;
-  std::uint16_t* of_scores_in_pairs = nullptr;
 };
 
 /// As softmax_rows() and softmax_backward_rows(), by the `sums` of each query. `room` is for 3 values a filled column.

@@ -20,4 +20,9 @@ namespace cairn::kernels {
   return std::bit_cast<float>(std::bit_cast<std::int32_t>(rest) + (std::bit_cast<std::int32_t>(shifted) << 23));
 }
 
+/// That of a softmax, from the scaled score less the largest, and 1 / the sum of all e^x.
+[[gnu::always_inline]] inline float probability(float below, float inverse) {
+  return exp_of_negative(below > 0 ? 0 : below) * inverse;  // above the largest only where products round anew
+}
+
 }  // namespace cairn::kernels

@@ -1,7 +1,7 @@
 #include "media/weigh.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -29,14 +29,10 @@ void weigh_plain(const std::uint8_t* in, std::size_t step, const WeightPair* pai
 }
 
 #if defined(__x86_64__)
+std::int32_t both(const std::array<std::int16_t, 2>& weights) { return std::bit_cast<std::int32_t>(weights); }
+
 [[gnu::target("avx2")]] __m256i widen(const std::uint8_t* in) {
   return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in)));
-}
-
-[[gnu::target("avx2")]] __m256i twice(const std::array<std::int16_t, 2>& weights) {
-  std::int32_t both = 0;
-  std::memcpy(&both, weights.data(), sizeof both);
-  return _mm256_set1_epi32(both);
 }
 
 /// The sums of both parts of the weights, as 16-bit numbers of no fraction.
@@ -54,7 +50,7 @@ void weigh_plain(const std::uint8_t* in, std::size_t step, const WeightPair* pai
       const __m256i one = widen(from), other = widen(from + step);
       // Pairs of neighbours, in the order that packing below undoes.
       const __m256i a = _mm256_unpacklo_epi16(one, other), b = _mm256_unpackhi_epi16(one, other);
-      const __m256i high = twice(pairs[pair].high), low = twice(pairs[pair].low);
+      const __m256i high = _mm256_set1_epi32(both(pairs[pair].high)), low = _mm256_set1_epi32(both(pairs[pair].low));
       high_a = _mm256_add_epi32(high_a, _mm256_madd_epi16(a, high));
       high_b = _mm256_add_epi32(high_b, _mm256_madd_epi16(b, high));
       low_a = _mm256_add_epi32(low_a, _mm256_madd_epi16(a, low));
@@ -68,12 +64,6 @@ void weigh_plain(const std::uint8_t* in, std::size_t step, const WeightPair* pai
 
 [[gnu::target("avx512f,avx512bw,avx512vnni")]] __m512i widen_wide(const std::uint8_t* in) {
   return _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in)));
-}
-
-[[gnu::target("avx512f,avx512bw,avx512vnni")]] __m512i twice_wide(const std::array<std::int16_t, 2>& weights) {
-  std::int32_t both = 0;
-  std::memcpy(&both, weights.data(), sizeof both);
-  return _mm512_set1_epi32(both);
 }
 
 [[gnu::target("avx512f,avx512bw,avx512vnni")]] __m512i whole_wide(__m512i high, __m512i low) {
@@ -93,7 +83,7 @@ void weigh_plain(const std::uint8_t* in, std::size_t step, const WeightPair* pai
     for (std::size_t pair = 0; pair < count; ++pair, from += 2 * step) {
       const __m512i one = widen_wide(from), other = widen_wide(from + step);
       const __m512i a = _mm512_unpacklo_epi16(one, other), b = _mm512_unpackhi_epi16(one, other);
-      const __m512i high = twice_wide(pairs[pair].high), low = twice_wide(pairs[pair].low);
+      const __m512i high = _mm512_set1_epi32(both(pairs[pair].high)), low = _mm512_set1_epi32(both(pairs[pair].low));
       high_a = _mm512_dpwssd_epi32(high_a, a, high);
       high_b = _mm512_dpwssd_epi32(high_b, b, high);
       low_a = _mm512_dpwssd_epi32(low_a, a, low);
