@@ -3,9 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "train/flat_networks.h"
 #include "train/optimizer.h"
 
 namespace cairn {
@@ -15,7 +17,7 @@ constexpr int kStreamRepeats = 7;
 constexpr std::int64_t kWarmUp = 3;
 constexpr std::int64_t kPatchValues = 3 * 16 * 16, kTokens = 197;
 
-std::vector<FlatItem> transformer_parameters(std::int64_t width, std::int64_t depth, bool trained) {
+std::vector<FlatItem> transformer_parameters(std::int64_t width, std::int64_t depth) {
   using Shapes = std::vector<std::vector<std::int64_t>>;
   Shapes shapes = {{width, kPatchValues}, {width}, {1, 1, width}, {1, kTokens, width}};
   const Shapes block = {{width}, {width}, {3 * width, width}, {3 * width}, {width, width},     {width},
@@ -25,7 +27,7 @@ std::vector<FlatItem> transformer_parameters(std::int64_t width, std::int64_t de
   shapes.push_back({width});
   std::vector<FlatItem> items;
   for (const auto& shape : shapes)
-    items.push_back({std::to_string(items.size()), (at::randn(shape) * 0.02).set_requires_grad(trained), true});
+    items.push_back({std::to_string(items.size()), (at::randn(shape) * 0.02).set_requires_grad(true), true});
   return items;
 }
 
@@ -54,18 +56,21 @@ void measure_memory(const OptimizerBenchOptions& options, OptimizerBench& bench)
   bench.in_place_gb_per_second += stream_rate(options, values, [&] { from.mul_(1.0); }) / 2;
 }
 
-}  // namespace
+/// Of values, gradients, moments and teacher, read and written.
+double bytes_per_parameter(const FlatParameters& student, const FlatParameters* teacher, const Optimizer& optimizer) {
+  const auto size = [](const at::Tensor& x) { return static_cast<std::int64_t>(x.nbytes()); };
+  const std::int64_t bytes = 2 * size(student.values()) + size(optimizer.first_moment()) +
+                             size(optimizer.second_moment()) + (teacher ? size(teacher->values()) : 0);
+  return 2.0 * static_cast<double>(bytes) / static_cast<double>(student.values().numel());
+}
 
-OptimizerBench bench_optimizer(const OptimizerBenchOptions& options) {
+OptimizerBench bench_updates(FlatParameters& student, FlatParameters* teacher, const OptimSettings& settings,
+                             const OptimizerBenchOptions& options) {
   const at::NoGradGuard no_grad;
-  FlatParameters student(transformer_parameters(options.width, options.depth, true), options.device, true);
-  FlatParameters teacher(transformer_parameters(options.width, options.depth, true), options.device, false);
-  OptimSettings settings;
-  settings.moments = options.moments;
-  Optimizer optimizer(student, &teacher, settings);
+  Optimizer optimizer(student, teacher, settings);
   OptimizerBench bench;
   bench.parameters = student.parameter_count();
-  bench.bytes_per_parameter = 24 + 4 * optimizer.first_moment().element_size();
+  bench.bytes_per_parameter = bytes_per_parameter(student, teacher, optimizer);
   measure_memory(options, bench);
   std::vector<double> steps, norms;
   for (std::int64_t i = 0; i < kWarmUp + options.repeats; ++i) {
@@ -80,8 +85,27 @@ OptimizerBench bench_optimizer(const OptimizerBenchOptions& options) {
   measure_memory(options, bench);
   bench.step_ms = spread_of(steps);
   bench.norm_ms = spread_of(norms);
-  bench.gb_per_second = static_cast<double>(bench.bytes_per_parameter * bench.parameters) / bench.step_ms.median / 1e6;
+  bench.gb_per_second = bench.bytes_per_parameter * static_cast<double>(bench.parameters) / bench.step_ms.median / 1e6;
   return bench;
+}
+
+}  // namespace
+
+OptimizerBench bench_optimizer(const BenchedTransformer& transformer, const OptimizerBenchOptions& options) {
+  const auto parameters = [&] { return transformer_parameters(transformer.width, transformer.depth); };
+  FlatParameters student(parameters(), options.device, /*with_gradients=*/true);
+  FlatParameters teacher(parameters(), options.device, /*with_gradients=*/false);
+  OptimSettings settings;
+  settings.moments = transformer.moments;
+  return bench_updates(student, &teacher, settings, options);
+}
+
+OptimizerBench bench_optimizer(const Experiment& experiment, const Composition& parts,
+                               const OptimizerBenchOptions& options) {
+  const std::vector<OptimRule>& rules = experiment.optim.rule;
+  const std::unique_ptr<FlatParameters> student = flatten_student(parts, rules, options.device);
+  const std::unique_ptr<FlatParameters> teacher = flatten_teacher(parts, rules, options.device);
+  return bench_updates(*student, teacher.get(), experiment.optim, options);
 }
 
 }  // namespace cairn

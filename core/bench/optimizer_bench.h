@@ -7,23 +7,28 @@
 
 #include "bench/measure.h"
 #include "cairn/export.h"
+#include "config/experiment.h"
+#include "model/composition.h"
 
 namespace cairn {
 
-/// What is measured: the parameters of a vision transformer, all of which a teacher follows.
 struct OptimizerBenchOptions {
-  std::int64_t width = 768;
-  std::int64_t depth = 12;
   std::int64_t repeats = 15;
   std::int64_t stream_mb = 512;  // of memory, to see how fast it is
-  std::string moments = "float32";
   at::Device device = at::kCPU;
 };
 
-/// One update by AdamW, the teacher's moving average and the zeroed gradient, beside what the memory can do.
+/// A vision transformer whose parameters, all of which a teacher follows, are updated by AdamW.
+struct BenchedTransformer {
+  std::int64_t width = 768;
+  std::int64_t depth = 12;
+  std::string moments = "float32";
+};
+
+/// One update, the teacher's moving average and the zeroed gradient, beside what the memory can do.
 struct OptimizerBench {
   std::int64_t parameters = 0;
-  std::int64_t bytes_per_parameter = 0;  // read and written by one update
+  double bytes_per_parameter = 0.0;  // the fewest that one update reads and writes
   Spread step_ms;
   Spread norm_ms;                       // of the gradient's norm, which clipping and the guards need
   double gb_per_second = 0.0;           // of the median update
@@ -31,6 +36,10 @@ struct OptimizerBench {
   double copy_gb_per_second = 0.0;      // of a copy, before and after
 };
 
-CAIRN_API OptimizerBench bench_optimizer(const OptimizerBenchOptions& options);
+CAIRN_API OptimizerBench bench_optimizer(const BenchedTransformer& transformer, const OptimizerBenchOptions& options);
+
+/// The same of the networks of an experiment, by its optimizer.
+CAIRN_API OptimizerBench bench_optimizer(const Experiment& experiment, const Composition& parts,
+                                         const OptimizerBenchOptions& options);
 
 }  // namespace cairn

@@ -17,6 +17,8 @@
 namespace cairn::cli {
 namespace {
 
+constexpr const char* kBenched = "ijepa/bench-vit-tiny.toml";  // where no experiment is named
+
 using Json = nlohmann::ordered_json;
 
 struct LoaderArguments {
@@ -59,7 +61,7 @@ int print_statistics(const LoaderArguments& arguments, const Experiment& experim
 
 int bench_loader_command(const LoaderArguments& arguments, const Session& session) {
   PluginLoader plugins = session.loader();
-  const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
+  const Experiment experiment = arguments.experiment.load(plugins);
   use_threads(experiment.train.threads);
   const DataParts data = compose_data(experiment, plugins);
   if (arguments.statistics) return print_statistics(arguments, experiment, data);
@@ -85,6 +87,7 @@ int bench_loader_command(const LoaderArguments& arguments, const Session& sessio
 void add_loader(CLI::App& bench, Session& session) {
   CLI::App* command = bench.add_subcommand("loader", "Reads, transforms and plans batches as training would");
   auto arguments = std::make_shared<LoaderArguments>();
+  arguments->experiment.shipped = kBenched;
   arguments->experiment.add_to(*command);
   command->add_option("--segments", arguments->segments, "measurements, of which the median counts")
       ->check(CLI::Range(1, 1000))
@@ -102,30 +105,42 @@ void add_loader(CLI::App& bench, Session& session) {
 }
 
 struct OptimizerArguments {
+  ExperimentArguments experiment;
+  BenchedTransformer transformer;
   OptimizerBenchOptions options;
   std::int64_t threads = 0;
   std::string device = "cpu";
   bool json = false;
 };
 
-int bench_optimizer_command(const OptimizerArguments& arguments) {
+int bench_optimizer_command(const OptimizerArguments& arguments, const Session& session) {
   use_threads(arguments.threads);
   OptimizerBenchOptions options = arguments.options;
   options.device = choose_device(arguments.device);
-  const OptimizerBench bench = bench_optimizer(options);
+  std::string rule = "adamw";
+  OptimizerBench bench;
+  if (arguments.experiment.file.empty()) {
+    bench = bench_optimizer(arguments.transformer, options);
+  } else {
+    PluginLoader plugins = session.loader();
+    const Experiment experiment = arguments.experiment.load(plugins);
+    rule = experiment.optim.type;
+    bench = bench_optimizer(experiment, *compose(experiment, plugins), options);
+  }
   const double share = bench.gb_per_second / bench.in_place_gb_per_second;
   if (!arguments.json) {
     std::cout << fmt::format(
-        "AdamW, moving average and zeroed gradient of {} parameters, {} bytes each\n"
+        "{}, moving average and zeroed gradient of {} parameters, {:.4g} bytes each\n"
         "update        {:.2f} ms   ({:.2f} to {:.2f}), {:.1f} GB/s, {:.3f} of the memory's in-place rate\n"
         "norm          {:.2f} ms   ({:.2f} to {:.2f})\n"
         "memory        {:.1f} GB/s in place, {:.1f} GB/s copied\n",
-        bench.parameters, bench.bytes_per_parameter, bench.step_ms.median, bench.step_ms.lowest, bench.step_ms.highest,
-        bench.gb_per_second, share, bench.norm_ms.median, bench.norm_ms.lowest, bench.norm_ms.highest,
-        bench.in_place_gb_per_second, bench.copy_gb_per_second);
+        rule, bench.parameters, bench.bytes_per_parameter, bench.step_ms.median, bench.step_ms.lowest,
+        bench.step_ms.highest, bench.gb_per_second, share, bench.norm_ms.median, bench.norm_ms.lowest,
+        bench.norm_ms.highest, bench.in_place_gb_per_second, bench.copy_gb_per_second);
     return kDone;
   }
-  std::cout << json_text(Json{{"parameters", bench.parameters},
+  std::cout << json_text(Json{{"optimizer", rule},
+                              {"parameters", bench.parameters},
                               {"bytes_per_parameter", bench.bytes_per_parameter},
                               {"step_ms", to_json(bench.step_ms)},
                               {"norm_ms", to_json(bench.norm_ms)},
@@ -148,7 +163,7 @@ struct StepArguments {
 
 int bench_step_command(const StepArguments& arguments, const Session& session) {
   PluginLoader plugins = session.loader();
-  const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
+  const Experiment experiment = arguments.experiment.load(plugins);
   use_threads(experiment.train.threads);
   const std::unique_ptr<Composition> parts = compose(experiment, plugins);
   const at::Device device = choose_device(arguments.device);
@@ -193,26 +208,36 @@ void add_device_and_json(CLI::App& command, std::string& device, bool& json) {
 }
 
 void add_optimizer(CLI::App& bench, Session& session) {
-  CLI::App* command = bench.add_subcommand("optimizer", "Updates a transformer's parameters and its teacher's");
+  CLI::App* command =
+      bench.add_subcommand("optimizer", "Updates an experiment's networks, or a transformer with teacher");
   auto arguments = std::make_shared<OptimizerArguments>();
+  CLI::Option* experiment = arguments->experiment.add_to(*command)->required(false);
+  command->get_option("--set")->needs(experiment);
   const auto number = [&](const char* name, std::int64_t& value, const char* text) {
-    command->add_option(name, value, text)->check(CLI::Range(1, 1 << 14))->capture_default_str();
+    return command->add_option(name, value, text)->check(CLI::Range(1, 1 << 14))->capture_default_str();
   };
-  number("--width", arguments->options.width, "of the transformer; 768 with depth 12 is a ViT-B");
-  number("--depth", arguments->options.depth, "of the transformer");
+  number("--width", arguments->transformer.width, "of the transformer; 768 with depth 12 is a ViT-B")
+      ->excludes(experiment);
+  number("--depth", arguments->transformer.depth, "of the transformer")->excludes(experiment);
   number("--repeats", arguments->options.repeats, "updates, of which the median counts");
   number("--stream-mb", arguments->options.stream_mb, "memory over which the rate of the machine is measured");
-  command->add_option("--moments", arguments->options.moments, "float32 or bfloat16, as optim.moments")
+  command
+      ->add_option("--moments", arguments->transformer.moments,
+                   "of the transformer, float32 or bfloat16: optim.moments")
       ->check(CLI::IsMember({"float32", "bfloat16"}))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->excludes(experiment);
   add_threads(*command, arguments->threads);
   add_device_and_json(*command, arguments->device, arguments->json);
-  command->callback([arguments, &session] { session.action = [=] { return bench_optimizer_command(*arguments); }; });
+  command->callback([arguments, &session] {
+    session.action = [=, &session] { return bench_optimizer_command(*arguments, session); };
+  });
 }
 
 void add_step(CLI::App& bench, Session& session) {
   CLI::App* command = bench.add_subcommand("step", "Runs the training loop of an experiment for a few steps");
   auto arguments = std::make_shared<StepArguments>();
+  arguments->experiment.shipped = kBenched;
   arguments->experiment.add_to(*command);
   command->add_option("--steps", arguments->steps, "measured, of which the median counts")
       ->check(CLI::Range(1, 1000000))

@@ -19,8 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct BenchEvaluateArguments {
-  std::string experiment;
-  std::vector<std::string> sets;
+  ExperimentArguments experiment;
   std::string features;
   std::int64_t train = 50000, test = 10000, width = 768, classes = 100;
   double signal = 0.16;
@@ -72,9 +71,9 @@ std::string line(const std::string& name, const TimedProbe& probe) {
 
 FeatureSet choose_features(const BenchEvaluateArguments& arguments, const Session& session, at::Device device,
                            double& rate) {
-  if (!arguments.experiment.empty()) {
+  if (!arguments.experiment.file.empty()) {
     PluginLoader plugins = session.loader();
-    return features_of(load_experiment(arguments.experiment, arguments.sets, plugins), plugins, device, rate);
+    return features_of(arguments.experiment.load(plugins), plugins, device, rate);
   }
   if (!arguments.features.empty()) return read_feature_set(arguments.features);
   return draw_feature_set(arguments.train, arguments.test, arguments.width, arguments.classes, arguments.signal,
@@ -113,12 +112,9 @@ int bench_evaluate_command(const BenchEvaluateArguments& arguments, const Sessio
 void add_bench_evaluate(CLI::App& bench, Session& session) {
   CLI::App* command = bench.add_subcommand("evaluate", "Times the probes and health figures on frozen features");
   auto arguments = std::make_shared<BenchEvaluateArguments>();
-  auto* experiment = command->add_option("experiment", arguments->experiment,
-                                         "an experiment whose data, as its untrained encoder sees them, are probed");
-  experiment->type_name("EXPERIMENT.toml");
-  command->add_option("--set", arguments->sets, "override one setting of the experiment; may be given again")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  CLI::Option* experiment = arguments->experiment.add_to(*command)->required(false);
+  experiment->description("an experiment whose data, as its untrained encoder sees them, are probed");
+  command->get_option("--set")->needs(experiment);
   auto* features = command
                        ->add_option("--features", arguments->features,
                                     "train.npy, train_labels.npy, test.npy and test_labels.npy in a folder, or a "

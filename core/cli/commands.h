@@ -29,7 +29,7 @@ struct Session {
 int guarded(const std::function<int()>& action);
 
 /// Any number of --set KEY=VALUE.
-void add_sets(CLI::App& command, std::vector<std::string>& sets);
+CLI::Option* add_sets(CLI::App& command, std::vector<std::string>& sets);
 /// --threads, for use_threads().
 void add_threads(CLI::App& command, std::int64_t& threads);
 
@@ -37,8 +37,11 @@ void add_threads(CLI::App& command, std::int64_t& threads);
 struct ExperimentArguments {
   std::string file;
   std::vector<std::string> sets;
+  std::string shipped = {};  // Cairn's own that stands in where none is named, as in "ijepa/quickstart.toml"
 
-  void add_to(CLI::App& command);
+  /// The option that names the file, required where nothing stands in.
+  CLI::Option* add_to(CLI::App& command);
+  Experiment load(PluginLoader& plugins) const;
 };
 
 /// Lets numbers above 0 pass. CLI11's own check answers with the largest number there is.

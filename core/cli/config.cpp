@@ -51,7 +51,7 @@ void print_json(const Experiment& experiment) {
 
 int config(const ConfigArguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
-  const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, loader);
+  const Experiment experiment = arguments.experiment.load(loader);
   if (!arguments.other.empty()) {
     const Experiment other = load_experiment(arguments.other, {}, loader);
     const auto print = arguments.json ? print_differences_as_json : print_differences;

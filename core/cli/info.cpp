@@ -8,6 +8,7 @@
 
 #include "cairn/plugin.h"
 #include "cli/commands.h"
+#include "config/shipped.h"
 #include "kernels/cuda_half.h"
 #include "report/json_text.h"
 
@@ -36,6 +37,7 @@ Json facts(const Session& session) {
               {"cpu_capability", at::get_cpu_capability()},
               {"threads", at::get_num_threads()},
               {"processors", std::thread::hardware_concurrency()},
+              {"configs", shipped_folder().string()},
               {"plugin_path", Json::array()}};
   for (const PluginFolder& folder : session.loader().folders()) out["plugin_path"].push_back(folder.path.string());
   return out;

@@ -9,6 +9,7 @@
 #include "cairn/error.h"
 #include "cli/child.h"
 #include "cli/commands.h"
+#include "config/shipped.h"
 #include "interface/suggest.h"
 
 namespace cairn::cli {
@@ -64,13 +65,20 @@ int guarded(const std::function<int()>& action) {
 
 PluginLoader Session::loader() const { return PluginLoader({plugin_path.begin(), plugin_path.end()}); }
 
-void ExperimentArguments::add_to(CLI::App& command) {
-  command.add_option("experiment", file, "the experiment, a TOML file")->required()->type_name("EXPERIMENT.toml");
+CLI::Option* ExperimentArguments::add_to(CLI::App& command) {
+  const std::string stands_in = shipped.empty() ? "" : "; default: configs/" + shipped + " of Cairn's own";
+  CLI::Option* option = command.add_option("experiment", file, "the experiment, a TOML file" + stands_in);
+  option->required(shipped.empty())->type_name("EXPERIMENT.toml");
   add_sets(command, sets);
+  return option;
 }
 
-void add_sets(CLI::App& command, std::vector<std::string>& sets) {
-  command.add_option("--set", sets, "override one setting, as in --set optim.lr=1e-3; may be given again")
+Experiment ExperimentArguments::load(PluginLoader& plugins) const {
+  return load_experiment(file.empty() ? shipped_experiment(shipped) : std::filesystem::path(file), sets, plugins);
+}
+
+CLI::Option* add_sets(CLI::App& command, std::vector<std::string>& sets) {
+  return command.add_option("--set", sets, "override one setting, as in --set optim.lr=1e-3; may be given again")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
 }

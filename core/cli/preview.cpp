@@ -29,7 +29,7 @@ struct PreviewArguments {
 
 int preview(const PreviewArguments& arguments, const Session& session) {
   PluginLoader plugins = session.loader();
-  const Experiment experiment = load_experiment(arguments.experiment.file, arguments.experiment.sets, plugins);
+  const Experiment experiment = arguments.experiment.load(plugins);
   use_threads(experiment.train.threads);
   const DataParts data = compose_data(experiment, plugins);
   LoaderOptions options = training_loader(experiment, experiment.train.steps);

@@ -38,7 +38,8 @@ std::unique_ptr<torch::optim::AdamW> make_optimizer(const torch::nn::Module& hea
     return std::make_unique<torch::optim::AdamWOptions>(
         torch::optim::AdamWOptions(lr).weight_decay(own).betas({0.9, 0.999}));
   };
-  std::vector<torch::optim::OptimizerParamGroup> groups = {{matrices, options(decay)}};
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  groups.emplace_back(matrices, options(decay));
   if (!others.empty()) groups.emplace_back(others, options(0.0));
   return std::make_unique<torch::optim::AdamW>(groups);
 }

@@ -127,6 +127,10 @@ std::vector<std::string> names_of(const Registry& registry, ComponentKind kind) 
 
 }  // namespace
 
+fs::path core_library_folder() {
+  return fs::absolute(boost::dll::this_line_location()).lexically_normal().parent_path();
+}
+
 PluginLoader::PluginLoader(std::vector<fs::path> folders) : first_folders_(std::move(folders)) {}
 
 void PluginLoader::set_experiment_folders(std::vector<fs::path> folders) { experiment_folders_ = std::move(folders); }
@@ -136,8 +140,7 @@ std::vector<PluginFolder> PluginLoader::folders() const {
   for (const auto& path : first_folders_) all.push_back({path, "--plugin-path"});
   for (const auto& path : experiment_folders_) all.push_back({path, "[plugins] path"});
   for (const auto& path : environment_folders()) all.push_back({path, "CAIRN_PLUGIN_PATH"});
-  const fs::path core = fs::absolute(boost::dll::this_line_location()).lexically_normal();
-  all.push_back({core.parent_path() / "cairn" / "plugins", "beside the core library"});
+  all.push_back({core_library_folder() / "cairn" / "plugins", "beside the core library"});
   return all;
 }
 

@@ -68,6 +68,9 @@ class CAIRN_API PluginLoader {
   std::map<std::string, Plugin, std::less<>> plugins_;
 };
 
+/// Where the core library lies: PREFIX/lib.
+CAIRN_API std::filesystem::path core_library_folder();
+
 /// The stamp every plugin must carry to run here: "cairn_abi_1__torch_2_11_0_cu130__cxx11_1__cpp20".
 CAIRN_API std::string_view build_stamp();
 /// The LibTorch this core was built for: "2.11.0+cu130".

@@ -153,11 +153,6 @@ Json interval_json(const std::optional<Interval>& x) {
   return x ? Json({{"value", x->value}, {"low", x->low}, {"high", x->high}}) : Json(nullptr);
 }
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 std::string quoted(const std::string& text) {
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
   std::string out = "\"";

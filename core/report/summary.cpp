@@ -60,11 +60,6 @@ Json plugins_json(const std::vector<PluginFacts>& plugins) {
   return out;
 }
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 /// The first line of a file of "key : value" lines whose key is `key`; empty if there is none.
 std::string value_of(const char* path, std::string_view key) {
   std::ifstream in(path);

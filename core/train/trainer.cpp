@@ -10,42 +10,17 @@
 #include "cairn/error.h"
 #include "data/view_check.h"
 #include "kernels/compute_stream.h"
-#include "model/parameter_rules.h"
 #include "nn/autocast.h"
 #include "nn/recompute.h"
 #include "nn/training_pass.h"
 #include "plugin/guard.h"
 #include "train/divergence.h"
+#include "train/flat_networks.h"
 #include "train/flop_counter.h"
 #include "train/interrupt.h"
 
 namespace cairn {
 namespace {
-
-/// Student first, as names and order decide the layout that teacher and moments share.
-std::unique_ptr<FlatParameters> flatten_student(const Composition& parts, const std::vector<OptimRule>& rules,
-                                                at::Device device) {
-  std::vector<FlatItem> items;
-  for (const auto& [prefix, module] : parts.student_modules()) {
-    module->to(device);
-    const std::string start = prefix.empty() ? "" : prefix + ".";
-    for (const auto& item : module->named_parameters())
-      items.push_back({start + item.key(), item.value(), module == parts.student, item.value().requires_grad(),
-                       rule_of(rules, start + item.key())});
-  }
-  return std::make_unique<FlatParameters>(std::move(items), device, /*with_gradients=*/true);
-}
-
-std::unique_ptr<FlatParameters> flatten_teacher(const Composition& parts, const std::vector<OptimRule>& rules,
-                                                at::Device device) {
-  if (!parts.teacher) return nullptr;
-  parts.teacher->to(device);
-  const auto student = parts.student->named_parameters();
-  std::vector<FlatItem> items;
-  for (const auto& item : parts.teacher->named_parameters())
-    items.push_back({item.key(), item.value(), true, student[item.key()].requires_grad(), rule_of(rules, item.key())});
-  return std::make_unique<FlatParameters>(std::move(items), device, /*with_gradients=*/false);
-}
 
 bool is_batch_norm(const torch::nn::Module& module) {
   return module.as<torch::nn::BatchNorm1d>() || module.as<torch::nn::BatchNorm2d>() ||

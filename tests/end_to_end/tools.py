@@ -30,7 +30,8 @@ def loader():
     plain = json.loads(run("bench", "loader", TINY, "--statistics", "--batches", 2, "--json"))
     require(len(plain["mean"]) == 3 and all(0.2 < s < 5 for s in plain["std"]), f"a figure a channel: {plain}")
     require_in("samples/s", run("bench", "loader", TINY, "--segments", 1, "--batches", 1))
-    run("bench", "loader", code=2)
+    own = json.loads(run("bench", "loader", "--segments", 1, "--batches", 1, "--set", "train.batch_size=2", "--json"))
+    require(own["modality"] == "image.shapes" and own["batch_size"] == 2, f"Cairn's own stands in: {own}")
 
 
 def optimizer():
@@ -42,6 +43,15 @@ def optimizer():
     require(found["in_place_gb_per_second"] > 0 and found["norm_ms"]["median"] > 0, f"the rest is measured: {found}")
     require_in("of the memory's in-place rate", run(*words))
     run("bench", "optimizer", "--width", 0, code=2)
+    words = ("bench", "optimizer", TINY, "--repeats", 3, "--stream-mb", 4)
+    found = json.loads(run(*words, "--json"))
+    # Only the encoder has a teacher, so some parameters need 32 bytes and some 40.
+    require(found["optimizer"] == "adamw" and 32 < found["bytes_per_parameter"] < 40, f"of an experiment: {found}")
+    slim = json.loads(run(*words, "--json", optim__moments="bfloat16"))
+    require(abs(found["bytes_per_parameter"] - slim["bytes_per_parameter"] - 8) < 1e-9, f"narrow moments: {slim}")
+    require_in("sgd, moving average", run(*words, optim__type="sgd"))
+    require_in("excludes --width", run(*words, "--width", 16, code=2))
+    require_in("--set requires experiment", run("bench", "optimizer", "--set", "optim.lr=1", code=2))
 
 
 def step(folder):
@@ -55,7 +65,8 @@ def step(folder):
     require_in("that a matrix product reaches", run(*words))
     latin = json.loads(run(*words, "--json", "--set", "name=caf\udce9"))
     require(latin["experiment"] == "caf\ufffd", f"a name that is no UTF-8 is told: {latin}")
-    run("bench", "step", code=2)
+    own = json.loads(run("bench", "step", "--steps", 1, "--warm-up", 0, "--json", train__batch_size=2))
+    require(own["experiment"] == "bench-vit-tiny" and own["batch_size"] == 2, f"Cairn's own stands in: {own}")
     trace = folder / "trace.json"
     run(*words, "--trace", trace)
     names = {event.get("name") for event in json.loads(trace.read_text())["traceEvents"]}
