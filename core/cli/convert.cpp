@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
@@ -14,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/source_arguments.h"
 #include "cli/written_place.h"
+#include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {
@@ -24,6 +26,7 @@ struct ConvertArguments {
   SourceArguments source;
   std::string to;
   std::string format;
+  bool json = false;
 };
 
 bool is_written_by_convert(const fs::path& folder) {
@@ -44,19 +47,33 @@ void require_replaceable(const fs::path& to, const fs::path& source) {
                       "name a new folder, or remove this one");
 }
 
+void print(const OpenedNetwork& network, const ConvertReport& report, const ConvertArguments& arguments) {
+  if (arguments.json) {
+    std::cout << json_text(nlohmann::ordered_json{{"source", network.origin},
+                                                  {"not_loaded", network.not_loaded},
+                                                  {"folder", arguments.to},
+                                                  {"written_as", report.written_as},
+                                                  {"left_out", report.left_out},
+                                                  {"difference", report.difference}})
+              << '\n';
+    return;
+  }
+  std::cout << fmt::format("wrote     {}: {}\n", arguments.to, report.written_as);
+  for (const std::string& part : report.left_out) std::cout << "not in it " << part << '\n';
+  std::cout << fmt::format("checked   read back, its features differ by {:.1g} of the largest one\n",
+                           report.difference);
+}
+
 int convert(const ConvertArguments& arguments, const Session& session) {
   const fs::path to = fs::absolute(arguments.to).lexically_normal();
   require_replaceable(to, arguments.source.path);
   PluginLoader loader = session.loader();
   const OpenedNetwork network = open_network(arguments.source.path, arguments.source.options(), loader);
-  std::cout << network.report() << std::flush;
+  if (!arguments.json) std::cout << network.report() << std::flush;
   const ConvertReport report = arguments.format == "cairn"
                                    ? convert_to_cairn(network, to, loader)
                                    : convert_to_huggingface(network, to, arguments.source.partial, loader);
-  std::cout << fmt::format("wrote     {}: {}\n", arguments.to, report.written_as);
-  for (const std::string& part : report.left_out) std::cout << "not in it " << part << '\n';
-  std::cout << fmt::format("checked   read back, its features differ by {:.1g} of the largest one\n",
-                           report.difference);
+  print(network, report, arguments);
   return kDone;
 }
 
@@ -70,6 +87,7 @@ void add_convert(CLI::App& app, Session& session) {
   command->add_option("--to", arguments->format, "format to write")
       ->required()
       ->check(CLI::IsMember({"cairn", "huggingface"}));
+  command->add_flag("--json", arguments->json, "print facts as JSON");
   command->callback([arguments, &session] { session.action = [=, &session] { return convert(*arguments, session); }; });
 }
 

@@ -2,17 +2,23 @@
 #include <array>
 #include <filesystem>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <set>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "cairn/error.h"
 #include "checkpoint/atomic_folder.h"
 #include "cli/commands.h"
 #include "cli/template_files.h"
+#include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
 /// The kinds of component that there is a template for; the first is what a plugin gets that asks for none.
 constexpr std::array<const char*, 5> kPluginKinds = {"modality", "encoder", "masker", "predictor", "objective"};
@@ -20,6 +26,7 @@ constexpr std::array<const char*, 5> kPluginKinds = {"modality", "encoder", "mas
 struct NewPluginArguments {
   std::string name, folder;
   std::array<bool, kPluginKinds.size()> wanted{};
+  bool json = false;
 
   std::set<std::string_view> kinds() const {
     std::set<std::string_view> kinds;
@@ -122,13 +129,24 @@ std::string prefix(const PluginLoader& loader) {
   return fs::exists(folder / "lib/cmake/Cairn/CairnConfig.cmake") ? folder.string() : "PREFIX";
 }
 
-void print_next_steps(const std::string& folder, const std::string& found, const std::set<std::string_view>& kinds) {
+/// The commands that build, test and train the new plugin.
+std::vector<std::string> next_steps(const std::string& folder, const std::string& found,
+                                    const std::set<std::string_view>& kinds) {
+  std::vector<std::string> steps;
+  if (found == "PREFIX") steps.emplace_back("cmake --install BUILD --prefix PREFIX      # Cairn itself, once");
+  steps.push_back("cmake -S " + folder + " -B " + folder + "/build -DCMAKE_PREFIX_PATH=" + found);
+  steps.push_back("cmake --build " + folder + "/build");
+  steps.push_back("ctest --test-dir " + folder + "/build --output-on-failure");
+  steps.push_back("cairn train " + folder + "/train.toml");
+  if (kinds.contains("modality")) steps.push_back("cairn compare " + folder + "/compare.toml");
+  return steps;
+}
+
+void print(const std::string& folder, const std::vector<std::string>& files, const std::vector<std::string>& steps) {
+  std::cout << "made " << folder << ":\n";
+  for (const std::string& file : files) std::cout << "  " << file << '\n';
   std::cout << "\nthen:\n";
-  if (found == "PREFIX") std::cout << "  cmake --install BUILD --prefix PREFIX      # Cairn itself, once\n";
-  std::cout << "  cmake -S " << folder << " -B " << folder << "/build -DCMAKE_PREFIX_PATH=" << found
-            << "\n  cmake --build " << folder << "/build\n  ctest --test-dir " << folder
-            << "/build --output-on-failure\n  cairn train " << folder << "/train.toml\n";
-  if (kinds.contains("modality")) std::cout << "  cairn compare " << folder << "/compare.toml\n";
+  for (const std::string& step : steps) std::cout << "  " << step << '\n';
 }
 
 int new_plugin(const NewPluginArguments& arguments, const Session& session) {
@@ -141,16 +159,20 @@ int new_plugin(const NewPluginArguments& arguments, const Session& session) {
   const std::set<std::string_view> kinds = arguments.kinds();
   AtomicFolder folder(target);
   fs::create_directory(folder.file("tests"));
-  std::string made;
+  std::vector<std::string> files;
   for (const TemplateFile& file : template_files(arguments.name)) {
     if (!file.kind.empty() && !kinds.contains(file.kind)) continue;
     const std::string text = replaced(chosen_lines(file.text, kinds), "@NAME@", arguments.name);
     folder.write_file(file.path, replaced(text, "@SDK@", sdk_version()));
-    made += "  " + file.path + "\n";
+    files.push_back(file.path);
   }
   folder.commit();
-  std::cout << "made " << target.string() << ":\n" << made;
-  print_next_steps(target.string(), prefix(loader), kinds);
+  const std::vector<std::string> steps = next_steps(target.string(), prefix(loader), kinds);
+  if (arguments.json) {
+    std::cout << json_text(Json{{"folder", target.string()}, {"files", files}, {"next_steps", steps}}) << '\n';
+  } else {
+    print(target.string(), files, steps);
+  }
   return kDone;
 }
 
@@ -166,6 +188,7 @@ void add_new_plugin(CLI::App& app, Session& session) {
                           kPluginKinds[i]);
   command->add_option("--folder", arguments->folder, "where to make it; default: a folder of that name here")
       ->type_name("FOLDER");
+  command->add_flag("--json", arguments->json, "print facts as JSON");
   command->footer("Without a kind the plugin gets a modality.");
   command->callback(
       [arguments, &session] { session.action = [=, &session] { return new_plugin(*arguments, session); }; });

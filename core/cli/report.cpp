@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "cairn/error.h"
 #include "cli/commands.h"
 #include "cli/run_views.h"
 #include "interface/lower_case.h"
 #include "report/html_report.h"
+#include "report/json_text.h"
 #include "report/run_labels.h"
 
 namespace cairn::cli {
@@ -19,6 +21,7 @@ struct ReportArguments {
   std::string out;
   std::string title;
   bool no_views = false;
+  bool json = false;
 };
 
 /// The folders, each once.
@@ -53,7 +56,13 @@ int report(const ReportArguments& arguments, const Session& session) {
   const fs::path out =
       arguments.out.empty() ? fs::path(arguments.runs.front()) / "report.html" : fs::path(arguments.out);
   write_report(out, arguments.title.empty() ? runs.front().label : arguments.title, runs, nullptr);
-  std::cout << out.string() << '\n';
+  if (arguments.json) {
+    nlohmann::ordered_json facts = {{"page", out.string()}, {"runs", nlohmann::ordered_json::array()}};
+    for (const ReportedRun& run : runs) facts["runs"].push_back({{"label", run.label}, {"run", run.folder.string()}});
+    std::cout << json_text(facts) << '\n';
+  } else {
+    std::cout << out.string() << '\n';
+  }
   return kDone;
 }
 
@@ -67,6 +76,7 @@ void add_report(CLI::App& app, Session& session) {
       ->type_name("FILE.html");
   command->add_option("--title", arguments->title, "what stands on top");
   command->add_flag("--no-views", arguments->no_views, "leave out what needs the networks: tokens, neighbours, masks");
+  command->add_flag("--json", arguments->json, "print facts as JSON");
   command->callback([arguments, &session] { session.action = [=, &session] { return report(*arguments, session); }; });
 }
 

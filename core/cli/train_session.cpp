@@ -223,7 +223,7 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
 
 }  // namespace
 
-int run_training(const TrainRequest& request, Composition& parts, PluginLoader& loader) {
+TrainEnd run_training(const TrainRequest& request, Composition& parts, PluginLoader& loader) {
   const at::Device device = choose_device(request.device);
   use_threads(request.experiment.train.threads);
   RunFolder folder = cli::explained(request.experiment,
@@ -247,7 +247,7 @@ int run_training(const TrainRequest& request, Composition& parts, PluginLoader& 
   const std::filesystem::path path = folder.file("run.json");
   FactsKeeper keeper(path, facts, request.resume ? earlier_facts(path) : RunFacts(), device);
   try {
-    return train(*trainer, request, parts, folder, device, terminal, log, facts, keeper);
+    return {train(*trainer, request, parts, folder, device, terminal, log, facts, keeper), folder.path()};
   } catch (const std::exception& error) {
     terminal.clear_status();
     keeper.fail(error.what());

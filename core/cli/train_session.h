@@ -22,9 +22,14 @@ struct TrainRequest {
   std::vector<std::string> command;
 };
 
-/// Trains the parts of the request's experiment, watches, probes and reports. Returns the exit code: 0 done, 130
-/// interrupted with a checkpoint written. Throws what ended it otherwise, after run.json says so. `loader` opens what
-/// [initial] names.
-int run_training(const TrainRequest& request, Composition& parts, PluginLoader& loader);
+/// How a run ended that did not fail.
+struct TrainEnd {
+  int code = 0;  // of the program: 0 done, 130 interrupted with a checkpoint written
+  std::filesystem::path run;
+};
+
+/// Trains the parts of the request's experiment, watches, probes and reports. Throws what made it fail, after run.json
+/// says so. `loader` opens what [initial] names.
+TrainEnd run_training(const TrainRequest& request, Composition& parts, PluginLoader& loader);
 
 }  // namespace cairn
