@@ -4,9 +4,6 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/cpu/Utils.h>
 
-#include <algorithm>
-#include <array>
-#include <chrono>
 #include <string_view>
 
 #include "nn/training_pass.h"
@@ -35,12 +32,10 @@ std::optional<c10::TypedOperatorHandle<Linear>> find_linear() {
   return found ? std::optional(found->typed<Linear>()) : std::nullopt;
 }
 
-bool knows_bfloat16() {
+bool has_instruction(const char* name) {
   const auto able = at::cpu::get_cpu_capabilities();
-  return std::ranges::any_of(std::array{"avx512_bf16", "amx_bf16"}, [&able](const char* name) {
-    const auto one = able.find(name);
-    return one != able.end() && one->second.isBool() && one->second.toBool();
-  });
+  const auto found = able.find(name);
+  return found != able.end() && found->second.isBool() && found->second.toBool();
 }
 
 /// Autocast would make bfloat16 of what is float32 for a reason.
@@ -51,23 +46,6 @@ struct NoAutocast {
 /// `x` as it is best multiplied.
 at::Tensor factor(const at::Tensor& x) {
   return x.scalar_type() == at::kBFloat16 && !has_fast_bfloat16() ? x.to(at::kFloat) : x;
-}
-
-/// The shortest of several products of `type`.
-std::chrono::duration<double> time_of_product(at::ScalarType type) {
-  constexpr std::int64_t kSize = 512;
-  constexpr int kTimes = 5;
-  const at::NoGradGuard no_grad;
-  const NoAutocast no_autocast;
-  const at::Tensor a = at::ones({kSize, kSize}, type), b = a.clone();
-  at::mm(a, b);
-  std::chrono::duration<double> least = std::chrono::duration<double>::max();
-  for (int i = 0; i < kTimes; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    at::mm(a, b);
-    least = std::min<std::chrono::duration<double>>(least, std::chrono::steady_clock::now() - start);
-  }
-  return least;
 }
 
 }  // namespace
@@ -103,7 +81,7 @@ at::Tensor cpu_weight_gradient(const at::Tensor& into, const at::Tensor& rows, c
 }
 
 bool has_fast_bfloat16() {
-  static const bool found = knows_bfloat16() && time_of_product(at::kBFloat16) < time_of_product(at::kFloat);
+  static const bool found = has_instruction("amx_bf16") || (has_instruction("avx512_bf16") && is_amds());
   return found;
 }
 
