@@ -56,17 +56,20 @@ void measure_memory(const OptimizerBenchOptions& options, OptimizerBench& bench)
   bench.in_place_gb_per_second += stream_rate(options, values, [&] { from.mul_(1.0); }) / 2;
 }
 
-/// Of values, gradients, moments and teacher, read and written.
+/// Of values, gradients, moments and teacher, read and written, and of their copies in bfloat16, written.
 double bytes_per_parameter(const FlatParameters& student, const FlatParameters* teacher, const Optimizer& optimizer) {
-  const auto size = [](const at::Tensor& x) { return static_cast<std::int64_t>(x.nbytes()); };
+  const auto size = [](const at::Tensor& x) { return x.defined() ? static_cast<std::int64_t>(x.nbytes()) : 0; };
   const std::int64_t bytes = 2 * size(student.values()) + size(optimizer.first_moment()) +
                              size(optimizer.second_moment()) + (teacher ? size(teacher->values()) : 0);
-  return 2.0 * static_cast<double>(bytes) / static_cast<double>(student.values().numel());
+  const std::int64_t copies = size(student.half()) + (teacher ? size(teacher->half()) : 0);
+  return static_cast<double>(2 * bytes + copies) / static_cast<double>(student.values().numel());
 }
 
 OptimizerBench bench_updates(FlatParameters& student, FlatParameters* teacher, const OptimSettings& settings,
-                             const OptimizerBenchOptions& options) {
+                             const std::string& precision, const OptimizerBenchOptions& options) {
   const at::NoGradGuard no_grad;
+  if (precision == "bfloat16") student.cast_half();
+  if (precision == "bfloat16" && teacher) teacher->cast_half();
   Optimizer optimizer(student, teacher, settings);
   OptimizerBench bench;
   bench.parameters = student.parameter_count();
@@ -97,7 +100,7 @@ OptimizerBench bench_optimizer(const BenchedTransformer& transformer, const Opti
   FlatParameters teacher(parameters(), options.device, /*with_gradients=*/false);
   OptimSettings settings;
   settings.moments = transformer.moments;
-  return bench_updates(student, &teacher, settings, options);
+  return bench_updates(student, &teacher, settings, transformer.precision, options);
 }
 
 OptimizerBench bench_optimizer(const Experiment& experiment, const Composition& parts,
@@ -105,7 +108,7 @@ OptimizerBench bench_optimizer(const Experiment& experiment, const Composition& 
   const std::vector<OptimRule>& rules = experiment.optim.rule;
   const std::unique_ptr<FlatParameters> student = flatten_student(parts, rules, options.device);
   const std::unique_ptr<FlatParameters> teacher = flatten_teacher(parts, rules, options.device);
-  return bench_updates(*student, teacher.get(), experiment.optim, options);
+  return bench_updates(*student, teacher.get(), experiment.optim, experiment.train.precision, options);
 }
 
 }  // namespace cairn

@@ -23,6 +23,7 @@ struct BenchedTransformer {
   std::int64_t width = 768;
   std::int64_t depth = 12;
   std::string moments = "float32";
+  std::string precision = "float32";  // bfloat16: copies in it are written as well
 };
 
 /// One update, the teacher's moving average and the zeroed gradient, beside what the memory can do.

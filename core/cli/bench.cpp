@@ -221,12 +221,15 @@ void add_optimizer(CLI::App& bench, Session& session) {
   number("--depth", arguments->transformer.depth, "of the transformer")->excludes(experiment);
   number("--repeats", arguments->options.repeats, "updates, of which the median counts");
   number("--stream-mb", arguments->options.stream_mb, "memory over which the rate of the machine is measured");
-  command
-      ->add_option("--moments", arguments->transformer.moments,
-                   "of the transformer, float32 or bfloat16: optim.moments")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
-      ->capture_default_str()
-      ->excludes(experiment);
+  const auto type = [&](const char* name, std::string& value, const char* text) {
+    command->add_option(name, value, text)
+        ->check(CLI::IsMember({"float32", "bfloat16"}))
+        ->capture_default_str()
+        ->excludes(experiment);
+  };
+  type("--moments", arguments->transformer.moments, "of the transformer, as optim.moments");
+  type("--precision", arguments->transformer.precision,
+       "as train.precision: with bfloat16 copies in it are written too");
   add_threads(*command, arguments->threads);
   add_device_and_json(*command, arguments->device, arguments->json);
   command->callback([arguments, &session] {

@@ -45,6 +45,8 @@ AdamwRange<Moment> range_of(const AdamwState& state) {
           data_of<Moment>(state.first),
           data_of<Moment>(state.second),
           data_of<float>(state.teacher),
+          data_of<std::uint16_t>(state.half),
+          data_of<std::uint16_t>(state.teacher_half),
           state.values.numel(),
           state.offset};
 }
@@ -69,7 +71,8 @@ void one_pass(const AdamwState& state, AdamwFactors factors, const at::Tensor& s
 
 AdamwState AdamwState::narrow(std::int64_t begin, std::int64_t end) const {
   const auto part = [&](const at::Tensor& x) { return x.defined() ? x.narrow(0, begin, end - begin) : x; };
-  return {part(values), part(gradients), part(first), part(second), part(teacher), offset + begin};
+  return {part(values),  part(gradients), part(first),        part(second),
+          part(teacher), part(half),      part(teacher_half), offset + begin};
 }
 
 void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& scale) {

@@ -13,8 +13,9 @@ namespace cairn::kernels {
 /// be bfloat16.
 struct CAIRN_API AdamwState {
   at::Tensor values, gradients, first, second;
-  at::Tensor teacher;       // may be undefined
-  std::int64_t offset = 0;  // of these values in the whole memory
+  at::Tensor teacher;             // may be undefined
+  at::Tensor half, teacher_half;  // bfloat16 [S], written only: what values and teacher become; may be undefined
+  std::int64_t offset = 0;        // of these values in the whole memory
 
   AdamwState narrow(std::int64_t begin, std::int64_t end) const;
 };
@@ -30,7 +31,8 @@ struct AdamwRates {
 };
 
 /// AdamW (Loshchilov and Hutter 2019, algorithm 2), the teacher's moving average and the zeroed gradient in one pass
-/// over memory: 40 bytes a parameter, 28 without a teacher, 8 less with moments of bfloat16. Those are rounded up or
+/// over memory: 40 bytes a parameter, 28 without a teacher, 8 less with moments of bfloat16, 2 more for each copy that
+/// mixed precision computes with. Moments are rounded up or
 /// down at random: with beta2 = 0.999 an update changes the second one by less than half its last place, and the
 /// nearest would freeze it. The random numbers depend on a value's place and on the update's number alone. A GPU gives
 /// the values of a CPU, on its current stream and with nothing read back. The gradient is multiplied by `scale`, a

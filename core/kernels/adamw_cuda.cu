@@ -66,8 +66,16 @@ __device__ void update_value(Packs<Moment, kValues>& packs, int i, std::uint32_t
   if constexpr (kFollowed) packs.teacher.at[i] = lerp_rounded(packs.teacher.at[i], value, f.follow);
 }
 
+template <int kValues>
+__device__ Pack<std::uint16_t, kValues> narrowed_pack(const Pack<float, kValues>& values) {
+  Pack<std::uint16_t, kValues> half;
+#pragma unroll
+  for (int i = 0; i < kValues; ++i) half.at[i] = narrowed<std::uint16_t>(values.at[i]);
+  return half;
+}
+
 /// Of a range that is `kValues` times `count` values long; kThreads * kPacks packs a block.
-template <bool kFollowed, int kValues, class Moment>
+template <bool kFollowed, bool kHalved, int kValues, class Moment>
 __global__ __launch_bounds__(kThreads) void update(AdamwRange<Moment> range, AdamwFactors factors, const float* scale,
                                                    std::int64_t count) {
   const std::int64_t begin = std::int64_t{kThreads} * kPacks * blockIdx.x + threadIdx.x;
@@ -95,7 +103,9 @@ __global__ __launch_bounds__(kThreads) void update(AdamwRange<Moment> range, Ada
     store(range.first, pack, packs[k].first);
     store(range.second, pack, packs[k].second);
     store(range.values, pack, packs[k].values);
+    if constexpr (kHalved) store(range.half, pack, narrowed_pack(packs[k].values));
     if constexpr (kFollowed) store(range.teacher, pack, packs[k].teacher);
+    if constexpr (kFollowed && kHalved) store(range.teacher_half, pack, narrowed_pack(packs[k].teacher));
   }
 }
 
@@ -105,7 +115,9 @@ void launch(const AdamwRange<Moment>& range, const AdamwFactors& factors, const 
   constexpr std::int64_t kPacksOfBlock = std::int64_t{kThreads} * kPacks;
   const std::int64_t count = range.size / kValues;
   const auto blocks = static_cast<unsigned>((count + kPacksOfBlock - 1) / kPacksOfBlock);
-  const auto kernel = range.teacher ? update<true, kValues, Moment> : update<false, kValues, Moment>;
+  const auto plain = range.teacher ? update<true, false, kValues, Moment> : update<false, false, kValues, Moment>;
+  const auto halved = range.teacher ? update<true, true, kValues, Moment> : update<false, true, kValues, Moment>;
+  const auto kernel = range.half ? halved : plain;
   kernel<<<blocks, kThreads, 0, c10::cuda::getCurrentCUDAStream()>>>(range, factors, scale, count);
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }
@@ -118,7 +130,8 @@ bool is_aligned(const T* array) {
 template <class Moment>
 void launch_all(const AdamwRange<Moment>& range, const AdamwFactors& factors, const float* scale) {
   const bool is_packed = is_aligned(range.values) && is_aligned(range.gradients) && is_aligned(range.first) &&
-                         is_aligned(range.second) && is_aligned(range.teacher);
+                         is_aligned(range.second) && is_aligned(range.teacher) && is_aligned(range.half) &&
+                         is_aligned(range.teacher_half);
   const std::int64_t packed = is_packed ? range.size / kPackValues * kPackValues : 0;
   launch<kPackValues>(range.part(0, packed), factors, scale);
   launch<1>(range.part(packed, range.size), factors, scale);

@@ -15,12 +15,13 @@ namespace {
   return weight < 0.5F ? std::fma(weight, b - a, a) : std::fma(weight - 1, b - a, b);
 }
 
-template <bool kFollowed, class Moment>
+template <bool kFollowed, bool kHalved, class Moment>
 [[gnu::always_inline]] inline void update(const AdamwRange<Moment>& range, const AdamwFactors& f) {
   float* __restrict values = range.values, * __restrict gradients = range.gradients, * __restrict teacher = range.teacher;
   Moment* __restrict first = range.first, * __restrict second = range.second;
+  std::uint16_t* __restrict half = range.half, * __restrict teacher_half = range.teacher_half;
   auto place = static_cast<std::uint32_t>(range.offset);
-  // Five arrays are more than the compiler tells apart by itself.
+  // Five arrays and more are more than the compiler tells apart by itself.
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < range.size; ++i, ++place) {
     const float gradient = gradients[i] * f.gradient_scale;
@@ -38,44 +39,25 @@ template <bool kFollowed, class Moment>
     }
     values[i] = value;
     gradients[i] = 0;
-    if constexpr (kFollowed) teacher[i] = lerp(teacher[i], value, f.follow);
+    if constexpr (kHalved) half[i] = narrowed<std::uint16_t>(value);
+    if constexpr (kFollowed) {
+      const float followed = lerp(teacher[i], value, f.follow);
+      teacher[i] = followed;
+      if constexpr (kHalved) teacher_half[i] = narrowed<std::uint16_t>(followed);
+    }
   }
 }
 
-#if defined(__x86_64__)
-[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
-#endif
-void update_followed(const AdamwRange<float>& range, const AdamwFactors& factors) {
-  update<true>(range, factors);
-}
-
-#if defined(__x86_64__)
-[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
-#endif
-void update_followed(const AdamwRange<std::uint16_t>& range, const AdamwFactors& factors) {
-  update<true>(range, factors);
-}
-
-#if defined(__x86_64__)
-[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
-#endif
-void update_alone(const AdamwRange<float>& range, const AdamwFactors& factors) {
-  update<false>(range, factors);
-}
-
-#if defined(__x86_64__)
-[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
-#endif
-void update_alone(const AdamwRange<std::uint16_t>& range, const AdamwFactors& factors) {
-  update<false>(range, factors);
-}
-
 template <class Moment>
-void update_any(const AdamwRange<Moment>& range, const AdamwFactors& factors) {
-  if (range.teacher) {
-    update_followed(range, factors);
+[[gnu::always_inline]] inline void update_any(const AdamwRange<Moment>& range, const AdamwFactors& factors) {
+  if (range.teacher && range.half) {
+    update<true, true>(range, factors);
+  } else if (range.teacher) {
+    update<true, false>(range, factors);
+  } else if (range.half) {
+    update<false, true>(range, factors);
   } else {
-    update_alone(range, factors);
+    update<false, false>(range, factors);
   }
 }
 
@@ -99,8 +81,18 @@ square_sum(const float* values, std::int64_t size) {
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
-void adamw_range(const AdamwRange<float>& range, const AdamwFactors& factors) { update_any(range, factors); }
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void adamw_range(const AdamwRange<float>& range, const AdamwFactors& factors) {
+  update_any(range, factors);
+}
 
-void adamw_range(const AdamwRange<std::uint16_t>& range, const AdamwFactors& factors) { update_any(range, factors); }
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void adamw_range(const AdamwRange<std::uint16_t>& range, const AdamwFactors& factors) {
+  update_any(range, factors);
+}
 
 }  // namespace cairn::kernels

@@ -13,13 +13,15 @@ struct AdamwRange {
   float* gradients = nullptr;
   Moment* first = nullptr;
   Moment* second = nullptr;
-  float* teacher = nullptr;  // may be null
+  float* teacher = nullptr;                                // may be null
+  std::uint16_t *half = nullptr, *teacher_half = nullptr;  // written only: values and teacher in bfloat16; may be null
   std::int64_t size = 0;
   std::int64_t offset = 0;  // of these values in the whole memory
 
   AdamwRange part(std::int64_t begin, std::int64_t end) const {
-    return {values + begin, gradients + begin, first + begin, second + begin, teacher ? teacher + begin : nullptr,
-            end - begin,    offset + begin};
+    const auto from = [&](auto* array) { return array ? array + begin : nullptr; };
+    return {from(values), from(gradients),    from(first), from(second),  from(teacher),
+            from(half),   from(teacher_half), end - begin, offset + begin};
   }
 };
 

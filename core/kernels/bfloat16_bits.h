@@ -16,7 +16,7 @@ namespace cairn::kernels {
 
 /// Rounded to the nearest and to the even of two; NaN stays NaN.
 template <class T>
-[[gnu::always_inline]] inline T narrowed(float value) {
+[[gnu::always_inline]] constexpr T narrowed(float value) {
   if constexpr (std::is_same_v<T, float>) {
     return value;
   } else {

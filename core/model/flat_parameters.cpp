@@ -51,6 +51,20 @@ void FlatParameters::place(FlatItem& item, std::int64_t& offset) {
   offset += padded(size);
 }
 
+void FlatParameters::cast_half() {
+  if (!half_.defined()) half_ = at::empty_like(values_, at::kBFloat16);
+  cast_half(0, values_.numel());
+}
+
+void FlatParameters::cast_half(std::int64_t begin, std::int64_t end) {
+  if (half_.defined()) half_.narrow(0, begin, end - begin).copy_(values_.narrow(0, begin, end - begin));
+}
+
+void FlatParameters::cast_half(std::string_view prefix) {
+  for (const Segment& segment : segments_)
+    if (segment.name.starts_with(prefix)) cast_half(segment.offset, segment.offset + segment.size);
+}
+
 std::int64_t FlatParameters::parameter_count() const {
   std::int64_t count = 0;
   for (const Segment& segment : segments_) count += segment.size;

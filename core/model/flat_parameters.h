@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cairn/export.h"
@@ -45,6 +46,13 @@ class CAIRN_API FlatParameters {
 
   const at::Tensor& values() const { return values_; }
   const at::Tensor& gradients() const { return gradients_; }
+  /// The values in bfloat16 [S], which mixed precision computes with; undefined until cast_half(). Who writes values
+  /// writes these as well, or calls it again.
+  const at::Tensor& half() const { return half_; }
+  void cast_half();
+  /// Again for [begin, end), or for the parameters whose names begin so; nothing where there is no half().
+  void cast_half(std::int64_t begin, std::int64_t end);
+  void cast_half(std::string_view prefix);
   /// The part a teacher has too: the first shared_size() values.
   std::int64_t shared_size() const { return shared_size_; }
   const std::vector<Segment>& segments() const { return segments_; }
@@ -55,6 +63,7 @@ class CAIRN_API FlatParameters {
   void place(FlatItem& item, std::int64_t& offset);
 
   at::Tensor values_, gradients_;  // float32 [S]
+  at::Tensor half_;
   std::int64_t shared_size_ = 0;
   std::vector<Segment> segments_;
   std::vector<SegmentGroup> groups_;

@@ -10,16 +10,7 @@ namespace {
 
 thread_local std::shared_ptr<const TrainingPass::Copies> current;
 
-std::shared_ptr<const TrainingPass::Copies> copies_of(const std::vector<at::Tensor>& flat) {
-  const at::NoGradGuard no_grad;
-  TrainingPass::Copies copies;
-  for (const at::Tensor& whole : flat) copies.push_back({whole, whole.to(at::kBFloat16)});
-  return std::make_shared<const TrainingPass::Copies>(std::move(copies));
-}
-
 }  // namespace
-
-TrainingPass::TrainingPass(const std::vector<at::Tensor>& mixed) : TrainingPass(copies_of(mixed)) {}
 
 TrainingPass::TrainingPass(std::shared_ptr<const Copies> copies) : outer_(std::exchange(current, std::move(copies))) {}
 

@@ -15,17 +15,17 @@ namespace cairn::nn {
 
 /// What a pass of training knows of the parameters. While one lives, the layers of this thread add what they learn to
 /// the weights' gradients themselves, where autograd would make it first and add it then; and in mixed precision they
-/// take 16-bit weights from one cast of all of them.
+/// take 16-bit weights from a copy of all of them.
 class CAIRN_API TrainingPass {
  public:
+  /// float32 [S], of which parameters are views, and the same in bfloat16.
   struct Copy {
     at::Tensor whole, half;
   };
   using Copies = std::vector<Copy>;
 
-  /// `mixed`: float32 [S] each, of which parameters are views that are wanted in bfloat16.
-  explicit TrainingPass(const std::vector<at::Tensor>& mixed);
-  /// Goes on with what now() gave; nothing where that was null.
+  /// `copies`: of what parameters are views of, none where products take weights as they are; or what now() gave
+  /// elsewhere, which may be null: as if no pass lived.
   explicit TrainingPass(std::shared_ptr<const Copies> copies);
   ~TrainingPass();
   TrainingPass(const TrainingPass&) = delete;

@@ -51,6 +51,7 @@ at::Tensor Optimizer::step(const StepRates& rates, const at::Tensor& gradient_no
       continue;
     }
     if (moves) sgd(group, lr, decay);
+    if (moves) student_.cast_half(group.begin, group.end);
     student_.gradients().narrow(0, group.begin, group.end - group.begin).zero_();
     follow(group.begin, group.end, rates.momentum);
   }
@@ -65,9 +66,19 @@ std::int64_t Optimizer::freeze_steps(const SegmentGroup& group) const {
 void Optimizer::adamw(const SegmentGroup& group, double lr, double decay, const StepRates& rates,
                       const at::Tensor& scale) {
   const bool is_followed = teacher_ && group.end <= student_.shared_size();
-  const kernels::AdamwState all = {student_.values(), student_.gradients(), first_, second_, {}};
-  kernels::AdamwState part = all.narrow(group.begin, group.end);
-  if (is_followed) part.teacher = teacher_->values().narrow(0, group.begin, group.end - group.begin);
+  const auto part_of = [&](const at::Tensor& flat) {
+    return flat.defined() ? flat.narrow(0, group.begin, group.end - group.begin) : flat;
+  };
+  kernels::AdamwState part = {.values = part_of(student_.values()),
+                              .gradients = part_of(student_.gradients()),
+                              .first = part_of(first_),
+                              .second = part_of(second_),
+                              .half = part_of(student_.half()),
+                              .offset = group.begin};
+  if (is_followed) {
+    part.teacher = part_of(teacher_->values());
+    part.teacher_half = part_of(teacher_->half());
+  }
   kernels::adamw(part, {lr, decay, settings_.betas, settings_.epsilon, done_ + 1 - freeze_steps(group), rates.momentum},
                  scale);
 }
@@ -96,6 +107,7 @@ void Optimizer::follow(std::int64_t begin, std::int64_t end, double momentum) {
   end = std::min(end, student_.shared_size());
   if (!teacher_ || begin >= end) return;
   teacher_->values().narrow(0, begin, end - begin).lerp_(student_.values().narrow(0, begin, end - begin), 1 - momentum);
+  teacher_->cast_half(begin, end);
 }
 
 }  // namespace cairn

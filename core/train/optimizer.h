@@ -11,10 +11,11 @@ namespace cairn {
 
 /// AdamW (Loshchilov and Hutter 2019), SGD with momentum or LARS (You et al. 2017), and the teacher's moving average,
 /// over flat memory. LARS scales each matrix's update by trust * |w| / |g + decay * w|; what does not decay it leaves
-/// to SGD. The gradient is zeroed afterwards, ready for the next step. AdamW, average and zeroing are one pass.
+/// to SGD. The gradient is zeroed afterwards, ready for the next step. AdamW, average, half() of both and zeroing are
+/// one pass.
 class CAIRN_API Optimizer {
  public:
-  /// `teacher` may be null. Both outlive the optimizer.
+  /// `teacher` may be null. Both outlive the optimizer, and have half() both or neither when it steps.
   Optimizer(FlatParameters& student, FlatParameters* teacher, const OptimSettings& settings);
 
   /// The gradient's norm, a scalar on the device; parts that a rule freezes at this step are zeroed first.

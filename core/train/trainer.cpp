@@ -81,6 +81,7 @@ Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesyst
     saved_step_ = point_.step;
     guard_ = LossGuard(experiment.train.spike_deviations, point_.losses);
   }
+  if (experiment.train.precision == "bfloat16") cast_half();
   if (experiment.train.graphs && device.is_cuda() && experiment.train.accumulate == 1) graphs_.emplace(device);
   set_modes();
 }
@@ -171,18 +172,21 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watche
   return learned;
 }
 
-std::vector<at::Tensor> Trainer::flat_values() const {
-  std::vector<at::Tensor> values = {student_->values()};
-  if (teacher_) values.push_back(teacher_->values());
-  return values;
+void Trainer::cast_half() {
+  nn::TrainingPass::Copies copies;
+  for (const auto& flat : {student_.get(), teacher_.get()}) {
+    if (!flat) continue;
+    flat->cast_half();
+    copies.push_back({flat->values(), flat->half()});
+  }
+  copies_ = std::make_shared<const nn::TrainingPass::Copies>(std::move(copies));
 }
 
 Pass Trainer::pass_of(const Batch& batch, const Plan& plan, const Progress& progress) {
   Pass pass;
   {
-    const bool is_mixed = experiment_.train.precision == "bfloat16";
-    const Autocast cast(device_.type(), is_mixed);
-    const nn::TrainingPass training(is_mixed ? flat_values() : std::vector<at::Tensor>());
+    const Autocast cast(device_.type(), experiment_.train.precision == "bfloat16");
+    const nn::TrainingPass training(copies_);
     const nn::RecomputeBlocks recompute(experiment_.train.recompute == "blocks");
     pass = engine_.run(batch, plan, progress);
   }
@@ -200,6 +204,7 @@ at::Tensor Trainer::update(const Learned& learned, const Progress& progress, con
   optimizer_->step(rates, gradient_norm);
   follow_buffers(parts_, experiment_.ema, rates.momentum);
   engine_.settle(learned.passes, learned.plans.back(), progress);
+  student_->cast_half("objective.");
   return gradient_norm;
 }
 
@@ -236,6 +241,7 @@ bool Trainer::roll_back() {
   const auto newest = checkpoints_.newest();
   if (!newest) return false;
   const RunPoint old = Checkpoints::load(*newest, parts_, *optimizer_);
+  if (experiment_.train.precision == "bfloat16") cast_half();
   saved_step_ = old.step;
   return true;
 }

@@ -13,6 +13,7 @@
 #include "data/training_part.h"
 #include "model/composition.h"
 #include "model/engine.h"
+#include "nn/training_pass.h"
 #include "train/checkpoints.h"
 #include "train/loss_guard.h"
 #include "train/optimizer.h"
@@ -92,10 +93,11 @@ class CAIRN_API Trainer {
   };
 
   void set_modes();
+  /// The weights that mixed precision computes with, after others than the optimizer wrote values.
+  void cast_half();
   Learned learn(Loader& loader, const Progress& progress, Watcher& watcher);
   void tell_unreadable(Watcher& watcher);
   /// Forward and backward pass of a part of the batch.
-  std::vector<at::Tensor> flat_values() const;
   Pass pass_of(const Batch& batch, const Plan& plan, const Progress& progress);
   /// Looks at loss and gradient before they reach the weights; false when the update is to be left out. Error, naming
   /// what went wrong first, when a step is not finite and no guard is asked for, or the guard's patience has ended.
@@ -116,6 +118,7 @@ class CAIRN_API Trainer {
   at::Device device_;
   TrainingPart data_;
   std::unique_ptr<FlatParameters> student_, teacher_;
+  std::shared_ptr<const nn::TrainingPass::Copies> copies_ = std::make_shared<const nn::TrainingPass::Copies>();
   std::unique_ptr<Optimizer> optimizer_;
   Schedule schedule_;
   Engine engine_;

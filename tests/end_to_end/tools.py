@@ -49,6 +49,8 @@ def optimizer():
     require(found["optimizer"] == "adamw" and 32 < found["bytes_per_parameter"] < 40, f"of an experiment: {found}")
     slim = json.loads(run(*words, "--json", optim__moments="bfloat16"))
     require(abs(found["bytes_per_parameter"] - slim["bytes_per_parameter"] - 8) < 1e-9, f"narrow moments: {slim}")
+    half = json.loads(run(*words, "--json", train__precision="bfloat16"))
+    require(2 < half["bytes_per_parameter"] - found["bytes_per_parameter"] < 4, f"copies are counted: {half}")
     require_in("sgd, moving average", run(*words, optim__type="sgd"))
     require_in("excludes --width", run(*words, "--width", 16, code=2))
     require_in("--set requires experiment", run("bench", "optimizer", "--set", "optim.lr=1", code=2))

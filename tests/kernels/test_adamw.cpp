@@ -184,6 +184,41 @@ TEST_CASE("AdamW in one pass gives the bits of PyTorch's three", "[kernels]") {
   CHECK(unequal(state.teacher, three.teacher) == 0);
 }
 
+TEST_CASE("AdamW writes what mixed precision computes with: the new values in bfloat16", "[kernels]") {
+  const float kNaN = std::numeric_limits<float>::quiet_NaN();
+  for (const at::Device device : devices())
+    for (const bool with_teacher : {true, false})
+      for (const at::ScalarType moments : kMomentTypes)
+        for (const std::int64_t shift : {0, 1, 4}) {
+          CAPTURE(device, with_teacher, moments, shift);
+          AdamwState state = random_state(device, with_teacher, moments);
+          state.values[7].fill_(kNaN);
+          const AdamwState alone = clone(state);
+          const at::Tensor rows = at::full({2, kSize + kRoom}, 3.0, state.values.options().dtype(at::kBFloat16));
+          state.half = rows[0].narrow(0, shift, kSize);
+          if (with_teacher) state.teacher_half = rows[1].narrow(0, shift, kSize);
+          const AdamwRates rates{.lr = 1e-3, .decay = 0.05, .momentum = 0.9};
+          const at::Tensor scale = at::full({}, 0.5, state.values.options());
+          adamw(alone, rates, scale);
+          adamw(state, rates, scale);
+          const auto check_copy = [&](const at::Tensor& copy, const at::Tensor& whole, const at::Tensor& as_before) {
+            CHECK(at::equal(whole.nan_to_num(), as_before.nan_to_num()));
+            CHECK(at::equal(copy.nan_to_num(), whole.to(at::kBFloat16).nan_to_num()));
+            CHECK(copy[7].isnan().item<bool>());
+          };
+          check_copy(state.half, state.values, alone.values);
+          if (with_teacher) check_copy(state.teacher_half, state.teacher, alone.teacher);
+          const at::Tensor around =
+              at::cat({rows.narrow(1, 0, shift), rows.narrow(1, shift + kSize, kRoom - shift)}, 1);
+          CHECK(around.eq(3.0).all().item<bool>());
+          CHECK(at::equal(state.first.nan_to_num(), alone.first.nan_to_num()));
+
+          const at::Tensor before = rows.clone();
+          adamw(state, rates, at::full({}, kNaN, state.values.options()));
+          CHECK(at::equal(rows.nan_to_num(), before.nan_to_num()));
+        }
+}
+
 TEST_CASE("AdamW leaves everything but the gradient alone when the scale is not finite", "[kernels]") {
   for (const at::Device device : devices())
     for (const double scale : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})

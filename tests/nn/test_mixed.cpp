@@ -61,9 +61,11 @@ void compare(at::Device device, std::int64_t width, bool gated, std::int64_t fro
   }
 
   // As a training step has them: flat, and added to what is there.
-  const FlatParameters flat = flattened(blocks, device);
+  FlatParameters flat = flattened(blocks, device);
+  flat.cast_half();
+  using Copies = nn::TrainingPass::Copies;
   for (const double times : {1.0, 2.0}) {
-    const nn::TrainingPass training({flat.values()});
+    const nn::TrainingPass training(std::make_shared<const Copies>(Copies{{flat.values(), flat.half()}}));
     const nn::RecomputeBlocks recompute(times > 1);
     (blocks.forward(here, from) * weight.to(device)).sum().backward();
     for (const auto& parameter : blocks.named_parameters()) {

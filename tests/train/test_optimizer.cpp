@@ -153,6 +153,35 @@ TEST_CASE("LARS: a weight or gradient of zero is left to SGD, and clipped trust 
   REQUIRE(at::allclose(before - m.matrix, at::full({5, 3}, 1e-4), 1e-2, 1e-6));
 }
 
+TEST_CASE("copies in bfloat16 follow every update, frozen and unfrozen, and what else was written when told",
+          "[flat]") {
+  for (const char* type : {"adamw", "sgd", "lars"}) {
+    CAPTURE(type);
+    Model m;
+    m.student.cast_half(0, 4);  // nothing, as there are none yet
+    REQUIRE_FALSE(m.student.half().defined());
+    m.student.cast_half();
+    m.teacher.cast_half();
+    OptimSettings settings;
+    settings.type = type;
+    Optimizer optimizer(m.student, &m.teacher, settings);
+    m.teacher.values().add_(1.0);  // so that a frozen one moves as well
+    for (int step = 0; step < 3; ++step) {
+      const at::Tensor before = m.student.half().clone();
+      (m.matrix.square().sum() + m.bias.sin().sum() + m.own.square().sum()).backward();
+      optimizer.step({0.1, 0.05, 0.5, 0.1});
+      REQUIRE_FALSE(at::equal(m.student.half(), before));
+      REQUIRE(at::equal(m.student.half(), m.student.values().to(at::kBFloat16)));
+      REQUIRE(at::equal(m.teacher.half(), m.teacher.values().to(at::kBFloat16)));
+    }
+    m.own.detach().zero_();
+    m.student.cast_half("matrix");
+    REQUIRE_FALSE(at::equal(m.student.half(), m.student.values().to(at::kBFloat16)));
+    m.student.cast_half("ow");
+    REQUIRE(at::equal(m.student.half(), m.student.values().to(at::kBFloat16)));
+  }
+}
+
 TEST_CASE("rules: frozen steps, factors and constant rates, each for its own parameters", "[optimizer]") {
   at::Tensor head = at::ones({2, 2}), body = at::ones({2, 2}), predictor = at::ones({2, 2});
   OptimSettings settings;
