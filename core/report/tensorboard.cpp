@@ -13,7 +13,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::string_view kPrefix = "events.out.tfevents.";
+constexpr std::string_view kEventsPrefix = "events.out.tfevents.";
 
 constexpr std::array<std::uint32_t, 256> crc_table() {
   std::array<std::uint32_t, 256> table{};
@@ -68,8 +68,8 @@ std::int64_t unused_second(const std::filesystem::path& folder) {
   auto second = static_cast<std::int64_t>(wall_time());
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kPrefix)) continue;
-    second = std::max<std::int64_t>(second, std::strtoll(name.c_str() + kPrefix.size(), nullptr, 10) + 1);
+    if (!name.starts_with(kEventsPrefix)) continue;
+    second = std::max<std::int64_t>(second, std::strtoll(name.c_str() + kEventsPrefix.size(), nullptr, 10) + 1);
   }
   return second;
 }
@@ -79,7 +79,7 @@ std::string file_name(std::int64_t second) {
   gethostname(host, sizeof host - 1);
   char stamp[32];
   std::snprintf(stamp, sizeof stamp, "%010lld", static_cast<long long>(second));
-  return std::string(kPrefix) + stamp + "." + host + "." + std::to_string(getpid()) + ".0";
+  return std::string(kEventsPrefix) + stamp + "." + host + "." + std::to_string(getpid()) + ".0";
 }
 
 }  // namespace
