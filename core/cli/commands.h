@@ -71,6 +71,7 @@ void add_check(CLI::App& app, Session& session);
 void add_config(CLI::App& app, Session& session);
 void add_plugins(CLI::App& app, Session& session);
 void add_inspect(CLI::App& app, Session& session);
+void add_index(CLI::App& app, Session& session);
 void add_convert(CLI::App& app, Session& session);
 void add_extract(CLI::App& app, Session& session);
 void add_verify(CLI::App& app, Session& session);

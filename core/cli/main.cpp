@@ -18,9 +18,9 @@ namespace {
 using AddCommand = void (*)(CLI::App&, Session&);
 
 /// Every command of the program, in the order --help shows them.
-constexpr AddCommand kCommands[] = {add_train,   add_compare, add_probe,   add_extract, add_convert, add_report,
-                                    add_check,   add_config,  add_preview, add_plugins, add_inspect, add_new_plugin,
-                                    add_conform, add_verify,  add_bench,   add_info};
+constexpr AddCommand kCommands[] = {add_train,      add_compare, add_probe,   add_extract, add_convert, add_report,
+                                    add_check,      add_config,  add_preview, add_plugins, add_inspect, add_index,
+                                    add_new_plugin, add_conform, add_verify,  add_bench,   add_info};
 
 int fail(const std::string& text, int code) {
   std::cerr << "error: " << text << '\n';

@@ -5,25 +5,13 @@
 #include <utility>
 
 #include "cairn/error.h"
-#include "interface/tar.h"
+#include "interface/tar_index.h"
 
 namespace cairn {
 namespace {
 
 constexpr std::uint64_t kMostLabel = 256;  // bytes of a member ".cls"
 constexpr std::string_view kBlanks = " \t\r\n";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
-/// A member's name as WebDataset cuts it: at the first dot behind the last slash.
-std::pair<std::string_view, std::string_view> split_name(std::string_view name) {
-  const std::size_t dot = name.find('.', name.rfind('/') + 1);
-  if (dot == std::string_view::npos) return {name, ""};
-  return {name.substr(0, dot), name.substr(dot)};
-}
 
 /// Gathers the members of one sample after the other.
 class Gatherer {
@@ -34,12 +22,12 @@ class Gatherer {
   }
 
   void take(const TarMember& member) {
-    const auto [key, ending] = split_name(member.name);
-    if (key.empty() || key.ends_with('/')) return;  // hidden, as macOS adds them
-    if (key != key_) finish_sample();
-    key_ = key;
-    if (ending == ".cls") {
-      label_ = label_of(member);
+    if (member.is_hidden()) return;
+    const std::string_view ending = member.ending();
+    if (member.key() != key_) finish_sample();
+    key_ = member.key();
+    if (ending == kLabelEnding) {
+      label_ = member.label ? *member.label : label_of(reads_, member);
     } else if (filter_.matches(member.name)) {
       (ending.rfind('.') == 0 ? plain_ : dotted_).push_back(member);
     } else {
@@ -53,15 +41,6 @@ class Gatherer {
   }
 
  private:
-  std::string label_of(const TarMember& member) {
-    if (member.size > kMostLabel)
-      throw DataError("has a label of " + std::to_string(member.size) + " bytes in " + member.name,
-                      reads_.file().path().string(), "write a class's number or name into members .cls");
-    std::string text(member.size, '\0');
-    reads_.read(member.offset, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
-    return std::string(trimmed(text));
-  }
-
   /// "a.jpg" is the sample of its key, and "a.mask.png" beside it is none; where there is no such member, names have
   /// dots of their own.
   void finish_sample() {
@@ -89,12 +68,30 @@ class Gatherer {
 
 }  // namespace
 
+std::string label_of(SmallReads& tar, const TarMember& member) {
+  if (member.size > kMostLabel)
+    throw DataError("has a label of " + std::to_string(member.size) + " bytes in " + member.name,
+                    tar.file().path().string(), "write a class's number or name into members .cls");
+  std::string text(member.size, '\0');
+  tar.read(member.offset, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
 ShardIndex read_shard(const FileFilter& filter, const std::filesystem::path& path) {
   const DataFile file(path);
   SmallReads reads(file);
   Gatherer gatherer(filter, reads);
-  walk_tar(reads, [&](const TarMember& member) { gatherer.take(member); });
-  return gatherer.finish();
+  std::string fault;
+  if (const auto members = read_tar_index(reads, fault)) {
+    for (const TarMember& member : *members) gatherer.take(member);
+  } else {
+    TarWalk walk(reads);
+    while (const auto member = walk.next()) gatherer.take(*member);
+  }
+  ShardIndex index = gatherer.finish();
+  index.fault = std::move(fault);
+  return index;
 }
 
 }  // namespace cairn

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
-#include <exception>
 #include <functional>
-#include <future>
+#include <iostream>
+#include <mutex>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -15,71 +15,21 @@
 #include "interface/lower_case.h"
 #include "interface/open_files.h"
 #include "interface/part_names.h"
+#include "interface/shard_files.h"
 #include "interface/shard_index.h"
+#include "interface/tar_index.h"
 
 namespace cairn {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kIndexThreads = 16;  // they wait for a disk or a network rather than compute
-constexpr std::size_t kAnnounced = 4096;   // more than the runs that are mixed
+constexpr std::size_t kAnnounced = 4096;  // more than the runs that are mixed
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
 
 template <class T>
 std::int64_t size_of(const std::vector<T>& values) {
   return static_cast<std::int64_t>(values.size());
-}
-
-/// "{a,b}" and "{00..12}" written out, as WebDataset and shells do.
-std::vector<std::string> expand(const std::string& pattern) {
-  const std::size_t open = pattern.find('{'), close = pattern.find('}', open);
-  if (open == std::string::npos || close == std::string::npos) return {pattern};
-  const std::string inside = pattern.substr(open + 1, close - open - 1);
-  std::vector<std::string> choices, expanded;
-  const std::size_t dots = inside.find("..");
-  const auto first = whole_number(inside.substr(0, dots));
-  const auto last = dots == std::string::npos ? std::nullopt : whole_number(inside.substr(dots + 2));
-  if (first && last && *first >= 0 && *last - *first < 1'000'000) {
-    for (std::int64_t i = *first; i <= *last; ++i) {
-      const std::string digits = std::to_string(i);
-      choices.push_back(std::string(dots - std::min(dots, digits.size()), '0') + digits);
-    }
-  } else {
-    for (std::size_t at = 0; at <= inside.size();) {
-      const std::size_t comma = std::min(inside.find(',', at), inside.size());
-      choices.push_back(inside.substr(at, comma - at));
-      at = comma + 1;
-    }
-  }
-  for (const std::string& rest : expand(pattern.substr(close + 1)))
-    for (const std::string& choice : choices) expanded.push_back(pattern.substr(0, open) + choice + rest);
-  std::sort(expanded.begin(), expanded.end());
-  return expanded;
-}
-
-/// The tar files of a folder, sorted by name.
-std::vector<fs::path> list_shards(const fs::path& folder) {
-  std::vector<fs::path> shards;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const fs::path& path = it->path();
-    if (path.extension() == ".tar" && !path.filename().string().starts_with('.')) shards.push_back(path);
-  }
-  if (error) throw DataError("cannot be listed (" + error.message() + ")", folder.string(), "check its permissions");
-  if (shards.empty()) throw DataError("holds no .tar files", folder.string(), "give a folder of tar files, or one");
-  std::sort(shards.begin(), shards.end());
-  return shards;
-}
-
-std::vector<fs::path> find_shards(const std::string& path) {
-  if (!fs::exists(path) && path.find('{') != std::string::npos) {
-    const std::vector<std::string> names = expand(path);
-    return {names.begin(), names.end()};
-  }
-  require_data(path);
-  if (fs::is_directory(path)) return list_shards(path);
-  return {path};
 }
 
 /// Whether `word`, in upper or lower case, is one of the words of a file's name, which other characters than letters
@@ -121,28 +71,20 @@ Layout find_parts(const ShardOptions& options) {
   return layout.train.empty() ? Layout{all, {}} : layout;
 }
 
-/// Reads the indices of all shards, several at a time; of several failures the first shard's counts.
-std::vector<ShardIndex> read_indices(const FileFilter& filter, const std::vector<fs::path>& shards) {
-  std::vector<ShardIndex> indices(shards.size());
-  std::vector<std::exception_ptr> failures(shards.size());
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < shards.size(); i = next++) {
-      try {
-        indices[i] = read_shard(filter, shards[i]);
-      } catch (...) {
-        failures[i] = std::current_exception();
-        next = shards.size();
-      }
-    }
-  };
-  std::vector<std::future<void>> threads;
-  for (std::size_t i = 0; i < std::min(kIndexThreads, shards.size()); ++i)
-    threads.push_back(std::async(std::launch::async, work));
-  for (std::future<void>& thread : threads) thread.get();
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
-  return indices;
+/// Says once, of a data set whose index files cannot be relied upon, that they are not.
+void tell_of_faults(const std::vector<fs::path>& shards, const std::vector<ShardIndex>& indices) {
+  const auto is_faulty = [](const ShardIndex& index) { return !index.fault.empty(); };
+  const auto first = std::find_if(indices.begin(), indices.end(), is_faulty);
+  if (first == indices.end()) return;
+  const std::string path = index_path(shards[static_cast<std::size_t>(first - indices.begin())]).string();
+  static std::mutex mutex;
+  static std::set<std::string> told;
+  const std::lock_guard lock(mutex);
+  if (!told.insert(path).second) return;
+  std::cerr << "warning: " + path + ": " + first->fault + "; " +
+                   std::to_string(std::count_if(first, indices.end(), is_faulty)) + " of " +
+                   std::to_string(indices.size()) +
+                   " tar files are read from end to end: write their index files anew (" + "cairn index)\n";
 }
 
 /// The last folder of a member's path; empty where there is none.
@@ -263,7 +205,9 @@ std::unique_ptr<ShardSet> open_shards(const FileFilter& filter, const ShardOptio
   const Layout layout = find_parts(options);
   std::vector<fs::path> shards = layout.train;
   shards.insert(shards.end(), layout.test.begin(), layout.test.end());
-  const std::vector<ShardIndex> indices = read_indices(filter, shards);
+  std::vector<ShardIndex> indices(shards.size());
+  for_each_shard(shards.size(), [&](std::size_t i) { indices[i] = read_shard(filter, shards[i]); });
+  tell_of_faults(shards, indices);
   require_samples(filter, indices, options.path);
 
   const Labeller labeller(indices, options.path);

@@ -12,7 +12,7 @@
 namespace cairn {
 namespace {
 
-constexpr std::uint64_t kBlock = 512;
+constexpr std::uint64_t kBlock = kTarBlock;
 constexpr const char* kWhatToGive = "give files as tar and WebDataset write them";
 constexpr std::uint64_t kMostExtra = 1 << 20;  // bytes of a long name or of pax records
 
@@ -113,36 +113,50 @@ std::string name_of(const Header& header) {
   throw DataError("is no tar file", file.path().string(), kWhatToGive);
 }
 
+/// Where the block behind the bytes of a member begins.
+std::uint64_t end_of(std::uint64_t offset, std::uint64_t size) {
+  return offset + (size + kBlock - 1) / kBlock * kBlock;
+}
+
 }  // namespace
 
-void walk_tar(SmallReads& reads, const std::function<void(const TarMember&)>& take) {
-  const DataFile& file = reads.file();
+std::uint64_t TarMember::end() const { return end_of(offset, size); }
+
+std::string_view TarMember::key() const { return std::string_view(name).substr(0, dot()); }
+std::string_view TarMember::ending() const { return std::string_view(name).substr(dot()); }
+
+std::size_t TarMember::dot() const { return std::min(name.find('.', name.rfind('/') + 1), name.size()); }
+
+bool TarMember::is_hidden() const { return key().empty() || key().ends_with('/'); }
+
+std::optional<TarMember> TarWalk::next() {
+  const DataFile& file = reads_.file();
   Header header;
   Extra extra;
-  std::uint64_t at = 0;
-  for (; at + kBlock <= file.size();) {
-    reads.read(at, header);
-    if (std::all_of(header.begin(), header.end(), [](std::uint8_t byte) { return byte == 0; })) return;
+  while (at_ + kBlock <= file.size()) {
+    reads_.read(at_, header);
+    if (std::all_of(header.begin(), header.end(), [](std::uint8_t byte) { return byte == 0; })) return std::nullopt;
     const auto own_size = number(header, kSize);
-    if (!is_sound(header) || !own_size) at == 0 ? fail_unknown(file, header) : fail_at(file, at, "is damaged");
+    if (!is_sound(header) || !own_size) at_ == 0 ? fail_unknown(file, header) : fail_at(file, at_, "is damaged");
     const char type = static_cast<char>(header[kTypeAt]);
     const bool is_extra = type == 'x' || type == 'L' || type == 'K' || type == 'g';
-    const std::uint64_t size = is_extra ? *own_size : extra.size.value_or(*own_size), data = at + kBlock;
+    const std::uint64_t size = is_extra ? *own_size : extra.size.value_or(*own_size), data = at_ + kBlock;
     if (size > file.size() - data) fail_at(file, file.size(), "is truncated");
-    at = data + (size + kBlock - 1) / kBlock * kBlock;
+    at_ = end_of(data, size);
 
     if (is_extra) {
-      if (!read_extra(reads, type, data, size, extra)) fail_at(file, data, "has a damaged header");
+      if (!read_extra(reads_, type, data, size, extra)) fail_at(file, data, "has a damaged header");
       continue;
     }
     if (type == 'S' || extra.is_sparse)
       throw DataError("holds sparse files", file.path().string(), "pack it without --sparse");
     std::string name = extra.name ? *extra.name : name_of(header);
     extra = {};
-    if (type == '0' || type == '\0' || type == '7') take({std::move(name), data, size});
+    if (type == '0' || type == '\0' || type == '7') return TarMember{std::move(name), data, size};
   }
-  if (at == 0) throw DataError("is no tar file", file.path().string(), kWhatToGive);
-  if (at < file.size()) fail_at(file, file.size(), "is truncated");
+  if (at_ == 0) throw DataError("is no tar file", file.path().string(), kWhatToGive);
+  if (at_ < file.size()) fail_at(file, file.size(), "is truncated");
+  return std::nullopt;
 }
 
 }  // namespace cairn

@@ -51,6 +51,22 @@ def write_webdataset(folder):
                 add(tar, f"{key}.ppm", content)
 
 
+def require_dali_reads(shard):
+    """The index beside a tar file, read as DALI does: as many lines of "ending offset size name ..." as it says."""
+    first, *lines = shard.with_suffix(".idx").read_text().splitlines()
+    version, count = first.split()
+    require(version == "v1.2", "a version that DALI knows")
+    found = {}
+    for line in lines[:int(count)]:
+        words = line.split()
+        require(len(words) % 4 == 0 and words, "four words for each file")
+        for ending, offset, size, name in zip(*[iter(words)] * 4):
+            require(name.partition(".")[2] == ending and int(offset) % 512 == 0, "an ending and a block's offset")
+            found[name] = shard.read_bytes()[int(offset):int(offset) + int(size)]
+    with tarfile.open(shard) as tar:
+        require(found == {member.name: tar.extractfile(member).read() for member in tar}, "every file of the tar file")
+
+
 def experiment(folder, kind, path):
     """The tiny experiment, on the data at `path`."""
     text = TINY.read_text().replace('type = "image.shapes"', f'type = "{kind}"\npath = "{path}"')
@@ -84,6 +100,18 @@ with folders() as folder:
     require(result(base, "image.shards", base / "web") == expected, "the same run from WebDataset's layout")
     pattern = str(base / "web/part-{0000..0002}.tar")
     require(result(base, "image.shards", pattern) == expected, "the same run from a pattern")
+
+    # With an index file beside each tar file, which is one that DALI reads.
+    indexed = shutil.copytree(base / "web", base / "indexed")
+    require_in("of 3 tar files", run("index", indexed))
+    for shard in indexed.glob("*.tar"):
+        require_dali_reads(shard)
+    require(result(base, "image.shards", indexed) == expected, "the same run with index files")
+    for index in indexed.glob("*.idx"):
+        index.write_text(index.read_text().replace("v1.2", "v1.1"))
+    told = train(base / "stale", experiment=experiment(base, "image.shards", indexed), **FEW)
+    require(told.count("3 of 3 tar files are read from end to end") == 1, "one warning of index files that do not serve")
+    require([record["loss"] for record in losses(base / "stale")] == expected[0], "the same run without them")
 
     # Runs of samples are another order, the same for any number of workers and after a resume.
     runs = dict(modality__read_run=4, modality__read_mix=2)

@@ -18,6 +18,7 @@ using cairn::ShardSet;
 using cairn::Split;
 using cairn::test::kTarEnd;
 using cairn::test::octal;
+using cairn::test::pax_record;
 using cairn::test::tar_member;
 using cairn::test::TemporaryFolder;
 using cairn::test::write_text;
@@ -26,12 +27,6 @@ using Catch::Contains;
 namespace {
 
 const FileFilter kPictures{"image", {".jpg", ".png"}};
-
-std::string pax_record(const std::string& key, const std::string& value) {
-  const std::size_t bare = key.size() + value.size() + 3;
-  const std::size_t length = bare + std::to_string(bare + 2).size();
-  return std::to_string(length) + " " + key + "=" + value + "\n";
-}
 
 std::string text(const ShardSet& set, std::int64_t index) {
   const std::vector<std::uint8_t> bytes = set.read(index);

@@ -38,4 +38,11 @@ inline std::string tar_member(const std::string& name, const std::string& conten
   return header + padded(content);
 }
 
+/// What a header of type x says of the member behind it (POSIX 1003.1-2001).
+inline std::string pax_record(const std::string& key, const std::string& value) {
+  const std::size_t bare = key.size() + value.size() + 3;
+  const std::size_t length = bare + std::to_string(bare + 2).size();
+  return std::to_string(length) + " " + key + "=" + value + "\n";
+}
+
 }  // namespace cairn::test

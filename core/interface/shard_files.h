@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cairn/export.h"
+
+namespace cairn {
+
+/// The tar files of a path: one, a folder of them, or a pattern such as "train-{000..146}.tar". DataError if there are
+/// none; those of a pattern need not be there.
+CAIRN_API std::vector<std::filesystem::path> find_shards(const std::string& path);
+
+/// Does the work of shards 0 to `count` - 1, several at a time; of several failures the first shard's counts.
+CAIRN_API void for_each_shard(std::size_t count, const std::function<void(std::size_t)>& work);
+
+}  // namespace cairn

@@ -1,0 +1,218 @@
+#include "interface/tar_index.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+#include "cairn/error.h"
+#include "interface/shard_index.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kVersion = "v1.2", kLabels = "labels";
+constexpr std::string_view kGaps = " \t\r";
+constexpr std::size_t kMostGaps = 64;  // read headers of this many; a tool that errs does so in most of them
+
+[[noreturn]] void fail(const std::string& what) { throw DataError(what); }
+
+/// Words and lines of a text, from its beginning.
+class Words {
+ public:
+  explicit Words(std::string_view text) : text_(text) {}
+
+  /// Goes to the next line; false at the end of the text.
+  bool next_line() {
+    if (text_.empty()) return false;
+    const std::size_t end = std::min(text_.find('\n'), text_.size());
+    line_ = text_.substr(0, end);
+    text_.remove_prefix(std::min(end + 1, text_.size()));
+    return true;
+  }
+  /// The next word of the line; empty at its end.
+  std::string_view next() {
+    line_.remove_prefix(std::min(line_.find_first_not_of(kGaps), line_.size()));
+    const std::string_view word = line_.substr(0, line_.find_first_of(kGaps));
+    line_.remove_prefix(word.size());
+    return word;
+  }
+  std::uint64_t next_number() {
+    const std::string_view word = next();
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (word.empty() || error != std::errc() || end != word.data() + word.size()) fail("is damaged");
+    return value;
+  }
+
+ private:
+  std::string_view text_, line_;
+};
+
+/// GNU tar lists what is no plain ASCII as "\303", and a backslash as two.
+std::string without_escapes(std::string_view word) {
+  std::string plain;
+  for (std::size_t at = 0; at < word.size();) {
+    if (word[at] != '\\') {
+      plain += word[at++];
+    } else if (word.substr(at + 1, 1) == "\\") {
+      plain += '\\';
+      at += 2;
+    } else {
+      unsigned value = 0;
+      const char* digits = word.data() + std::min(at + 1, word.size());
+      const char* behind = word.data() + std::min(at + 4, word.size());
+      const auto [end, error] = std::from_chars(digits, behind, value, 8);
+      if (error != std::errc() || end != digits + 3 || value > 0xff) fail("has names that cannot be told");
+      plain += static_cast<char>(value);
+      at += 4;
+    }
+  }
+  return plain;
+}
+
+/// With everything that would end a word written as tar lists it.
+std::string with_escapes(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code > ' ' && code != '\\' && code != 0x7f) {
+      escaped += c;
+    } else {
+      escaped += '\\';
+      for (const int shift : {6, 3, 0}) escaped += static_cast<char>('0' + (code >> shift & 7));
+    }
+  }
+  return escaped;
+}
+
+/// The labels that Cairn writes behind the samples.
+void read_labels(Words& words, std::vector<TarMember>& members) {
+  std::uint64_t left = words.next_number();
+  for (TarMember& member : members) {
+    if (member.ending() != kLabelEnding) continue;
+    if (left-- == 0 || !words.next_line()) fail("is truncated");
+    member.label = without_escapes(words.next());
+  }
+  if (left != 0) fail("is damaged");
+}
+
+std::vector<TarMember> parse(std::string_view text) {
+  Words words(text);
+  words.next_line();
+  if (const std::string_view version = words.next(); version != kVersion)
+    fail(version == "v1.1" ? "names no files, as it is of version v1.1" : "is no index file of version v1.2");
+  std::vector<TarMember> members;
+  for (std::uint64_t samples = words.next_number(); samples > 0; --samples) {
+    if (!words.next_line()) fail("is truncated");
+    for (std::string_view ending = words.next(); !ending.empty(); ending = words.next()) {
+      const std::uint64_t offset = words.next_number(), size = words.next_number();
+      members.push_back({without_escapes(words.next()), offset, size});
+    }
+  }
+  if (words.next_line() && words.next() == kLabels) read_labels(words, members);
+  return members;
+}
+
+/// The first visible member from the header at byte `from` on.
+std::optional<TarMember> visible_from(SmallReads& tar, std::uint64_t from) {
+  TarWalk walk(tar, from);
+  std::optional<TarMember> member = walk.next();
+  while (member && member->is_hidden()) member = walk.next();
+  return member;
+}
+
+/// Where a member without extra headers behind `before` has its bytes.
+std::uint64_t expected_offset(const TarMember* before) { return (before ? before->end() : 0) + kTarBlock; }
+
+/// Whether the tar file holds these members and no others. One header leads to the next where they lie close together;
+/// the first, the last and what lies before longer gaps are looked at.
+void require_fit(SmallReads& tar, const std::vector<TarMember>& members) {
+  std::vector<std::size_t> looked_at;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const TarMember* before = i > 0 ? &members[i - 1] : nullptr;
+    const TarMember& member = members[i];
+    const bool fits = member.offset % kTarBlock == 0 && member.offset >= expected_offset(before) &&
+                      member.offset <= tar.file().size() && member.size <= tar.file().size() - member.offset;
+    if (!fits) fail("does not fit its tar file");
+    if (i == 0 || i + 1 == members.size() || member.offset > expected_offset(before)) looked_at.push_back(i);
+  }
+  const auto look = [&](std::size_t i) {
+    const auto found = visible_from(tar, i > 0 ? members[i - 1].end() : 0);
+    const bool is_end = i == members.size();
+    if (found.has_value() == is_end) fail("does not fit its tar file");
+    if (is_end) return;
+    const TarMember& member = members[i];
+    if (found->name != member.name || found->offset != member.offset || found->size != member.size)
+      fail("does not fit its tar file");
+  };
+  const std::size_t step = looked_at.size() / kMostGaps + 1;
+  for (std::size_t i = 0; i < looked_at.size(); i += step) look(looked_at[i]);
+  if (!looked_at.empty()) look(looked_at.back());
+  look(members.size());
+}
+
+std::string text_of(const fs::path& path) {
+  const DataFile file(path);
+  std::string text(file.size(), '\0');
+  file.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  return text;
+}
+
+/// An ending as DALI has it: without the dot, and a whole name that has none.
+std::string extension_of(const TarMember& member) {
+  const std::string_view ending = member.ending();
+  return with_escapes(ending.empty() ? std::string_view(member.name) : ending.size() > 1 ? ending.substr(1) : ending);
+}
+
+}  // namespace
+
+fs::path index_path(const fs::path& tar) { return fs::path(tar).replace_extension(".idx"); }
+
+std::optional<std::vector<TarMember>> read_tar_index(SmallReads& tar, std::string& fault) {
+  const fs::path path = index_path(tar.file().path());
+  std::error_code error;
+  const auto written = fs::last_write_time(path, error);
+  if (error) return std::nullopt;
+  try {
+    if (fs::last_write_time(tar.file().path()) > written) fail("is older than its tar file");
+    std::vector<TarMember> members = parse(text_of(path));
+    require_fit(tar, members);
+    return members;
+  } catch (const DataError& unfit) {
+    fault = unfit.message();
+    return std::nullopt;
+  }
+}
+
+std::string tar_index_text(const fs::path& path) {
+  const DataFile file(path);
+  SmallReads reads(file);
+  TarWalk walk(reads);
+  std::string lines, labels, key;
+  std::size_t samples = 0, label_count = 0;
+  for (auto member = walk.next(); member; member = walk.next()) {
+    if (member->is_hidden()) continue;
+    const bool is_new = samples == 0 || member->key() != key;
+    if (is_new) {
+      key = member->key();
+      ++samples;
+    }
+    lines += (!is_new       ? " "
+              : samples > 1 ? "\n"
+                            : "") +
+             extension_of(*member) + " " + std::to_string(member->offset) + " " + std::to_string(member->size) + " " +
+             with_escapes(member->name);
+    if (member->ending() != kLabelEnding) continue;
+    ++label_count;
+    labels += with_escapes(label_of(reads, *member)) + "\n";
+  }
+  if (samples == 0) throw DataError("holds no files", path.string(), "leave it out");
+  return std::string(kVersion) + " " + std::to_string(samples) + "\n" + lines + "\n" + std::string(kLabels) + " " +
+         std::to_string(label_count) + "\n" + labels;
+}
+
+}  // namespace cairn
