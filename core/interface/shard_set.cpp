@@ -195,10 +195,19 @@ std::string ShardSet::name(std::int64_t index) const {
 std::vector<std::uint8_t> ShardSet::read(std::int64_t index) const {
   const Content::Member& member = content_->at(index);
   if (member.size > kMostBytes) throw DataError("is larger than 1 GiB", name(index));
-  if (content_->reading.run > 1) content_->announce(index);
   std::vector<std::uint8_t> bytes(member.size);
-  content_->files.get(member.shard)->read(member.offset, bytes);
+  read(index, 0, bytes);
   return bytes;
+}
+
+std::uint64_t ShardSet::bytes(std::int64_t index) const { return content_->at(index).size; }
+
+void ShardSet::read(std::int64_t index, std::uint64_t offset, std::span<std::uint8_t> out) const {
+  const Content::Member& member = content_->at(index);
+  if (offset > member.size || out.size() > member.size - offset)
+    throw DataError("ends at byte " + std::to_string(member.size), name(index));
+  if (content_->reading.run > 1) content_->announce(index);
+  content_->files.get(member.shard)->read(member.offset + offset, out);
 }
 
 std::unique_ptr<ShardSet> open_shards(const FileFilter& filter, const ShardOptions& options, Split split) {

@@ -8,7 +8,9 @@ extern "C" {
 #include <array>
 #include <cstdarg>
 #include <cstdio>
+#include <limits>
 #include <mutex>
+#include <utility>
 
 #include "cairn/error.h"
 
@@ -32,30 +34,46 @@ void note_complaint(void*, int level, const char* format, va_list arguments) {
 
 }  // namespace
 
-MemoryInput::MemoryInput(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
+RangeInput::RangeInput(std::uint64_t size, Read read) : size_(size), read_(std::move(read)) {
   constexpr int kBuffer = 1 << 15;
   auto* buffer = static_cast<std::uint8_t*>(av_malloc(kBuffer));
-  io_.reset(avio_alloc_context(buffer, kBuffer, /*write_flag=*/0, this, read, nullptr, seek));
+  io_.reset(avio_alloc_context(buffer, kBuffer, /*write_flag=*/0, this, &RangeInput::read, nullptr, seek));
 }
 
-int MemoryInput::read(void* self, std::uint8_t* to, int size) {
-  auto& input = *static_cast<MemoryInput*>(self);
-  const std::size_t count = std::min(static_cast<std::size_t>(size), input.bytes_.size() - input.at_);
+void RangeInput::rethrow() const {
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+int RangeInput::read(void* self, std::uint8_t* to, int size) {
+  auto& input = *static_cast<RangeInput*>(self);
+  const std::uint64_t left = input.size_ - std::min(input.at_, input.size_);
+  const auto count = static_cast<std::size_t>(std::min(static_cast<std::uint64_t>(size), left));
   if (count == 0) return AVERROR_EOF;
-  std::copy_n(input.bytes_.data() + input.at_, count, to);
+  try {
+    input.read_(input.at_, {to, count});
+  } catch (...) {
+    input.failure_ = std::current_exception();
+    return AVERROR(EIO);
+  }
+  input.failure_ = nullptr;
   input.at_ += count;
   return static_cast<int>(count);
 }
 
-std::int64_t MemoryInput::seek(void* self, std::int64_t offset, int whence) {
-  auto& input = *static_cast<MemoryInput*>(self);
-  const auto size = static_cast<std::int64_t>(input.bytes_.size());
+std::int64_t RangeInput::seek(void* self, std::int64_t offset, int whence) {
+  auto& input = *static_cast<RangeInput*>(self);
+  const auto size = static_cast<std::int64_t>(input.size_);
   if (whence == AVSEEK_SIZE) return size;
   const std::int64_t base = whence == SEEK_CUR ? static_cast<std::int64_t>(input.at_) : whence == SEEK_END ? size : 0;
-  if (offset < -base || offset > size - base) return AVERROR(EINVAL);
-  input.at_ = static_cast<std::size_t>(base + offset);
+  if (offset < -base || offset > std::numeric_limits<std::int64_t>::max() - base) return AVERROR(EINVAL);
+  input.at_ = static_cast<std::uint64_t>(base + offset);
   return base + offset;
 }
+
+MemoryInput::MemoryInput(std::span<const std::uint8_t> bytes)
+    : RangeInput(bytes.size(), [bytes](std::uint64_t offset, std::span<std::uint8_t> out) {
+        std::copy_n(bytes.data() + offset, out.size(), out.data());
+      }) {}
 
 void silence_ffmpeg() {
   static std::once_flag once;

@@ -7,6 +7,8 @@ extern "C" {
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,22 +33,35 @@ using PacketPtr = std::unique_ptr<AVPacket, FfmpegDeleter>;
 using FormatContextPtr = std::unique_ptr<AVFormatContext, FfmpegDeleter>;
 using AvioContextPtr = std::unique_ptr<AVIOContext, FfmpegDeleter>;
 
-/// A file in memory, as FFmpeg reads it. Borrows the bytes; outlives whoever reads from get().
-class MemoryInput {
+/// Bytes from wherever, as FFmpeg reads a file: it seeks in them, and past their end finds none. Outlives whoever reads
+/// from get().
+class RangeInput {
  public:
-  explicit MemoryInput(std::span<const std::uint8_t> bytes);
-  MemoryInput(const MemoryInput&) = delete;
-  MemoryInput& operator=(const MemoryInput&) = delete;
+  /// Fills `out` with the bytes from `offset` on, all of which are there. May throw.
+  using Read = std::function<void(std::uint64_t offset, std::span<std::uint8_t> out)>;
+
+  RangeInput(std::uint64_t size, Read read);
+  RangeInput(const RangeInput&) = delete;
+  RangeInput& operator=(const RangeInput&) = delete;
 
   AVIOContext* get() const { return io_.get(); }
+  /// Throws what the last read threw, if it did: FFmpeg knows of a number only.
+  void rethrow() const;
 
  private:
   static int read(void* self, std::uint8_t* to, int size);
   static std::int64_t seek(void* self, std::int64_t offset, int whence);
 
-  std::span<const std::uint8_t> bytes_;
-  std::size_t at_ = 0;
+  std::uint64_t size_, at_ = 0;
+  Read read_;
+  std::exception_ptr failure_;
   AvioContextPtr io_;
+};
+
+/// A file in memory, whose bytes are borrowed.
+class MemoryInput : public RangeInput {
+ public:
+  explicit MemoryInput(std::span<const std::uint8_t> bytes);
 };
 
 /// Keeps FFmpeg's complaints for fail_ffmpeg(), off the terminal. To be called before anything that may fail.

@@ -74,6 +74,7 @@ class FootageSet {
   virtual std::unique_ptr<Footage> open(std::int64_t index) const = 0;
   /// Empty when the samples carry no labels.
   virtual std::vector<std::string> classes() const = 0;
+  virtual ReadOrder read_order() const { return {}; }
   /// The second of the video that the clip is about; none: any clip will do.
   virtual std::optional<double> moment(std::int64_t) const { return std::nullopt; }
   /// What else is known of a sample when features are evaluated, for Sample::extra.

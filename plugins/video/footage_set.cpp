@@ -95,26 +95,37 @@ void IndexCache::store(std::int64_t sample, std::shared_ptr<const VideoIndex> in
   }
 }
 
-FileFootage::FileFootage(FileSet files, const ReadLimits& limits, std::size_t cache_bytes)
-    : files_(std::move(files)), limits_(limits), indices_(kIndexBytes), frames_(cache_bytes) {}
+StoredFootage::StoredFootage(const ReadLimits& limits, std::size_t cache_bytes)
+    : limits_(limits), indices_(kIndexBytes), frames_(cache_bytes) {}
 
-std::unique_ptr<Footage> FileFootage::open(std::int64_t index) const {
+std::unique_ptr<Footage> StoredFootage::open(std::int64_t index) const {
   std::shared_ptr<const HeldVideo> held = frames_.find(index);
   // By another opening of the file, whose time limit is its own.
-  if (!held && frames_.wants(index)) held = frames_.hold(index, *open_file(index));
+  if (!held && frames_.wants(index)) held = frames_.hold(index, *open_stored(index));
   if (held) return std::make_unique<HeldFootage>(std::move(held));
-  return open_file(index);
+  return open_stored(index);
 }
 
-std::unique_ptr<Footage> FileFootage::open_file(std::int64_t index) const {
+std::unique_ptr<Footage> StoredFootage::open_video(std::int64_t index, VideoInput input) const {
+  if (is_animated_webp(input)) return std::make_unique<WebpFilm>(input, limits_);
+  const std::shared_ptr<const VideoIndex> known = indices_.find(index);
+  auto file = std::make_unique<VideoFile>(std::move(input), limits_, known);
+  if (!known) indices_.store(index, file->index());
+  return file;
+}
+
+std::unique_ptr<Footage> FileFootage::open_stored(std::int64_t index) const {
   const fs::path path = files_.path(index);
   std::error_code error;
   if (video_files().is_frame(path) || fs::is_directory(path, error)) return std::make_unique<PictureFootage>(path);
-  if (is_animated_webp(path)) return std::make_unique<WebpFilm>(path, limits_);
-  const std::shared_ptr<const VideoIndex> known = indices_.find(index);
-  auto file = std::make_unique<VideoFile>(path, limits_, known);
-  if (!known) indices_.store(index, file->index());
-  return file;
+  return open_video(index, path);
+}
+
+std::unique_ptr<Footage> ShardFootage::open_stored(std::int64_t index) const {
+  return open_video(index, {name(index), shards_->bytes(index),
+                            [shards = shards_, index](std::uint64_t offset, std::span<std::uint8_t> out) {
+                              shards->read(index, offset, out);
+                            }});
 }
 
 MixedFootage::MixedFootage(std::vector<std::unique_ptr<FootageSet>> sets, const std::vector<double>& weights)

@@ -8,6 +8,7 @@ namespace {
 void enroll(cairn::Registry& registry) {
   using namespace cairn::video;
   registry.modality<ClipsModality, ClipsOptions>("clips");
+  registry.modality<ShardsModality, ShardsOptions>("shards");
   registry.modality<ListModality, ListOptions>("list");
   registry.modality<KeyframesModality, KeyframesOptions>("keyframes");
   registry.modality<MovingShapesModality, MovingShapesOptions>("moving_shapes");
@@ -19,4 +20,4 @@ void enroll(cairn::Registry& registry) {
 
 }  // namespace
 
-CAIRN_PLUGIN(video, "0.1.0", "Videos: files, lists, frames, procedural films; V-JEPA's masks", enroll)
+CAIRN_PLUGIN(video, "0.1.0", "Videos: files, lists, tar shards, frames, procedural films; V-JEPA's masks", enroll)

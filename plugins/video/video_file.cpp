@@ -157,10 +157,17 @@ bool is_hidden(const AVPacket& packet, AVCodecID codec) {
 /// Packets of a file's video stream.
 class VideoFile::Demuxer {
  public:
-  Demuxer(const std::string& name, const Deadline& deadline) : name_(name), deadline_(deadline) {
-    media::require_regular(name_);
+  Demuxer(const VideoInput& input, const Deadline& deadline) : name_(input.name), deadline_(deadline) {
+    if (!input.read) media::require_regular(name_);
     media::silence_ffmpeg();
     format_.reset(avformat_alloc_context());
+    if (input.read) {
+      range_.emplace(input.size, [this, read = input.read](std::uint64_t offset, std::span<std::uint8_t> out) {
+        check_time();
+        read(offset, out);
+      });
+      format_->pb = range_->get();
+    }
     format_->interrupt_callback = {is_late, this};
     AVFormatContext* opened = format_.release();  // avformat_open_input frees it when it fails
     AVDictionary* options = nullptr;
@@ -186,7 +193,7 @@ class VideoFile::Demuxer {
       const int code = av_read_frame(format_.get(), &packet);
       // What lies behind damage is out of reach, as behind the end.
       if (code < 0) {
-        check_time();
+        check();
         return false;
       }
       if (packet.stream_index == stream_) return true;
@@ -204,8 +211,14 @@ class VideoFile::Demuxer {
  private:
   static int is_late(void* self) { return static_cast<Demuxer*>(self)->deadline_.has_passed() ? 1 : 0; }
 
-  [[noreturn]] void fail(int code) const {
+  /// Throws what FFmpeg knows as a number only: that time is up, or that bytes which are there cannot be read.
+  void check() const {
     check_time();
+    if (range_) range_->rethrow();
+  }
+
+  [[noreturn]] void fail(int code) const {
+    check();
     media::fail_ffmpeg(name_, code);
   }
 
@@ -233,6 +246,7 @@ class VideoFile::Demuxer {
 
   std::string name_;
   Deadline deadline_;
+  std::optional<media::RangeInput> range_;  // outlives the format
   media::FormatContextPtr format_;
   int stream_ = -1;
 };
@@ -294,9 +308,8 @@ class VideoFile::Decoder {
   int damages_ = 0;
 };
 
-VideoFile::VideoFile(const std::filesystem::path& path, const ReadLimits& limits,
-                     std::shared_ptr<const VideoIndex> known)
-    : name_(path.string()), limits_(limits), deadline_(limits.seconds), index_(std::move(known)) {
+VideoFile::VideoFile(VideoInput input, const ReadLimits& limits, std::shared_ptr<const VideoIndex> known)
+    : input_(std::move(input)), limits_(limits), deadline_(limits.seconds), index_(std::move(known)) {
   demuxer_ = open();
   if (index_) return;
   std::vector<PacketNote> packets;
@@ -318,7 +331,7 @@ VideoFile::VideoFile(const std::filesystem::path& path, const ReadLimits& limits
 
 VideoFile::~VideoFile() = default;
 
-std::unique_ptr<VideoFile::Demuxer> VideoFile::open() const { return std::make_unique<Demuxer>(name_, deadline_); }
+std::unique_ptr<VideoFile::Demuxer> VideoFile::open() const { return std::make_unique<Demuxer>(input_, deadline_); }
 
 double VideoFile::time(std::int64_t index) const {
   const auto& stamps = index_->stamps;
@@ -337,7 +350,7 @@ const KeyFrame& VideoFile::key_before(std::int64_t frame) const {
 }
 
 void VideoFile::read_by_stamps(std::span<const std::int64_t> wanted, const Take& take) {
-  Decoder decoder(demuxer_->stream(), limits_.threads, index_->delay, name_);
+  Decoder decoder(demuxer_->stream(), limits_.threads, index_->delay, input_.name);
   const media::PacketPtr packet(av_packet_alloc());
   if (must_see_start(*demuxer_->stream().codecpar) && demuxer_->seek(index_->keys.front()) && demuxer_->next(*packet)) {
     decoder.decode(packet.get(), false, [](const AVFrame&) { return true; });
@@ -363,42 +376,42 @@ void VideoFile::read_from(const KeyFrame& key, std::span<const std::int64_t> wan
     if (frame.pts < stamps[next]) return true;
     // What follows damage may depend on where decoding began.
     if (frame.pts > stamps[next] || frame.decode_error_flags != 0 || decoder.damages() > 0)
-      throw MissingFrame(wanted[next], name_);
-    take(next, DecodedFrame(frame, decoder.orientation(), name_));
+      throw MissingFrame(wanted[next], input_.name);
+    take(next, DecodedFrame(frame, decoder.orientation(), input_.name));
     return ++next < wanted.size();
   };
-  if (!demuxer_->seek(key)) throw MissingFrame(wanted[0], name_);
+  if (!demuxer_->seek(key)) throw MissingFrame(wanted[0], input_.name);
   const media::PacketPtr packet(av_packet_alloc());
   bool begun = false, going = true;
   // Once the packets of all wanted frames are in, what is left inside the decoder is all that is needed.
   for (std::size_t sent = 0; going && sent < wanted.size() && demuxer_->next(*packet);) {
     begun = begun || packet->pts == key.pts;
     if (!begun && (packet->flags & AV_PKT_FLAG_KEY) != 0 && packet->pts > key.pts)
-      throw MissingFrame(wanted[next], name_);
+      throw MissingFrame(wanted[next], input_.name);
     if (!begun) continue;
     const bool is_wanted = std::binary_search(stamps.begin(), stamps.end(), packet->pts);
     if (is_wanted) ++sent;
     going = decoder.decode(packet.get(), !is_wanted, take_frame);
   }
   if (going) decoder.decode(nullptr, false, take_frame);
-  if (next < wanted.size()) throw MissingFrame(wanted[next], name_);
+  if (next < wanted.size()) throw MissingFrame(wanted[next], input_.name);
 }
 
 void VideoFile::read_by_counting(std::span<const std::int64_t> wanted, const Take& take) {
   demuxer_ = open();
-  Decoder decoder(demuxer_->stream(), limits_.threads, index_->delay, name_);
+  Decoder decoder(demuxer_->stream(), limits_.threads, index_->delay, input_.name);
   const media::PacketPtr packet(av_packet_alloc());
   std::size_t next = 0;
   std::int64_t count = 0;
   const auto take_frame = [&](const AVFrame& frame) {
     demuxer_->check_time();
-    if (count++ == wanted[next]) take(next++, DecodedFrame(frame, decoder.orientation(), name_));
+    if (count++ == wanted[next]) take(next++, DecodedFrame(frame, decoder.orientation(), input_.name));
     return next < wanted.size();
   };
   bool going = true;
   while (going && demuxer_->next(*packet)) going = decoder.decode(packet.get(), false, take_frame);
   if (going) decoder.decode(nullptr, false, take_frame);
-  if (next < wanted.size()) throw MissingFrame(wanted[next], name_);
+  if (next < wanted.size()) throw MissingFrame(wanted[next], input_.name);
 }
 
 bool VideoFile::recount() {
@@ -409,7 +422,7 @@ bool VideoFile::recount() {
 
 std::shared_ptr<const VideoIndex> VideoFile::count_all() {
   demuxer_ = open();
-  Decoder decoder(demuxer_->stream(), limits_.threads, index_->delay, name_);
+  Decoder decoder(demuxer_->stream(), limits_.threads, index_->delay, input_.name);
   const media::PacketPtr packet(av_packet_alloc());
   auto index = std::make_shared<VideoIndex>();
   index->counted = true;
@@ -428,7 +441,7 @@ std::shared_ptr<const VideoIndex> VideoFile::count_all() {
   };
   while (demuxer_->next(*packet)) decoder.decode(packet.get(), false, take_frame);
   decoder.decode(nullptr, false, take_frame);
-  if (index->stamps.empty()) throw DataError("holds no frame that can be decoded", name_, kBadFileAdvice);
+  if (index->stamps.empty()) throw DataError("holds no frame that can be decoded", input_.name, kBadFileAdvice);
   return index;
 }
 

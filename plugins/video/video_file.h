@@ -1,13 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <vector>
 
 #include "deadline.h"
 #include "footage.h"
 #include "media/ffmpeg.h"
+#include "video_input.h"
 
 namespace cairn::video {
 
@@ -42,8 +42,7 @@ struct ReadLimits {
 class VideoFile : public Footage {
  public:
   /// Reads the packets, unless `known` is the index of this file. DataError if it holds no video that can be read.
-  VideoFile(const std::filesystem::path& path, const ReadLimits& limits,
-            std::shared_ptr<const VideoIndex> known = nullptr);
+  VideoFile(VideoInput input, const ReadLimits& limits, std::shared_ptr<const VideoIndex> known = nullptr);
   ~VideoFile() override;
 
   std::int64_t frames() const override { return static_cast<std::int64_t>(index_->stamps.size()); }
@@ -66,7 +65,7 @@ class VideoFile : public Footage {
   void read_from(const KeyFrame& key, std::span<const std::int64_t> wanted, Decoder& decoder, const Take& take);
   void read_by_counting(std::span<const std::int64_t> wanted, const Take& take);
 
-  std::string name_;
+  VideoInput input_;
   ReadLimits limits_;
   Deadline deadline_;
   std::shared_ptr<const VideoIndex> index_;

@@ -95,6 +95,7 @@ class ClipSource : public SampleSource {
   std::int64_t size() const override { return set_->size(); }
   std::string name(std::int64_t index) const override { return set_->name(index); }
   std::vector<std::string> classes() const override { return set_->classes(); }
+  ReadOrder read_order() const override { return set_->read_order(); }
 
   Sample load(std::int64_t index, Rng& rng) const override {
     const std::unique_ptr<Footage> footage = set_->open(index);
@@ -313,6 +314,12 @@ std::unique_ptr<FootageSet> open_pictures(const std::filesystem::path& path, Spl
                     ReadLimits{});
 }
 
+std::unique_ptr<FootageSet> open_shard_clips(const ShardsOptions& options, Split split, Purpose purpose) {
+  auto shards = open_shards(video_files(), shards_of(options), split);
+  if (!shards) return nullptr;
+  return std::make_unique<ShardFootage>(std::move(shards), limits_of(options), cache_bytes(options, purpose));
+}
+
 std::unique_ptr<FootageSet> open_mix(const ListOptions& options, Split split, Purpose purpose) {
   std::vector<std::filesystem::path> paths = {options.path};
   paths.insert(paths.end(), options.more_paths.begin(), options.more_paths.end());
@@ -384,6 +391,13 @@ Schema<ClipsOptions> ClipsOptions::schema() {
       "Videos, animated pictures and folders of frames in class folders, in train/ and val/ or test/, or in one "
       "folder");
   s.option("path", &ClipsOptions::path, "folder of the videos, or one video").required().path();
+  add_file_options(s);
+  return s;
+}
+
+Schema<ShardsOptions> ShardsOptions::schema() {
+  Schema<ShardsOptions> s("Videos and animated pictures in tar files, as WebDataset lays them out");
+  add_shard_options(s);
   add_file_options(s);
   return s;
 }
@@ -512,6 +526,10 @@ ClipsModality::ClipsModality(const ClipsOptions& options)
         return footage_of(open_folder(video_files(), options.path, split, options.test_share), limits_of(options),
                           cache_bytes(options, purpose));
       }) {}
+
+ShardsModality::ShardsModality(const ShardsOptions& options)
+    : VideoModality(options,
+                    [options](Split split, Purpose purpose) { return open_shard_clips(options, split, purpose); }) {}
 
 ListModality::ListModality(const ListOptions& options)
     : VideoModality(options, [options](Split split, Purpose purpose) { return open_mix(options, split, purpose); }) {

@@ -46,7 +46,7 @@ struct VideoOptions : media::Colouring {
   bool evaluate_whole = false;  // squeezes whole frames into the view instead; not for people to set
 };
 
-/// video.clips and video.list: files.
+/// Videos that are stored, as files or in them.
 struct FileOptions : VideoOptions {
   double test_share = 0.2;
   double time_limit = 60;
@@ -57,6 +57,14 @@ struct FileOptions : VideoOptions {
 struct ClipsOptions : FileOptions {
   std::string path;
   static Schema<ClipsOptions> schema();
+};
+
+struct ShardsOptions : FileOptions {
+  std::string path;
+  std::string test_path;
+  std::int64_t read_run = 1;
+  std::int64_t read_mix = 32;
+  static Schema<ShardsOptions> schema();
 };
 
 struct ListOptions : FileOptions {
@@ -132,6 +140,10 @@ class VideoModality : public Modality {
 class ClipsModality : public VideoModality {
  public:
   explicit ClipsModality(const ClipsOptions& options);
+};
+class ShardsModality : public VideoModality {
+ public:
+  explicit ShardsModality(const ShardsOptions& options);
 };
 class ListModality : public VideoModality {
  public:

@@ -3,14 +3,10 @@
 #include <webp/demux.h>
 
 #include <algorithm>
-#include <array>
-#include <fstream>
 #include <memory>
-#include <string_view>
 #include <utility>
 
 #include "cairn/error.h"
-#include "media/decode.h"
 
 namespace cairn::video {
 namespace {
@@ -59,20 +55,16 @@ media::Picture picture_of(const std::uint8_t* rgba, const WebPAnimInfo& info) {
 
 }  // namespace
 
-bool is_animated_webp(const std::filesystem::path& path) {
-  std::array<char, 21> head{};
-  std::ifstream file(path, std::ios::binary);
-  if (!file.read(head.data(), head.size())) return false;
-  const std::string_view text(head.data(), head.size());
+bool is_animated_webp(const VideoInput& input) {
+  constexpr std::size_t kFlags = 20;
   constexpr char kAnimation = 2;
-  return text.starts_with("RIFF") && text.substr(8, 8) == "WEBPVP8X" && (head[20] & kAnimation) != 0;
+  const std::string head = input.read_head(kFlags + 1);
+  return head.size() > kFlags && head.starts_with("RIFF") && head.substr(8, 8) == "WEBPVP8X" &&
+         (head[kFlags] & kAnimation) != 0;
 }
 
-WebpFilm::WebpFilm(const std::filesystem::path& path, const ReadLimits& limits)
-    : name_(path.string()),
-      deadline_(limits.seconds),
-      bytes_(media::read_file(path)),
-      starts_(starts_of(bytes_, name_)) {}
+WebpFilm::WebpFilm(const VideoInput& input, const ReadLimits& limits)
+    : name_(input.name), deadline_(limits.seconds), bytes_(input.read_all()), starts_(starts_of(bytes_, name_)) {}
 
 void WebpFilm::read(std::span<const std::int64_t> wanted, const Take& take) {
   const WebPData data = data_of(bytes_);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,15 +10,15 @@
 
 namespace cairn::video {
 
-/// Whether a file is a WebP with several frames, by its header.
-bool is_animated_webp(const std::filesystem::path& path);
+/// Whether a video is a WebP with several frames, by its header.
+bool is_animated_webp(const VideoInput& input);
 
 /// An animated WebP. Frames are composed from the start, since each may show what the one before it left; what stays
 /// transparent shows the colour beneath, as in pictures.
 class WebpFilm : public Footage {
  public:
   /// DataError if the file is damaged or truncated.
-  WebpFilm(const std::filesystem::path& path, const ReadLimits& limits);
+  WebpFilm(const VideoInput& input, const ReadLimits& limits);
 
   std::int64_t frames() const override { return static_cast<std::int64_t>(starts_.size()); }
   double time(std::int64_t index) const override { return starts_.at(static_cast<std::size_t>(index)); }

@@ -12,7 +12,8 @@ import tempfile
 PICTURES = ("media/ffmpeg", "media/ffmpeg_picture", "media/across", "media/resample", "media/decode", "media/jpeg",
             "media/jpeg_scan", "media/weigh")
 SOURCES = {"image": (*PICTURES, "image/tests/fuzz_reader"),
-           "video": (*PICTURES, "video/video_file", "video/webp_film", "video/yuv", "video/tests/fuzz_reader")}
+           "video": (*PICTURES, "video/video_file", "video/video_input", "video/webp_film", "video/yuv",
+                     "video/tests/fuzz_reader")}
 SEEDS = {"image": ("data/zoo/images/*",), "video": ("data/zoo/video/*", "golden/frontends/video_*/input.*")}
 # An animated WebP of three frames of 8 x 8 pixels.
 FILM = ("UklGRs4AAABXRUJQVlA4WAoAAAACAAAABwAABwAAQU5JTQYAAAAAAAAAAABBTk1GLgAAAAAAAAAAAAcAAAcAADIAAAJWUDhMFgAA"

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,11 @@ class CAIRN_API ShardSet {
   std::string name(std::int64_t index) const;
   /// The bytes of a sample. DataError if they cannot be read.
   std::vector<std::uint8_t> read(std::int64_t index) const;
+  /// How many bytes that is.
+  std::uint64_t bytes(std::int64_t index) const;
+  /// Fills `out` with a sample's bytes from `offset` on, for what is too large to be read whole. DataError if they
+  /// cannot be read, or the sample has no such bytes.
+  void read(std::int64_t index, std::uint64_t offset, std::span<std::uint8_t> out) const;
   /// Empty when the samples carry no labels.
   const std::vector<std::string>& classes() const;
   /// As asked for; of a SampleSource to hand on.

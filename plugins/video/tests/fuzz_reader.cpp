@@ -45,12 +45,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const MemoryFile memory(data, size);
   if (!memory.written()) return 0;
   try {
-    if (cairn::video::is_animated_webp(memory.path())) {
-      cairn::video::WebpFilm film(memory.path(), {2, 1});
+    const cairn::video::VideoInput input(memory.path());
+    if (cairn::video::is_animated_webp(input)) {
+      cairn::video::WebpFilm film(input, {2, 1});
       read(film);
       return 0;
     }
-    cairn::video::VideoFile file(memory.path(), {2, 1});
+    cairn::video::VideoFile file(input, {2, 1});
     try {
       read(file);
     } catch (const cairn::DataError&) {
