@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "cairn/error.h"
-#include "cairn/file_set.h"
 #include "interface/class_names.h"
 
 namespace cairn {
@@ -65,7 +64,9 @@ std::vector<fs::path> find_shards(const std::string& path) {
     const std::vector<std::string> names = expand(path);
     return {names.begin(), names.end()};
   }
-  require_data(path);
+  if (!fs::exists(path))
+    throw DataError(path.empty() ? "no path is given" : "does not exist", path,
+                    "give a tar file, a folder of them, or a pattern: \"train-{000..146}.tar\"");
   if (fs::is_directory(path)) return list_shards(path);
   return {path};
 }

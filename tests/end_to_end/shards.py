@@ -104,6 +104,7 @@ with folders() as folder:
     # With an index file beside each tar file, which is one that DALI reads.
     indexed = shutil.copytree(base / "web", base / "indexed")
     require_in("of 3 tar files", run("index", indexed))
+    require_in("does not exist; give a tar file", run("index", base / "none", code=1))
     for shard in indexed.glob("*.tar"):
         require_dali_reads(shard)
     require(result(base, "image.shards", indexed) == expected, "the same run with index files")
