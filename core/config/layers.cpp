@@ -28,6 +28,12 @@ void drop_if_type_changes(Setting& table, const Setting* new_type) {
                 [&](const Setting& child) { return !(is_override && child.value_at.source->is_override); });
 }
 
+/// Whether a table stands only in the header of one below it, as [[modality.view]] implies [modality].
+bool is_implied(const Setting& table) {
+  return table.children.size() == 1 && table.children.front().shape != Shape::scalar &&
+         table.children.front().key_at.line == table.key_at.line;
+}
+
 void merge_into(Setting& base, Setting layer) {
   drop_if_type_changes(base, layer.find("type"));
   for (Setting& child : layer.children) {
@@ -35,8 +41,10 @@ void merge_into(Setting& base, Setting layer) {
     if (old == nullptr) {
       base.children.push_back(std::move(child));
     } else if (old->shape == Shape::table && child.shape == Shape::table) {
-      old->key_at = child.key_at;
-      old->value_at = child.value_at;
+      if (!is_implied(child)) {
+        old->key_at = child.key_at;
+        old->value_at = child.value_at;
+      }
       merge_into(*old, std::move(child));
     } else {
       *old = std::move(child);

@@ -68,11 +68,26 @@ class Walker {
   ProblemReport& report_;
 };
 
+/// The problem that `text`, what toml++ found at `at`, is about a number beyond 64 bits; nothing where it is another.
+std::optional<Problem> too_large(const std::string& text, Origin at) {
+  const std::size_t begin = text.find('\''), end = text.find('\'', begin + 1);
+  const bool is_number = text.find("not representable in 64 bits") != std::string::npos ||
+                         text.find("could not be interpreted as a value") != std::string::npos;
+  if (!is_number || end == std::string::npos) return std::nullopt;
+  const std::string number = text.substr(begin + 1, end - begin - 1);
+  at.column -= std::min(at.column - 1, number.size());
+  at.width = number.size();
+  return Problem{at, "64 bits do not hold the number " + number,
+                 "integers reach to 9e18, other numbers from 1e-308 to 1e308"};
+}
+
 void add_syntax_problem(const toml::parse_error& error, const std::shared_ptr<const SettingSource>& source,
                         ProblemReport& report) {
   const auto begin = error.source().begin;
   const Origin at{source, std::max<std::size_t>(1, begin.line), std::max<std::size_t>(1, begin.column), 1};
-  report.add({at, "not TOML: " + std::string(error.description())});
+  const std::string text(error.description());
+  if (const auto number = too_large(text, at)) return report.add(*number);
+  report.add({at, "not TOML: " + text});
 }
 
 bool looks_like_toml(const std::string& value) {

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cctype>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -75,6 +77,18 @@ std::string label(const std::string& path) {
 
 std::string full_key(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
 
+/// The whole number that a real one stands for, as 1e3 does; nothing for others.
+std::optional<std::int64_t> as_integer(const Setting& setting) {
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  const auto* real = setting.shape == Shape::scalar ? std::get_if<double>(&setting.scalar.data) : nullptr;
+  if (real == nullptr || !(std::abs(*real) <= kExact) || *real != std::trunc(*real)) return std::nullopt;
+  return static_cast<std::int64_t>(*real);
+}
+
+bool is_one_line(const std::string& text) {
+  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c); });
+}
+
 /// Integers become reals where a real is asked for, paths become absolute.
 Value normalised(const OptionSpec& spec, Value value) {
   if (spec.kind == OptionKind::real)
@@ -141,6 +155,8 @@ class TableChecker {
     if (const auto* text = std::get_if<std::string>(&child.scalar.data);
         text != nullptr && child.shape == Shape::scalar)
       advice = did_you_mean(*text, spec.choice_names);
+    if (const auto whole = as_integer(child); spec.kind == OptionKind::integer && whole)
+      advice = "write " + std::to_string(*whole);
     report_.add({child.value_at, "'" + full_key(path, child.key) + "' " + problem, advice});
   }
 
@@ -384,6 +400,9 @@ class Validator : public TableChecker {
     std::erase_if(scalars.children,
                   [](const Setting& child) { return TopSettings::schema().find(child.key) == nullptr; });
     ResolvedTable table = check_table(&scalars, {"", "", "", {shared_schema<TopSettings>()}});
+    if (const Setting* name = root_.find("name"); name != nullptr && name->shape == Shape::scalar)
+      if (const auto* text = std::get_if<std::string>(&name->scalar.data); text != nullptr && !is_one_line(*text))
+        report_.add({name->value_at, "'name' holds a line break or another control character", "write plain text"});
     for (ResolvedEntry& entry : table.entries)
       if (entry.key == "name" && entry.value == Value(std::string())) entry.value = file_.stem().string();
     tables_.push_back(std::move(table));

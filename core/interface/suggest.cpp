@@ -3,7 +3,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "interface/lower_case.h"
+
 namespace cairn {
+namespace {
+
+constexpr std::size_t kShortestStem = 4;  // letters that a word and a longer one must begin with
+
+}  // namespace
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
@@ -21,13 +28,20 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+  const std::string written = lower_case(std::string(word));
   std::size_t best = std::max<std::size_t>(1, word.size() / 3) + 1;
   std::string found;
   for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
+    const std::size_t distance = edit_distance(written, lower_case(candidate));
     if (distance < best) best = distance, found = candidate;
   }
-  return found;
+  if (!found.empty()) return found;
+  const auto is_stem = [&](const std::string& candidate) {
+    const std::size_t shared = std::min(candidate.size(), written.size());
+    return shared >= kShortestStem && written.compare(0, shared, candidate, 0, shared) == 0;
+  };
+  const auto stem = std::find_if(candidates.begin(), candidates.end(), is_stem);
+  return stem == candidates.end() ? "" : *stem;
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates) {

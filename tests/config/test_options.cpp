@@ -138,6 +138,14 @@ TEST_CASE("suggestions count insertions, deletions, changes and swaps") {
   CHECK(did_you_mean("spacial_scale", names) == "did you mean 'spatial_scale'?");
   CHECK(did_you_mean("rl", names) == "did you mean 'lr'?");
   CHECK(did_you_mean("banana", names).empty());
+  CHECK(did_you_mean("LR", names) == "did you mean 'lr'?");
+}
+
+TEST_CASE("suggestions know abbreviations, and what a word is short for") {
+  const std::vector<std::string> names = {"ema", "optim", "evaluate"};
+  CHECK(did_you_mean("optimizer", names) == "did you mean 'optim'?");
+  CHECK(did_you_mean("eval", names) == "did you mean 'evaluate'?");
+  CHECK(did_you_mean("emanate", names).empty());
 }
 
 }  // namespace cairn
