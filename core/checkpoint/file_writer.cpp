@@ -33,11 +33,13 @@ std::string reason_of(int error_number) { return std::generic_category().message
 
 }  // namespace
 
+DiskFullError::~DiskFullError() = default;
+
 void throw_write_error(const std::filesystem::path& path, int error_number) {
   const bool full = error_number == ENOSPC || error_number == EFBIG || error_number == EDQUOT;
   if (full) {
-    throw Error("No space left on device while writing " + path.string(), {},
-                "free some space and run the command again; a training goes on with --resume");
+    throw DiskFullError("No space left on device while writing " + path.string(), {},
+                        "free some space and run the command again");
   }
   throw Error("cannot write " + path.string() + ": " + reason_of(error_number), {},
               "check that the folder exists and that you may write there");

@@ -5,15 +5,24 @@
 #include <span>
 #include <string_view>
 
+#include "cairn/error.h"
 #include "cairn/export.h"
 
 namespace cairn {
+
+/// A disk or quota that is full.
+class CAIRN_API DiskFullError : public Error {
+ public:
+  using Error::Error;
+  DiskFullError(const DiskFullError&) = default;
+  ~DiskFullError() override;
+};
 
 /// What a FileWriter does with a file of its name: refuse it, empty it, or write behind its end.
 enum class FileMode { kCreate, kReplace, kAppend };
 
 /// Writes one file, checking every step. All persistent output of the engine goes through this class, so that
-/// faults can be injected at one seam. Throws Error; a full disk or quota is named as such.
+/// faults can be injected at one seam. Throws Error; DiskFullError where disk or quota are full.
 class CAIRN_API FileWriter {
  public:
   explicit FileWriter(std::filesystem::path path, FileMode mode = FileMode::kCreate);

@@ -38,7 +38,8 @@ RunWatcher::RunWatcher(const Experiment& experiment, const Composition& parts, c
       metrics_(run / "metrics.jsonl", resumed_at(first_step)),
       probes_(*parts.modality, experiment.evaluate, experiment.seed, experiment.train.workers,
               max_bad_share(experiment)),
-      alarms_(parts.teacher != nullptr) {
+      alarms_(parts.teacher != nullptr),
+      step_(first_step) {
   // What was logged before a resume counts, and what was told then is not told again.
   for (const MetricsRecord& record : read_metrics(run / "metrics.jsonl")) {
     for (Alarm& alarm : alarms_.observe(record.step, record.metrics)) raised_.push_back(std::move(alarm));
@@ -55,6 +56,7 @@ RunWatcher::RunWatcher(const Experiment& experiment, const Composition& parts, c
 }
 
 void RunWatcher::stepped(std::int64_t step, double loader_wait) {
+  step_ = step;
   waited_ += loader_wait;
   bar_.step(step, waited_);
 }

@@ -43,6 +43,8 @@ class RunWatcher : public Watcher {
   /// Samples that could not be read, in training and probes, since this process began.
   std::int64_t unreadable_samples() const { return static_cast<std::int64_t>(unreadable_.size()); }
   ProgressBar& bar() { return bar_; }
+  /// Optimizer steps done in all.
+  std::int64_t step() const { return step_; }
   const std::vector<Alarm>& raised() const { return raised_; }
   /// Every probe while training, of the processes before a resume too.
   const std::vector<OnlineProbe>& online() const { return online_; }
@@ -66,6 +68,7 @@ class RunWatcher : public Watcher {
   StepHealth health_;
   Alarms alarms_;
   std::vector<Alarm> raised_;
+  std::int64_t step_ = 0;
   double waited_ = 0.0;
   double seconds_before_ = 0.0;  // of the processes that trained before a resume
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

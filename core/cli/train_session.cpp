@@ -96,6 +96,7 @@ class FactsKeeper {
  public:
   FactsKeeper(std::filesystem::path path, RunFacts& facts, RunFacts earlier, at::Device device)
       : path_(std::move(path)), facts_(facts), earlier_(std::move(earlier)), device_(device) {
+    if (!earlier_.started.empty()) facts_.started = earlier_.started;
     add_pace(facts_, earlier_);
     write();
   }
@@ -174,13 +175,23 @@ void write_page(const RunFolder& folder, const std::string& title, TextLog& log)
   }
 }
 
+/// Trains; of a run that fails, `facts` tell how far it came.
+TrainOutcome run_steps(Trainer& trainer, RunWatcher& watcher, RunFacts& facts) {
+  try {
+    return trainer.run(watcher);
+  } catch (...) {
+    facts.step = watcher.step();
+    throw;
+  }
+}
+
 int train(Trainer& trainer, const TrainRequest& request, const Composition& parts, const RunFolder& folder,
           at::Device device, Terminal& terminal, TextLog& log, RunFacts& facts, FactsKeeper& keeper) {
   RunWatcher watcher(request.experiment, parts, folder.path(), trainer.first_step(), trainer.last_step(), device,
                      terminal, log);
   const InterruptGuard interrupt;
   keeper.took_before(watcher.seconds());
-  const TrainOutcome outcome = trainer.run(watcher);
+  const TrainOutcome outcome = run_steps(trainer, watcher, facts);
   watcher.bar().finish();
   note_training(facts, keeper.earlier(), outcome, watcher.bar());
   facts.alarms = watcher.raised();
@@ -221,6 +232,16 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
   return kDone;
 }
 
+/// A disk that is full may take no note either, and what failed first is what a person must hear.
+void note_failure(const std::string& what, FactsKeeper& keeper, TextLog& log) {
+  try {
+    keeper.fail(what);
+  } catch (const Error& error) {
+    log.note(error.what());
+  }
+  log.note(what);
+}
+
 }  // namespace
 
 TrainEnd run_training(const TrainRequest& request, Composition& parts, PluginLoader& loader) {
@@ -250,8 +271,10 @@ TrainEnd run_training(const TrainRequest& request, Composition& parts, PluginLoa
     return {train(*trainer, request, parts, folder, device, terminal, log, facts, keeper), folder.path()};
   } catch (const std::exception& error) {
     terminal.clear_status();
-    keeper.fail(error.what());
-    log.note(error.what());
+    note_failure(error.what(), keeper, log);
+    if (const auto* full = dynamic_cast<const DiskFullError*>(&error))
+      throw DiskFullError(full->message(), full->where(),
+                          "free some space and go on with --resume --run " + folder.path().string());
     throw;
   }
 }

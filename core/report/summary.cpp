@@ -161,6 +161,8 @@ RunFacts earlier_facts(const std::filesystem::path& path) {
     return found != json.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
   };
   const auto whole = [&](const char* key) { return static_cast<std::int64_t>(number(key).value_or(0.0)); };
+  if (const auto found = json.find("started"); found != json.end() && found->is_string())
+    facts.started = found->get<std::string>();
   facts.wall_seconds = number("wall_seconds").value_or(0.0);
   facts.step = whole("step");
   facts.samples_per_second = number("samples_per_second");

@@ -63,7 +63,7 @@ struct RunFacts {
   std::int64_t threads = 0;
   std::uint64_t seed = 0;
   std::vector<std::string> command;
-  std::string started;  // UTC
+  std::string started;  // UTC, of the first process
   std::string ended;
   double wall_seconds = 0.0;    // of all processes of the run
   std::int64_t first_step = 0;  // where this process began: above 0 after a resume
@@ -83,8 +83,9 @@ struct RunFacts {
   std::vector<Alarm> alarms;
 };
 
-/// What an earlier process of the same run left in run.json about its pace: wall_seconds, step, samples_per_second,
-/// loader_wait_share, flops_per_step and peaks of memory. The rest, and what it does not tell, is as in a new run.
+/// What an earlier process of the same run left in run.json about its pace: started, wall_seconds, step,
+/// samples_per_second, loader_wait_share, flops_per_step and peaks of memory. The rest, and what it does not tell, is
+/// as in a new run.
 CAIRN_API RunFacts earlier_facts(const std::filesystem::path& path);
 
 /// Adds the pace of an earlier process to that of `facts`, which began where it ended: rates are means over the steps

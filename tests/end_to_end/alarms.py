@@ -44,6 +44,8 @@ with folders() as name:
     text = train(base / "wild", code=1, **wild)
     require_in("not finite first: the ", text)
     require_in("coder", text)
+    stopped = json.loads((base / "wild/run.json").read_text())
+    require(stopped["status"] == "failed" and stopped["step"] > 0, f"a failed run does not tell how far it came: {stopped}")
     text = train(base / "stubborn", code=1, train__on_spike="skip", **wild)
     require(text.count("the update is left out") == 8, "the guard's patience is not eight steps")
 

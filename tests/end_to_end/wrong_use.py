@@ -91,10 +91,14 @@ def used_folder(base):
         fcntl.flock(lock, fcntl.LOCK_EX)
         require_in("in use by", train(folder, "--resume", code=1))
     facts = (folder / "run.json").read_text()
+    began = json.loads(facts)["started"]
     text = train(folder, "--resume", code=2, train__steps=3)
     require_in("--set #1:1:13: error: 'train.steps': the run is at step 4 already, and 3 is less", text)
     require_in("'train.stop_at'", train(folder, "--resume", code=2, train__steps=5, train__stop_at=2))
     require((folder / "run.json").read_text() == facts, "a run that cannot go on was touched")
+    time.sleep(1)
+    train(folder, "--resume", train__steps=5)
+    require(json.loads((folder / "run.json").read_text())["started"] == began, "a resumed run forgets when it began")
 
 
 def names_alike(base):
@@ -117,6 +121,8 @@ def other_model(base):
     train(folder, train__steps=6)
     text = train(folder, "--resume", code=2, encoder__depth=3, train__steps=8)
     require_in("the run's network has 2, not 3", text)
+    text = train(folder, "--resume", code=2, optim__type="sgd", train__steps=8)
+    require_in("'optim.type': the run's optimizer is \"adamw\", not \"sgd\"", text)
     text = train(folder, "--resume", code=1, modality__channels=1, train__steps=8)
     require_in("of another shape", text)
     (folder / "config.toml").unlink()
@@ -134,10 +140,17 @@ def full_disk(base):
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
     text = train(folder, "--resume", code=1, before=limit)
     require_in("No space left", text)
-    require_in("--resume", text)
+    require_in(f"free some space and go on with --resume --run {folder}", text)
     require(checkpoint(folder, 6) == before, "the older checkpoint was touched")
     names = sorted(os.listdir(folder / "checkpoints"))
     require(names == ["step-00000006"], f"left behind: {names}")
+    def no_room():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    for words in (("extract", folder, "--out", base / "full.npy"), ("report", folder, "--no-views", "--out", base / "full.html")):
+        text = run(*words, code=1, before=no_room)
+        require_in("free some space and run the command again", text)
+        require("--resume" not in text, f"nothing is trained here: {text}")
     train(folder, "--resume")
     whole = base / "not-full"
     train(whole)

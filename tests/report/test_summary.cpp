@@ -82,6 +82,7 @@ TEST_CASE("a resumed run tells the pace of all its processes") {
   test::TemporaryFolder folder;
   CHECK(earlier_facts(folder.path() / "run.json").wall_seconds == 0.0);
   RunFacts first;
+  first.started = "2026-01-02T03:04:05Z";
   first.step = 300;
   first.samples_per_second = 100.0;
   first.loader_wait_share = 0.5;
@@ -91,6 +92,7 @@ TEST_CASE("a resumed run tells the pace of all its processes") {
   write_run_facts(folder.path() / "run.json", first);
   const RunFacts earlier = earlier_facts(folder.path() / "run.json");
   CHECK(earlier.wall_seconds == 10.0);
+  CHECK(earlier.started == "2026-01-02T03:04:05Z");
 
   RunFacts facts;
   facts.first_step = 300;
