@@ -6,15 +6,11 @@
 
 namespace cairn::cli {
 
-namespace {
-
 FindComponent finder(PluginLoader& loader) {
   return [&loader](ComponentKind kind, const std::string& type) -> const Component& {
     return loader.component(kind, type);
   };
 }
-
-}  // namespace
 
 std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader) {
   return explained(experiment, [&] { return std::make_unique<Composition>(experiment, finder(loader)); });

@@ -24,6 +24,9 @@ auto explained(const Experiment& experiment, F&& build) {
   }
 }
 
+/// Finds components by what `loader` finds; keeps a reference.
+FindComponent finder(PluginLoader& loader);
+
 /// Builds the parts of an experiment. What does not fit together is an ExperimentError with its place in the file.
 std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader);
 

@@ -107,11 +107,11 @@ void require_apart(const OpenedNetwork& network, const ExtractArguments& argumen
 int energy(const ExtractArguments& arguments, const Session& session) {
   PluginLoader loader = session.loader();
   std::vector<std::string> sets;
-  for (const std::string& set : arguments.sets) sets.push_back("modality." + set);
-  const EnergyFacts facts =
-      extract_energy({arguments.source.path, arguments.data, sets, parts(arguments.split), arguments.out,
-                      arguments.plans, arguments.batch_size, arguments.workers, choose_device(arguments.device)},
-                     loader);
+  for (const std::string& set : arguments.sets) sets.push_back(set.starts_with("modality.") ? set : "modality." + set);
+  const EnergyFacts facts = extract_energy(
+      {arguments.source.path, arguments.data, arguments.modality, sets, parts(arguments.split), arguments.out,
+       arguments.plans, arguments.batch_size, arguments.workers, choose_device(arguments.device)},
+      loader);
   if (arguments.json) {
     nlohmann::ordered_json out = {{"source", arguments.source.path},
                                   {"samples", facts.samples},
@@ -199,6 +199,8 @@ void add_options(CLI::App& command, ExtractArguments& arguments) {
                                "instead of features, how far the predictions of a run lie from what is there, of "
                                "each sample and token")
                      ->excludes(input);
+  for (const char* of_features : {"--layers", "--level", "--precision", "--max-bad-share", "--weights", "--partial"})
+    scores->excludes(command.get_option(of_features));
   command.add_option("--plans", arguments.plans, "masks that each sample is asked with for --energy")
       ->check(CLI::Range(1, 100000))
       ->needs(scores)

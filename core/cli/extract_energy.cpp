@@ -9,11 +9,16 @@
 #include "checkpoint/row_file.h"
 #include "cli/opened_run.h"
 #include "evaluate/energy.h"
+#include "plugin/search.h"
 
 namespace cairn::cli {
 
 EnergyFacts extract_energy(const EnergyRequest& request, PluginLoader& loader) {
-  std::vector<std::string> sets = request.sets;
+  std::vector<std::string> sets;
+  if (!request.modality.empty())
+    sets.push_back("modality.type=" +
+                   Value(find_component(loader, ComponentKind::modality, request.modality).full_name()).text());
+  sets.insert(sets.end(), request.sets.begin(), request.sets.end());
   if (!request.data.empty()) sets.push_back("modality.path=" + Value(request.data).text());
   const OpenedRun run = open_run(request.source, sets, loader, request.device);
   RowFile file(request.out, "token_energy", {{"source", run.checkpoint.string()}});

@@ -15,7 +15,8 @@ namespace cairn::cli {
 /// Which run scores which data.
 struct EnergyRequest {
   std::string source;
-  std::string data;  // modality.path; empty: the data of the run
+  std::string data;      // modality.path; empty: the data of the run
+  std::string modality;  // modality.type; empty: the run's
   std::vector<std::string> sets;
   std::vector<Split> parts;
   std::string out;

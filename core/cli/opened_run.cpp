@@ -6,6 +6,7 @@
 #include "cli/run_folder.h"
 #include "config/experiment.h"
 #include "config/load.h"
+#include "model/data_source.h"
 #include "train/checkpoints.h"
 
 namespace cairn::cli {
@@ -22,8 +23,18 @@ std::pair<fs::path, fs::path> locate(const fs::path& source) {
   }
   const fs::path run = run_of(source);
   if (fs::exists(source / "state.json") && fs::exists(run / kRunConfig)) return {run, source};
-  throw Error("this is neither a run nor a checkpoint of one", source.string(),
-              "name a folder that cairn train wrote, or a folder in its checkpoints/");
+  throw ConfigError(source.string(), "this is neither a run nor a checkpoint of one",
+                    "name a folder that cairn train wrote, or a folder in its checkpoints/");
+}
+
+/// Composes a run with `sets` on top of its experiment, which are about its data.
+void set_data(OpenedRun& run, const std::vector<std::string>& sets, PluginLoader& loader) {
+  const FindComponent find = finder(loader);
+  const auto trained = explained(run.experiment, [&] { return build_modality(run.experiment, find); });
+  run.experiment =
+      load_experiment(run.folder / kRunConfig, sets_for_data(run.experiment, *trained, sets, loader), loader);
+  run.parts = compose(run.experiment, loader);
+  require_fit(trained->tokenizer(), find(ComponentKind::modality, run.experiment.modality.type), *run.parts->modality);
 }
 
 }  // namespace
@@ -32,8 +43,12 @@ OpenedRun open_run(const fs::path& source, const std::vector<std::string>& sets,
                    at::Device device) {
   OpenedRun run;
   std::tie(run.folder, run.checkpoint) = locate(source);
-  run.experiment = load_experiment(run.folder / kRunConfig, sets, loader);
-  run.parts = compose(run.experiment, loader);
+  run.experiment = load_experiment(run.folder / kRunConfig, {}, loader);
+  if (sets.empty()) {
+    run.parts = compose(run.experiment, loader);
+  } else {
+    set_data(run, sets, loader);
+  }
   load_weights(run.checkpoint, *run.parts);
   for (const auto& [name, module] : run.parts->student_modules()) {
     module->to(device);

@@ -25,7 +25,7 @@ struct OpenedRun {
 };
 
 /// Opens a run folder (its newest checkpoint) or one of its checkpoints, with `sets` on top of its experiment; all
-/// networks are in evaluation mode. Error for anything else.
+/// networks are in evaluation mode. ConfigError for anything else.
 OpenedRun open_run(const std::filesystem::path& source, const std::vector<std::string>& sets, PluginLoader& loader,
                    at::Device device);
 

@@ -26,6 +26,14 @@ struct DataRequest {
 CAIRN_API std::shared_ptr<Modality> open_data(const OpenedNetwork& network, const DataRequest& request,
                                               PluginLoader& loader);
 
+/// `sets` for the experiment of a run, with the sizes its network was trained with where they name another modality
+/// than `modality`, the run's. ConfigError where they give a path to one that takes none.
+CAIRN_API std::vector<std::string> sets_for_data(const Experiment& trained, const Modality& modality,
+                                                 const std::vector<std::string>& sets, PluginLoader& loader);
+
+/// ConfigError where a modality, of this component, cuts its samples otherwise than a network was trained with.
+CAIRN_API void require_fit(const TokenizerSpec& trained, const Component& component, const Modality& modality);
+
 /// ConfigError, naming `key`, where a modality makes its samples itself and takes no path.
 CAIRN_API void require_path(const Component& modality, const std::string& key);
 

@@ -14,7 +14,6 @@
 #include "checkpoint/step_folders.h"
 #include "config/experiment.h"
 #include "config/load.h"
-#include "config/toml_text.h"
 #include "model/composition.h"
 #include "model/data_source.h"
 #include "model/named_state.h"
@@ -54,13 +53,6 @@ std::optional<Reconstruction> reconstruction_of(const Experiment& experiment) {
   return std::nullopt;
 }
 
-/// ConfigError where `sets` give a path to a modality that takes none: as an unknown key it would show no way out.
-void check_path(const Experiment& trained, const Value::Table& sets, PluginLoader& loader) {
-  if (find_option(sets, "modality.path") == nullptr) return;
-  const std::string type = option_or(sets, "modality.type", trained.modality.type);
-  require_path(loader.component(ComponentKind::modality, type), "modality.path");
-}
-
 /// A training run at one of its checkpoints.
 void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptions& options, PluginLoader& loader,
               OpenedNetwork& opened) {
@@ -69,13 +61,14 @@ void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptio
                     "put it back below RUN/checkpoints/, where RUN holds config.toml");
   // The network is that of the run; what is set on top is about what is done with it.
   const Experiment trained = load_experiment(run / kRunConfig, {}, loader);
-  check_path(trained, parse_overrides(options.sets), loader);
-  const Experiment experiment =
-      options.sets.empty() ? trained : load_experiment(run / kRunConfig, options.sets, loader);
   const FindComponent find = [&](ComponentKind kind, const std::string& type) -> const Component& {
     return loader.component(kind, type);
   };
   const std::shared_ptr<Modality> modality = build_modality(trained, find);
+  const Experiment experiment =
+      options.sets.empty()
+          ? trained
+          : load_experiment(run / kRunConfig, sets_for_data(trained, *modality, options.sets, loader), loader);
   const TensorMap student = read_safetensors(checkpoint / "student.safetensors").tensors;
   const bool has_teacher = fs::exists(checkpoint / "teacher.safetensors");
   const WeightsOf chosen = choose(options, has_teacher, checkpoint.string());

@@ -4,7 +4,7 @@ import pathlib
 import struct
 
 from pictures import pictures
-from program import folders, require, require_in, run, train
+from program import SOURCE, folders, require, require_in, run, train
 from tensors import difference, noise, parts, raw, values, write
 
 SMALL = {"train__steps": 2, "train__threads": 1, "evaluate__every": 0, "evaluate__baselines": "false",
@@ -81,7 +81,36 @@ def energies(base, source):
     require(abs(mean - facts["mean_energy"]) < 1e-4, f"the mean is {mean}")
     run("extract", source, "--energy", "--out", base / "again.safetensors", "--split", "test", "--plans", 3, "--workers", 1)
     require(raw(out) == raw(base / "again.safetensors"), "energies differ from call to call")
-    require_in("neither a run nor", run("extract", base, "--energy", "--out", out, code=1))
+    require_in("neither a run nor", run("extract", base, "--energy", "--out", out, code=2))
+    for words in (("--layers", 1), ("--level", "pooled"), ("--precision", "bfloat16"), ("--weights", "student"), ("--partial",)):
+        require_in(f"{words[0]} excludes --energy", run("extract", source, "--energy", "--out", out, *words, code=2))
+    folder = pictures(base / "scored")
+    said = run("extract", source, "--energy", "--data", folder, "--out", out, code=2)
+    require_in("image.shapes makes its samples itself and takes no path; name how samples are prepared, as in --modality", said)
+    run("extract", source, "--energy", "--data", folder, "--modality", "image.folder", "--out", out)
+    require(raw(out)["energy"][1] == [9], "pictures of a folder are not scored")
+
+
+def other_data(base, source):
+    """What the network was not trained for is refused in the user's terms, whoever prepares the samples."""
+    own, out, folder = base / "own-network", base / "other.npy", pictures(base / "other")
+    run("convert", source, own, "--to", "cairn")
+    wanted = "modality.patch: the network was trained with patches of 4 x 4 and 3 channels, and these samples come with patches of 8 x 8"
+    for words in ((source,), (own,), (source, "--modality", "image.folder", "--data", folder), (source, "--energy")):
+        said = run("extract", *words, "--set", "patch=8", "--out", out, code=2)
+        require_in(wanted, said)
+        require_in("set modality.patch=4", said)
+    require_in(wanted, run("probe", source, "--set", "modality.patch=8", code=2))
+    require_in("modality.channels: ", run("extract", source, "--set", "channels=1", "--out", out, code=2))
+    said = run("extract", source, "--modality", "audio.tones", "--out", out, code=2)
+    require_in("trained on samples of height x width, and those of audio.tones are of time x frequency", said)
+    sound = base / "sound"
+    train(sound, experiment=SOURCE / "configs/ajepa/quickstart.toml", **SMALL)
+    run("extract", sound, "--modality", "audio.tones", "--set", "test_samples=5", "--split", "test", "--out", base / "tones.npy")
+    said = run("extract", sound, "--modality", "image.shapes", "--out", out, code=2)
+    require_in("trained on samples of time x frequency, and those of image.shapes are of height x width", said)
+    require(not out.exists(), "features were written")
+    run("probe", source, "--modality", "image.folder", "--data", folder, "--kind", "knn", "--folds", 3)
 
 
 def preparation(base, source):
@@ -135,6 +164,7 @@ def main():
         tensor_files(base, base / "run")
         data_sets(base, base / "run")
         energies(base, base / "run")
+        other_data(base, base / "run")
         preparation(base, base / "run")
         wrong_use(base, base / "run")
 
