@@ -169,6 +169,20 @@ Published<Encoder> build_opened(const OpenedNetwork& opened, const fs::path& sou
   }
 }
 
+/// DataError for options that no predictor can have: whoever edits cairn.json hears of it before the predictor is
+/// needed.
+void check_predictor(const OpenedNetwork& opened, const fs::path& source, PluginLoader& loader) {
+  if (!opened.model.predictor || !fs::exists(source / kCairnFile)) return;
+  try {
+    build_predictor(opened.model, opened.encoder->width(), loader);
+  } catch (const ConfigError& error) {
+    throw DataError("predictor." + error.key() + ": " + error.message(), (source / kCairnFile).string(),
+                    error.advice());
+  } catch (const Error&) {
+    // Features need no predictor, and its widths are not always known here.
+  }
+}
+
 /// The number of heads, which the weights do not tell and the options may leave to the component.
 void resolve_heads(const torch::nn::Module& network, Value::Table& options) {
   if (find_option(options, "heads") == nullptr) return;
@@ -208,6 +222,7 @@ OpenedNetwork open_network(const fs::path& source, const SourceOptions& options,
   // What a partial load went without is as a fresh network has it.
   if (!opened.not_loaded.empty()) opened.model.encoder.weights = named_state({{"", opened.encoder}});
   resolve_heads(*opened.encoder, opened.model.encoder.options);
+  check_predictor(opened, source, loader);
   if (auto& predictor = opened.model.predictor;
       predictor && option_or(predictor->options, "heads", std::int64_t{1}) == 0)
     resolve_heads(*build_predictor(opened.model, opened.encoder->width(), loader).network, predictor->options);

@@ -157,6 +157,18 @@ def hubs(base):
     refuse(lying, "norm.weight", base)
 
 
+def own_folders(base):
+    """A cairn.json whose options its weights contradict, or nothing can be built from."""
+    good, lying = base / "own-good", base / "own-lying"
+    subprocess.run([str(CAIRN), "convert", str(base / "run"), str(good), "--to", "cairn"], check=True, stdout=subprocess.DEVNULL)
+    told = json.loads((good / "cairn.json").read_text())
+    for part, key, value, sentence in (("encoder", "heads", 5, "encoder.heads"), ("predictor", "heads", 5, "predictor.heads")):
+        shutil.copytree(good, lying, dirs_exist_ok=True)
+        changed = {**told, part: {**told[part], "options": {**told[part]["options"], key: value}}}
+        (lying / "cairn.json").write_text(json.dumps(changed))
+        refuse(lying, sentence, base)
+
+
 def wrong_files(base):
     """Files that are no weights, and weights without what describes them."""
     hub, bare, pickled, own = (base / name for name in ("hub", "bare", "pickled", "own"))
@@ -198,6 +210,7 @@ def main():
         base = pathlib.Path(name)
         pickles(base)
         hubs(base)
+        own_folders(base)
         wrong_files(base)
         predictors(base)
 
