@@ -107,7 +107,8 @@ int probe(const ProbeArguments& arguments, const Session& session) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::int64_t test = outcomes.front().truth.size(0);
   if (!arguments.json) {
-    std::cout << fmt::format("{} probe of {}: {}\n", arguments.kind, subject.checkpoint.string(),
+    const std::string what = arguments.raw ? "the raw input, without the network" : subject.checkpoint.string();
+    std::cout << fmt::format("{} probe of {}: {}\n", arguments.kind, what,
                              result_text(arguments, found, probing.data().classes()))
               << fmt::format("{} {}, {} test {}; {}; {}\n", probing.data().classes(),
                              arguments.task == Task::values ? "values" : "classes", test,
@@ -121,6 +122,7 @@ int probe(const ProbeArguments& arguments, const Session& session) {
               {"checkpoint", subject.checkpoint.string()},
               {"weights", subject.origin},
               {"kind", arguments.kind},
+              {"raw", arguments.raw},
               {"labels", arguments.labels},
               {arguments.task == Task::values ? "values" : "classes", probing.data().names()},
               {"test", test},

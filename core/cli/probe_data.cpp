@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <utility>
 
 #include "cairn/error.h"
 #include "evaluate/embedding.h"
@@ -29,12 +30,22 @@ ProbeData::ProbeData(const ProbeArguments& arguments, const ProbeSubject& subjec
     variants_.emplace(arguments.labels, modality_);
   } else if (arguments.labels != "classes") {
     table_.emplace(arguments.labels);
+    tell_unmatched();
   }
   names_ = answers();
   if (names_.empty() || (names_.size() < 2 && arguments.task == Task::classes))
     throw Error("the data carries no labels of two classes or more", "", "probe with labelled data: --data PATH");
   if (arguments.raw && (arguments.kind == "attentive" || arguments.kind == "finetune"))
     throw Error("raw input has no tokens and nothing to tune", "", "choose --kind linear or knn");
+}
+
+/// Says which paths of the table are of no sample of the data: a misspelt one would go unseen.
+void ProbeData::tell_unmatched() const {
+  const SampleSource* const sources[] = {train_.source.get(), test_.source.get()};
+  const std::vector<std::string> paths = table_->unmatched(sources);
+  if (!paths.empty())
+    std::cerr << fmt::format("{}: paths that match no sample of the data: {} of {}, such as '{}'\n",
+                             table_->path().string(), paths.size(), table_->rows().size(), paths.front());
 }
 
 std::vector<std::string> ProbeData::answers() const {
@@ -87,7 +98,12 @@ Embed ProbeData::cached(Embed plain, const std::string& way) {
   const auto folder = arguments_.cache.empty() ? subject_.features : std::filesystem::path(arguments_.cache);
   if (folder.empty() || folder == "none") return plain;
   if (digest_.empty()) digest_ = weights_digest(*subject_.branch);
-  return cached_embed(std::move(plain), digest_ + subject_.encoder_type + way, folder);
+  const std::string key = digest_ + subject_.encoder_type + way;
+  if (!arguments_.cache.empty()) return cached_embed(std::move(plain), key, folder);
+  // Nobody asked for the folder in a run, which may be another person's.
+  return cached_embed(std::move(plain), key, folder, [this](const Error& fault) {
+    if (!std::exchange(is_cache_told_, true)) std::cerr << fmt::format("warning: {}\n", fault.what());
+  });
 }
 
 EmbedRegions ProbeData::embed_regions(bool cells) {

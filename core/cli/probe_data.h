@@ -57,6 +57,7 @@ class ProbeData {
   bool asks_boxes() const { return arguments_.task == Task::boxes; }
   void check_boxes() const;
   void check_time() const;
+  void tell_unmatched() const;
 
   Embed embed(bool tokens);
   Embed cached(Embed plain, const std::string& way);
@@ -78,6 +79,7 @@ class ProbeData {
   std::int64_t unreadable_ = 0;
   std::set<std::pair<Split, std::string>> told_;  // of unreadable samples
   std::vector<FrameBox> boxes_;
+  bool is_cache_told_ = false;  // that features cannot be kept
 };
 
 }  // namespace cairn::cli

@@ -1,6 +1,9 @@
 #include "cli/probing.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <iostream>
 
 #include "cairn/error.h"
 #include "evaluate/embedding.h"
@@ -30,8 +33,7 @@ ProbeOutcome Probing::run(std::uint64_t seed) {
     classes_ = close_gaps(features_train_, features_test_.front(), data_.classes());
   }
   if (arguments_.folds > 0) return cross_validate(seed);
-  const Features train =
-      arguments_.low_shot > 0.0 ? low_shot(features_train_, arguments_.low_shot, seed) : features_train_;
+  const Features train = arguments_.low_shot > 0.0 ? few(features_train_, seed) : features_train_;
   ProbeOutcome outcome;
   outcome.truth = features_test_.front().y;
   outcome.boxes = data_.boxes();
@@ -100,6 +102,14 @@ AttentiveProbeOptions Probing::attentive(std::uint64_t seed) const {
   return options;
 }
 
+Features Probing::few(const Features& all, std::uint64_t seed) const {
+  const std::int64_t short_of = short_classes(all, arguments_.low_shot);
+  if (seed == 0 && short_of > 0)
+    std::cerr << fmt::format("--low-shot {:g}: classes with fewer samples, which give all they have: {}\n",
+                             arguments_.low_shot, short_of);
+  return low_shot(all, arguments_.low_shot, seed);
+}
+
 std::vector<std::int64_t> Probing::tuned_on(std::uint64_t seed) {
   const ProbeData::Part& part = data_.train();
   if (arguments_.low_shot <= 0.0) return part.chosen;
@@ -107,7 +117,7 @@ std::vector<std::int64_t> Probing::tuned_on(std::uint64_t seed) {
   const Embed nothing = [](const View& view) { return at::zeros({view.data.size(0), 1}); };
   const Features all = reader.collect(nothing, device_, subject_.train.workers, data_.labels(*part.source));
   data_.tell_bad(reader.bad(), part);
-  return low_shot(labelled(all), arguments_.low_shot, seed).index;
+  return few(labelled(all), seed).index;
 }
 
 ProbeOutcome Probing::tune(std::uint64_t seed) {

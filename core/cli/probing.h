@@ -35,6 +35,8 @@ class Probing {
   AttentiveProbeOptions attentive(std::uint64_t seed) const;
   /// Fine-tunes a copy of the weights, so that every seed starts from the checkpoint.
   ProbeOutcome tune(std::uint64_t seed);
+  /// A few samples of each class, as --low-shot asks; says once which classes have too few.
+  Features few(const Features& all, std::uint64_t seed) const;
   std::vector<std::int64_t> tuned_on(std::uint64_t seed);
 
   const ProbeArguments& arguments_;

@@ -5,7 +5,6 @@
 
 #include <system_error>
 
-#include "cairn/error.h"
 #include "checkpoint/safetensors.h"
 
 namespace cairn {
@@ -30,13 +29,18 @@ std::string weights_digest(const torch::nn::Module& module) {
   return digest(digests);
 }
 
-Embed cached_embed(Embed embed, std::string key, std::filesystem::path folder) {
+Embed cached_embed(Embed embed, std::string key, std::filesystem::path folder, std::function<void(const Error&)> tell) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error)
-    throw Error("features cannot be kept (" + error.message() + ")", folder.string(),
-                "name another folder with --cache, or pass --cache none");
-  return [embed = std::move(embed), key = std::move(key), folder = std::move(folder)](const View& view) {
+  if (error) {
+    const Error fault("features cannot be kept (" + error.message() + ")", folder.string(),
+                      "name another folder with --cache, or pass --cache none");
+    if (!tell) throw fault;
+    tell(fault);
+    return embed;
+  }
+  return [embed = std::move(embed), key = std::move(key), folder = std::move(folder),
+          tell = std::move(tell)](const View& view) {
     const std::filesystem::path path =
         folder / (digest(key + view.grid.text() + digest(bytes_of(view.data))) + ".safetensors");
     if (std::filesystem::exists(path)) {
@@ -47,7 +51,12 @@ Embed cached_embed(Embed embed, std::string key, std::filesystem::path folder) {
       }
     }
     const at::Tensor features = embed(view).to(at::kCPU, at::kFloat).contiguous();
-    write_safetensors(path, {{"features", features}});
+    try {
+      write_safetensors(path, {{"features", features}});
+    } catch (const Error& fault) {
+      if (!tell) throw;
+      tell(fault);
+    }
     return features;
   };
 }

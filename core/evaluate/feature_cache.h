@@ -3,8 +3,10 @@
 #include <torch/nn/module.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
+#include "cairn/error.h"
 #include "cairn/export.h"
 #include "evaluate/features.h"
 
@@ -15,6 +17,9 @@ CAIRN_API std::string weights_digest(const torch::nn::Module& module);
 
 /// `embed`, but what it once made of a view is read back from `folder`: files are named after the digest of the view's
 /// values and of `key`, which must tell apart networks and ways to embed. Old files do no harm and may be removed.
-CAIRN_API Embed cached_embed(Embed embed, std::string key, std::filesystem::path folder);
+/// Where the folder cannot be written to, `tell` is called, each time, and features are not kept; without it an Error
+/// is thrown.
+CAIRN_API Embed cached_embed(Embed embed, std::string key, std::filesystem::path folder,
+                             std::function<void(const Error&)> tell = nullptr);
 
 }  // namespace cairn

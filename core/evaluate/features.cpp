@@ -60,6 +60,17 @@ std::vector<std::int64_t> pooled_extent(at::IntArrayRef sizes, std::int64_t widt
   return extent;
 }
 
+using RowsOfClasses = std::map<std::int64_t, std::vector<std::int64_t>>;
+
+/// The rows of each class; of labels that are not classes all are of one.
+RowsOfClasses rows_of_classes(const Features& features) {
+  RowsOfClasses classes;
+  const at::Tensor labels = features.y.dim() == 1 ? features.y.contiguous() : at::zeros({features.size()}, at::kLong);
+  for (std::int64_t row = 0; row < features.size(); ++row)
+    classes[labels.const_data_ptr<std::int64_t>()[row]].push_back(row);
+  return classes;
+}
+
 at::Tensor pool_to(at::Tensor data, std::int64_t width) {
   if (data.dim() < 3 || data.dim() > 5) data = data.reshape({data.size(0), data.size(1), -1});
   return average_to(data, pooled_extent(data.sizes(), width));
@@ -200,16 +211,18 @@ std::int64_t close_gaps(Features& train, Features& test, std::int64_t classes) {
   return found.numel();
 }
 
+std::int64_t short_classes(const Features& features, double amount) {
+  const RowsOfClasses classes = rows_of_classes(features);
+  return std::count_if(classes.begin(), classes.end(),
+                       [&](const auto& each) { return static_cast<double>(each.second.size()) < amount; });
+}
+
 Features low_shot(const Features& features, double amount, std::uint64_t seed) {
-  std::map<std::int64_t, std::vector<std::int64_t>> classes;
-  const at::Tensor labels = features.y.dim() == 1 ? features.y.contiguous() : at::zeros({features.size()}, at::kLong);
-  for (std::int64_t row = 0; row < features.size(); ++row)
-    classes[labels.const_data_ptr<std::int64_t>()[row]].push_back(row);
   std::vector<std::int64_t> chosen;
-  for (const auto& [label, rows] : classes) {
+  for (const auto& [label, rows] : rows_of_classes(features)) {
     const auto size = static_cast<std::int64_t>(rows.size());
     const double wanted = amount >= 1.0 ? amount : amount * static_cast<double>(size);
-    const std::int64_t count = std::clamp<std::int64_t>(std::llround(wanted), 1, size);
+    const std::int64_t count = std::llround(std::clamp(wanted, 1.0, static_cast<double>(size)));
     const auto order = Rng(seed, Stream::probe, kLowShot, static_cast<std::uint64_t>(label)).permutation(size);
     for (std::int64_t i = 0; i < count; ++i)
       chosen.push_back(rows[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]);

@@ -121,6 +121,9 @@ CAIRN_API Features select_rows(const Features& features, std::span<const std::in
 /// labels that are not below `classes`.
 CAIRN_API std::int64_t close_gaps(Features& train, Features& test, std::int64_t classes);
 
+/// How many classes have fewer rows than `amount`. Labels that are not classes count as one class.
+CAIRN_API std::int64_t short_classes(const Features& features, double amount);
+
 /// A few rows of each class, drawn by `seed`: `amount` of 1 or more is a number a class, less a share of each class
 /// (at least one row). Rows ascend. Labels that are not classes count as one class.
 CAIRN_API Features low_shot(const Features& features, double amount, std::uint64_t seed);

@@ -98,6 +98,16 @@ const std::vector<std::string>* LabelTable::find(const std::string& name) const 
   }
 }
 
+std::vector<std::string> LabelTable::unmatched(std::span<const SampleSource* const> sources) const {
+  std::set<const std::vector<std::string>*> matched;
+  for (const SampleSource* source : sources)
+    for (std::int64_t i = 0; i < source->size(); ++i) matched.insert(find(source->name(i)));
+  std::vector<std::string> paths;
+  for (const auto& [path, cells] : rows_)
+    if (!matched.contains(&cells)) paths.push_back(path);
+  return paths;
+}
+
 std::vector<std::string> answer_names(Task task, const SampleSource& source) {
   if (task == Task::values)
     throw ConfigError("--task", "needs numbers to learn, and data carry classes only",

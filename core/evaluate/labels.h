@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class CAIRN_API LabelTable {
   /// The cells of a sample: of the longest path of the table that `name` ends with; null where there is none.
   const std::vector<std::string>* find(const std::string& name) const;
   const std::map<std::string, std::vector<std::string>>& rows() const { return rows_; }
+  /// The paths that no sample of `sources` is found by.
+  std::vector<std::string> unmatched(std::span<const SampleSource* const> sources) const;
   const std::filesystem::path& path() const { return path_; }
 
  private:

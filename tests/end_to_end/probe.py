@@ -1,6 +1,7 @@
 """cairn probe: every kind on a trained run, its figures, its cache, and what it refuses."""
 import json
 import pathlib
+import shutil
 
 from program import SOURCE, folders, require, require_in, run, train
 
@@ -86,6 +87,9 @@ with folders() as name:
     (base / "other.csv").write_text("path,kind\nelse.png,a\nmore.png,b\n")
     require_in("none of the", run("probe", base / "run", "--labels", base / "other.csv", code=1))
     require_in("give a table", run("probe", base / "run", "--task", "values", code=2))
+    (base / "misspelt.csv").write_text("path,kind\n" + "".join(f"{sample},a\n" for sample, _ in samples) + "else.png,b\n")
+    require_in("paths that match no sample of the data: 1 of 81, such as 'else.png'",
+               run("probe", base / "run", "--labels", base / "misspelt.csv", code=1))
     require_in("one class each", run("probe", base / "run", "--task", "multi-label", code=1))
 
     require_in("finetune", run("probe", base / "run", "--kind", "magic", code=2))
@@ -94,12 +98,23 @@ with folders() as name:
     require_in("frozen features", run("probe", base / "run", "--folds", 3, "--kind", "finetune", code=2))
     require_in("fewer samples than folds", run("probe", base / "run", "--folds", 99, code=2))
     require_in("0 is not a number above 0", run("probe", base / "run", "--low-shot", 0, code=2))
+    require_in("--low-shot 1e+09: classes with fewer samples, which give all they have: 8", run("probe", base / "run", "--low-shot", 1e9))
+    require("--low-shot" not in run("probe", base / "run", "--low-shot", 2), "two samples a class are said to be too many")
     require_in("--epochs does nothing with --kind knn", run("probe", base / "run", "--kind", "knn", "--epochs", 3))
     alike = probe("--kind", "knn", "--seeds", 3)
     require(alike["accuracy"]["low"] < alike["accuracy"]["high"], f"seeds that cannot differ claim to be sure: {alike}")
     require_in("not finite", run("probe", base / "run", "--kind", "finetune", "--epochs", 1, "--lr", 1e30, code=1))
     raw = probe("--kind", "linear", "--raw")
-    require(raw["seeds"][0]["width"] > linear["seeds"][0]["width"], f"raw input: {raw}")
+    require(raw["seeds"][0]["width"] > linear["seeds"][0]["width"] and raw["raw"] and not linear["raw"], f"raw input: {raw}")
+    require_in("linear probe of the raw input, without the network: ", run("probe", base / "run", "--raw"))
+
+    # Where a run's folder takes no features, the probe goes on without; a folder that was asked for must take them.
+    shutil.rmtree(base / "run/features")
+    (base / "run/features").write_text("in the way")
+    said = run("probe", base / "run", "--kind", "attentive", "--epochs", 1)
+    require(said.count("warning: ") == 1 and "features cannot be kept" in said, f"one warning line: {said}")
+    require_in("cannot be kept", run("probe", base / "run", "--cache", base / "run/features", code=1))
+    (base / "run/features").unlink()
     require_in("no tokens", run("probe", base / "run", "--kind", "attentive", "--raw", code=1))
     for labels in ("arrow", "speed"):
         require_in("time axis", run("probe", base / "run", "--kind", "knn", "--labels", labels, code=1))
