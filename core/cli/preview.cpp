@@ -5,6 +5,9 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <string>
+#include <vector>
 
 #include "cairn/error.h"
 #include "cli/commands.h"
@@ -27,6 +30,15 @@ struct PreviewArguments {
   bool json = false;
 };
 
+/// Removes what an earlier call wrote, which would pass for this one's.
+void remove_former(const fs::path& folder) {
+  static const std::regex written(R"(sample-\d{2,}\.(png|(view|context)-\d+\.\w+))");
+  std::vector<fs::path> former;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder))
+    if (std::regex_match(entry.path().filename().string(), written)) former.push_back(entry.path());
+  for (const fs::path& path : former) fs::remove(path);
+}
+
 int preview(const PreviewArguments& arguments, const Session& session) {
   PluginLoader plugins = session.loader();
   const Experiment experiment = arguments.experiment.load(plugins);
@@ -48,6 +60,7 @@ int preview(const PreviewArguments& arguments, const Session& session) {
   modality.prepare(load.batch, Purpose::pretrain, rng);
 
   fs::create_directories(arguments.out);
+  remove_former(arguments.out);
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (std::int64_t row = 0; row < arguments.samples; ++row) {
     const fs::path stem = fs::path(arguments.out) / fmt::format("sample-{:02d}", row), file = stem.string() + ".png";
@@ -79,7 +92,9 @@ void add_preview(CLI::App& app, Session& session) {
       "Draws views, masks and targets as training would see them, one PNG a sample, and writes sounds back as WAV");
   auto arguments = std::make_shared<PreviewArguments>();
   arguments->experiment.add_to(*command);
-  command->add_option("--out", arguments->out, "folder for the pictures")->required()->type_name("DIR");
+  command->add_option("--out", arguments->out, "folder for the pictures; those of an earlier call are replaced")
+      ->required()
+      ->type_name("DIR");
   command->add_option("--samples", arguments->samples, "how many samples")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

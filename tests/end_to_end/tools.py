@@ -19,6 +19,13 @@ def previews(folder):
     require(files[0].read_bytes() == before, "the same step gives the same picture")
     run("preview", TINY, "--out", folder, "--samples", 2, "--step", 3)
     require(files[0].read_bytes() != before, "another step gives another picture")
+    for own in ("sample.png", "sample-01.view-0.txt.bak", "notes.txt"):
+        (pathlib.Path(folder) / own).write_text("kept")
+    (pathlib.Path(folder) / "sample-00.view-0.wav").write_bytes(b"of an earlier call")
+    run("preview", TINY, "--out", folder, "--samples", 1)
+    left = sorted(file.name for file in pathlib.Path(folder).iterdir())
+    require(left == ["notes.txt", "sample-00.png", "sample-01.view-0.txt.bak", "sample.png"],
+            f"an earlier call's files go, and no others: {left}")
 
 
 def loader():
