@@ -52,6 +52,11 @@ inline CLI::Validator above_zero() {
           ""};
 }
 
+/// Lets any text but the empty one pass.
+inline CLI::Validator not_empty() {
+  return {[](const std::string& text) { return std::string(text.empty() ? "a name is wanted, got nothing" : ""); }, ""};
+}
+
 /// Lets numbers from 0 up pass.
 inline CLI::Validator from_zero() {
   return {[](const std::string& text) {

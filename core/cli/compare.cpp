@@ -18,6 +18,7 @@
 #include "cli/run_folder.h"
 #include "cli/run_views.h"
 #include "cli/suite.h"
+#include "cli/written_place.h"
 #include "config/experiment.h"
 #include "report/comparison.h"
 #include "report/html_report.h"
@@ -66,7 +67,7 @@ class Comparing {
         out_(std::move(out)),
         arguments_(arguments),
         session_(session) {
-    fs::create_directories(out_ / "logs");
+    make_folder(out_ / "logs", "--out");
     lock_.emplace(out_);
   }
 

@@ -83,7 +83,9 @@ void add_convert(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("convert", "Writes a network in Cairn's or in Hugging Face's format");
   auto arguments = std::make_shared<ConvertArguments>();
   arguments->source.add_to(*command, "SRC");
-  command->add_option("DST", arguments->to, "the folder to write; an earlier conversion there is replaced")->required();
+  command->add_option("DST", arguments->to, "the folder to write; an earlier conversion there is replaced")
+      ->required()
+      ->check(not_empty());
   command->add_option("--to", arguments->format, "format to write")
       ->required()
       ->check(CLI::IsMember({"cairn", "huggingface"}));

@@ -167,7 +167,10 @@ void add_options(CLI::App& command, ExtractArguments& arguments) {
   command.add_option("--data", arguments.data, "a folder or list of samples; default: the data of the run")
       ->type_name("PATH")
       ->excludes(input);
-  command.add_option("--out", arguments.out, "where features go")->required()->type_name("F.safetensors|F.npy");
+  command.add_option("--out", arguments.out, "where features go")
+      ->required()
+      ->check(not_empty())
+      ->type_name("F.safetensors|F.npy");
   command.add_option("--modality", arguments.modality, "what reads and prepares --data; default: as the source says")
       ->type_name("TYPE");
   command.add_option("--set", arguments.sets, "an option of the modality, as in --set size=224; may be given again")

@@ -56,6 +56,8 @@ int guarded(const std::function<int()>& action) {
     return kWrongUse;
   } catch (const ConfigError& error) {
     return fail(error.what(), kWrongUse);
+  } catch (const UnknownNameError& error) {
+    return fail(error.what(), kWrongUse);
   } catch (const c10::Error& error) {
     return fail(error.what_without_backtrace(), kFailed);
   } catch (const std::exception& error) {

@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/compose.h"
 #include "cli/device.h"
+#include "cli/written_place.h"
 #include "data/training_part.h"
 #include "report/json_text.h"
 #include "report/picture.h"
@@ -59,7 +60,7 @@ int preview(const PreviewArguments& arguments, const Session& session) {
   Rng rng(experiment.seed, Stream::prepare, 0, static_cast<std::uint64_t>(arguments.step));
   modality.prepare(load.batch, Purpose::pretrain, rng);
 
-  fs::create_directories(arguments.out);
+  make_folder(arguments.out, "--out");
   remove_former(arguments.out);
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (std::int64_t row = 0; row < arguments.samples; ++row) {
@@ -94,6 +95,7 @@ void add_preview(CLI::App& app, Session& session) {
   arguments->experiment.add_to(*command);
   command->add_option("--out", arguments->out, "folder for the pictures; those of an earlier call are replaced")
       ->required()
+      ->check(not_empty())
       ->type_name("DIR");
   command->add_option("--samples", arguments->samples, "how many samples")
       ->check(CLI::Range(1, 1024))

@@ -36,7 +36,7 @@ ProbeData::ProbeData(const ProbeArguments& arguments, const ProbeSubject& subjec
   if (names_.empty() || (names_.size() < 2 && arguments.task == Task::classes))
     throw Error("the data carries no labels of two classes or more", "", "probe with labelled data: --data PATH");
   if (arguments.raw && (arguments.kind == "attentive" || arguments.kind == "finetune"))
-    throw Error("raw input has no tokens and nothing to tune", "", "choose --kind linear or knn");
+    throw ConfigError("--raw", "raw input has no tokens and nothing to tune", "choose --kind linear or knn");
 }
 
 /// Says which paths of the table are of no sample of the data: a misspelt one would go unseen.
@@ -71,17 +71,19 @@ ProbeData::Part ProbeData::open(Split split, std::int64_t asked, std::int64_t us
 
 void ProbeData::check_boxes() const {
   if (arguments_.labels != "classes" || arguments_.views > 0 || arguments_.raw || arguments_.kind == "finetune")
-    throw Error("--task boxes works on frozen features of whole frames, with the boxes and labels of the data", "",
-                "give a table of boxes as --data, to a --modality that reads it; leave out --labels, --views and "
-                "--raw; choose --kind attentive, linear or knn");
+    throw ConfigError("--task", "boxes works on frozen features of whole frames, with the boxes and labels of the data",
+                      "give a table of boxes as --data, to a --modality that reads it; leave out --labels, --views and "
+                      "--raw; choose --kind attentive, linear or knn");
 }
 
 void ProbeData::check_time() const {
   if (arguments_.task != Task::classes || arguments_.views > 0)
-    throw Error(fmt::format("--labels {} asks about one plain view of a clip, and has two classes", arguments_.labels),
-                "", "leave out --task and --views");
+    throw ConfigError("--labels",
+                      fmt::format("{} asks about one plain view of a clip, and has two classes", arguments_.labels),
+                      "leave out --task and --views");
   if (arguments_.kind == "finetune")
-    throw Error(fmt::format("--labels {} works on frozen features", arguments_.labels), "", "choose another --kind");
+    throw ConfigError("--labels", fmt::format("{} works on frozen features", arguments_.labels),
+                      "choose another --kind");
 }
 
 Embed ProbeData::embed(bool tokens) {

@@ -45,6 +45,7 @@ void require_page(const std::string& out) {
 int report(const ReportArguments& arguments, const Session& session) {
   require_page(arguments.out);
   const std::vector<fs::path> folders = folders_of(arguments.runs);
+  for (const fs::path& folder : folders) require_run(folder);
   const std::vector<std::string> labels = run_labels(folders);
   PluginLoader loader = session.loader();
   std::vector<ReportedRun> runs;

@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "cairn/error.h"
+#include "cli/written_place.h"
 #include "config/experiment.h"
 
 namespace cairn {
@@ -37,18 +38,11 @@ std::optional<fs::path> newest_run(const std::string& name) {
   return newest;
 }
 
-/// Whether the folder is new. Error if it cannot be made.
-bool make_folder(const fs::path& path) {
-  std::error_code failure;
-  const bool is_new = fs::create_directories(path, failure);
-  if (failure) throw Error("cannot create the run folder: " + failure.message(), path.string());
-  return is_new;
-}
-
 /// A folder that did not exist before. Two runs may begin in the same second.
 fs::path make_new(const std::string& name) {
   for (int number = 1;; ++number)
-    if (fs::path path = fs::path(kRuns) / (number == 1 ? name : fmt::format("{}-{}", name, number)); make_folder(path))
+    if (fs::path path = fs::path(kRuns) / (number == 1 ? name : fmt::format("{}-{}", name, number));
+        cli::make_folder(path, "--run"))
       return path;
 }
 
@@ -77,7 +71,7 @@ fs::path choose(const std::optional<fs::path>& asked, const std::string& name, b
 
 RunFolder::RunFolder(const std::optional<fs::path>& asked, const std::string& name, bool resume)
     : path_(choose(asked, name, resume)) {
-  is_new_ = make_folder(path_) || (!asked && !resume);  // choose() has made it then
+  is_new_ = cli::make_folder(path_, "--run") || (!asked && !resume);  // choose() has made it then
   lock_.emplace(path_);
   const bool has_run = fs::exists(file(kRunConfig));
   if (has_run && !resume)

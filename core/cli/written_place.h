@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string>
+#include <system_error>
 
+#include "cairn/error.h"
 #include "config/experiment.h"
 
 namespace cairn::cli {
@@ -13,6 +16,18 @@ inline bool lies_in(const std::filesystem::path& path, const std::filesystem::pa
   const std::filesystem::path inner = clean(path), outer = clean(folder);
   const auto [difference, rest] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
   return difference == outer.end();
+}
+
+/// Makes the folder that `option` names; whether it is new. ConfigError where something else has its name, Error where
+/// it cannot be made.
+inline bool make_folder(const std::filesystem::path& folder, const std::string& option) {
+  std::error_code failure;
+  const bool is_new = std::filesystem::create_directories(folder, failure);
+  if (!failure) return is_new;
+  if (failure == std::errc::not_a_directory || failure == std::errc::file_exists)
+    throw ConfigError(option, "'" + folder.string() + "' cannot be a folder: a file is in the way",
+                      "name another folder");
+  throw Error("the folder cannot be made: " + failure.message(), folder.string(), "name another one with " + option);
 }
 
 /// Whether `path` lies in the checkpoints/ of a run.

@@ -121,10 +121,10 @@ bool holds_original(const fs::path& folder) {
 }
 
 [[noreturn]] void refuse_file(const fs::path& file) {
-  if (!fs::exists(file)) throw Error("there is no such source of weights", file.string(), kSources);
+  if (!fs::exists(file)) throw ConfigError(file.string(), "there is no such source of weights", kSources);
   if (file.extension() == ".bin") require_no_bin(file.parent_path());
-  throw Error("this file is of no known kind of weights", file.string(),
-              std::string(kSources) + "; files of weights end with .pth.tar, .pth, .pt or .safetensors");
+  throw ConfigError(file.string(), "this file is of no known kind of weights",
+                    std::string(kSources) + "; files of weights end with .pth.tar, .pth, .pt or .safetensors");
 }
 
 void read_source(const fs::path& source, const SourceOptions& options, PluginLoader& loader, OpenedNetwork& opened) {
@@ -146,7 +146,7 @@ void read_source(const fs::path& source, const SourceOptions& options, PluginLoa
   if (!fs::exists(source / "config.json")) {
     if (holds_original(source)) return read_original_source(source, options, opened);
     require_no_bin(source);
-    throw Error("the folder holds no network", source.string(), kSources);
+    throw ConfigError(source.string(), "the folder holds no network", kSources);
   }
   opened.model = read_huggingface(source, options.partial);
   opened.origin = fmt::format("{} ({})", source.string(), opened.model.format);
@@ -166,6 +166,8 @@ Published<Encoder> build_opened(const OpenedNetwork& opened, const fs::path& sou
   } catch (const ConfigError& error) {
     throw DataError("encoder." + error.key() + ": " + error.message(), options_file(opened, source).string(),
                     error.advice());
+  } catch (const UnknownNameError& error) {
+    throw PluginError(error.message(), options_file(opened, source).string(), error.advice());
   }
 }
 

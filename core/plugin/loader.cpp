@@ -115,14 +115,14 @@ std::vector<std::string> names_of(const Registry& registry, ComponentKind kind) 
   const std::string wanted = kind_name(kind);
   for (const Component& other : registry.components())
     if (other.full_name() == full_name)
-      throw PluginError("'" + full_name + "' is of kind " + kind_name(other.kind) + ", not " + wanted);
+      throw UnknownNameError("'" + full_name + "' is of kind " + kind_name(other.kind) + ", not " + wanted);
   const auto names = names_of(registry, kind);
   std::string advice = did_you_mean(full_name, names);
   if (advice.empty()) {
     for (const std::string& name : names) advice += (advice.empty() ? "it has: " : ", ") + name;
     if (names.empty()) advice = "it has no component of that kind";
   }
-  throw PluginError("plugin '" + registry.plugin() + "' has no " + wanted + " '" + full_name + "'", "", advice);
+  throw UnknownNameError("plugin '" + registry.plugin() + "' has no " + wanted + " '" + full_name + "'", "", advice);
 }
 
 }  // namespace
@@ -130,6 +130,8 @@ std::vector<std::string> names_of(const Registry& registry, ComponentKind kind) 
 fs::path core_library_folder() {
   return fs::absolute(boost::dll::this_line_location()).lexically_normal().parent_path();
 }
+
+UnknownNameError::~UnknownNameError() = default;
 
 PluginLoader::PluginLoader(std::vector<fs::path> folders) : first_folders_(std::move(folders)) {}
 
@@ -172,7 +174,7 @@ fs::path PluginLoader::locate(const std::string& name) const {
   std::vector<std::string> names;
   for (const PluginFile& file : scan()) names.push_back(file.name);
   const std::string near = did_you_mean(name, names);
-  throw PluginError("plugin '" + name + "' not found", "", (near.empty() ? "" : near + " ") + looked_in(path));
+  throw UnknownNameError("plugin '" + name + "' not found", "", (near.empty() ? "" : near + " ") + looked_in(path));
 }
 
 const Plugin& PluginLoader::load(std::string_view name) {
@@ -199,8 +201,8 @@ std::vector<Plugin> PluginLoader::loaded() const {
 const Component& PluginLoader::component(ComponentKind kind, std::string_view full_name) {
   const std::size_t dot = full_name.find('.');
   if (dot == std::string_view::npos || dot == 0 || dot + 1 == full_name.size())
-    throw PluginError("a type is written plugin.component, got '" + std::string(full_name) + "'", "",
-                      "all types: cairn inspect " + std::string(kind_name(kind)));
+    throw UnknownNameError("a type is written plugin.component, got '" + std::string(full_name) + "'", "",
+                           "all types: cairn inspect " + std::string(kind_name(kind)));
   const Registry& registry = *load(full_name.substr(0, dot)).registry;
   const Component* found = registry.find(kind, full_name.substr(dot + 1));
   if (found == nullptr) throw_no_component(registry, kind, std::string(full_name));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cairn/component_kind.h"
+#include "cairn/error.h"
 #include "cairn/export.h"
 #include "cairn/options.h"
 
@@ -17,6 +18,14 @@ namespace cairn {
 
 struct Component;
 class Registry;
+
+/// A plugin or component that was asked for by a name that none has.
+class CAIRN_API UnknownNameError : public PluginError {
+ public:
+  using PluginError::PluginError;
+  UnknownNameError(const UnknownNameError&) = default;
+  ~UnknownNameError() override;
+};
 
 /// One folder of the search path, and who named it: "--plugin-path", "CAIRN_PLUGIN_PATH", ….
 struct PluginFolder {
@@ -52,11 +61,12 @@ class CAIRN_API PluginLoader {
   /// Every plugin file on the path, by name, without running any of its code.
   std::vector<PluginFile> scan() const;
 
-  /// The plugin of this name, opened now if need be. PluginError says what is wrong and what to do.
+  /// The plugin of this name, opened now if need be. UnknownNameError if there is none, PluginError if it cannot run;
+  /// both say what to do.
   const Plugin& load(std::string_view name);
   /// What load() has opened so far, by name.
   std::vector<Plugin> loaded() const;
-  /// The component of a full name such as "image.folder", its plugin opened if need be; PluginError otherwise.
+  /// The component of a full name such as "image.folder", its plugin opened if need be; errors as load() gives them.
   const Component& component(ComponentKind kind, std::string_view full_name);
   /// The options of that component.
   std::shared_ptr<const SchemaBase> schema(ComponentKind kind, std::string_view full_name);

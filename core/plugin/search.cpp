@@ -30,11 +30,12 @@ const Component& find_component(PluginLoader& loader, ComponentKind kind, const 
       search_components(loader, kind, [&](const Component& component) { return component.name == name; });
   if (found.size() == 1) return *found.front();
   if (found.empty())
-    throw PluginError("no plugin on the path has " + one(kind) + " '" + name + "'", "",
-                      std::string("all of that kind: cairn inspect ") + kind_name(kind));
+    throw UnknownNameError("no plugin on the path has " + one(kind) + " '" + name + "'", "",
+                           std::string("all of that kind: cairn inspect ") + kind_name(kind));
   std::string names;
   for (const Component* component : found) names += (names.empty() ? "" : ", ") + component->full_name();
-  throw PluginError("several plugins have " + one(kind) + " '" + name + "'", "", "name one of them in full: " + names);
+  throw UnknownNameError("several plugins have " + one(kind) + " '" + name + "'", "",
+                         "name one of them in full: " + names);
 }
 
 }  // namespace cairn

@@ -14,8 +14,8 @@ namespace cairn {
 CAIRN_API std::vector<const Component*> search_components(PluginLoader& loader, ComponentKind kind,
                                                           const std::function<bool(const Component&)>& accepts);
 
-/// The component called `name`, with or without its plugin ("vit", "transformer.vit"). PluginError if there is none, or
-/// if several plugins have one.
+/// The component called `name`, with or without its plugin ("vit", "transformer.vit"). UnknownNameError if there is
+/// none, or if several plugins have one.
 CAIRN_API const Component& find_component(PluginLoader& loader, ComponentKind kind, const std::string& name);
 
 }  // namespace cairn

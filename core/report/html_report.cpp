@@ -20,14 +20,15 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+constexpr const char* kRunFacts = "run.json";
 constexpr std::size_t kMostPoints = 600;  // of one curve
 
 Json read_facts(const fs::path& folder) {
-  std::ifstream file(folder / "run.json");
+  require_run(folder);
+  std::ifstream file(folder / kRunFacts);
   Json facts = Json::parse(file, nullptr, false);
   if (!facts.is_object())
-    throw DataError("there is no run here: run.json is missing or damaged", folder.string(),
-                    "name the folder that cairn train wrote");
+    throw DataError("run.json is damaged", folder.string(), "resume the run, which writes it anew");
   return facts;
 }
 
@@ -113,6 +114,12 @@ std::string escaped(const std::string& text) {
 }
 
 }  // namespace
+
+void require_run(const fs::path& folder) {
+  if (!fs::exists(folder / kRunFacts))
+    throw ConfigError(folder.string(), "there is no run here: run.json is missing",
+                      "name the folder that cairn train wrote");
+}
 
 void write_report(const fs::path& path, const std::string& title, std::span<const ReportedRun> runs,
                   const Comparison* comparison) {

@@ -17,8 +17,12 @@ struct ReportedRun {
   nlohmann::ordered_json views = nullptr;  // what the model sees, or the "reason" why nothing; null: not asked
 };
 
+/// ConfigError where a folder holds no run.
+CAIRN_API void require_run(const std::filesystem::path& folder);
+
 /// Writes one self-contained HTML page about runs, readable without a network: curves, probes, costs, the keys in which
-/// their configurations differ. `comparison` may be null. DataError if a folder holds no run.
+/// their configurations differ. `comparison` may be null. Errors as require_run() gives
+/// them, DataError for a run.json that is damaged.
 CAIRN_API void write_report(const std::filesystem::path& path, const std::string& title,
                             std::span<const ReportedRun> runs, const Comparison* comparison);
 

@@ -81,4 +81,4 @@ text = conform(PLUGIN, code=1)
 require("look at: " in text and "give --set faulty.gullible.path=VALUE" in text, f"advice for a person:\n{text}")
 for words in (["cairn-none.so"], ["README.md"], ["./jepa"], ["none"], ["jepa", "--set", "jepa.none.x=1"],
               ["jepa", "--set", "x=1"]):
-    conform(*words, code=1 if words[0] in ("cairn-none.so", "none") else 2)
+    conform(*words, code=2)

@@ -105,9 +105,9 @@ with folders() as name:
         require_in(part, text)
     require_in("more than modality.max_bad_share", run(*words(), "--kind", "knn", code=1))
 
-    require_in("frozen features", run(*words(), "--kind", "finetune", code=1))
-    require_in("frozen features", run(*words(), "--views", 2, code=1))
-    require_in("as --data", run(*words(), "--labels", base / "train.csv", code=1))
+    require_in("frozen features", run(*words(), "--kind", "finetune", code=2))
+    require_in("frozen features", run(*words(), "--views", 2, code=2))
+    require_in("as --data", run(*words(), "--labels", base / "train.csv", code=2))
     require_in("carry no boxes", run("probe", base / "run", "--task", "boxes", "--kind", "knn", code=1))
     (base / "train.csv").write_text("train0,0.4,0.1,0.2,1.5,0.9,1,0\n")
     require_in("train.csv:1: the edge 1.5 lies outside the frame", run(*words(), "--kind", "knn", code=1))

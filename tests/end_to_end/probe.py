@@ -62,7 +62,7 @@ with folders() as name:
     require_in("--modality image.folder", run("probe", base / "run", "--data", base, code=2))
     require_in("settable are", run("probe", own, "--set", "optim.lr=1", code=2))
     require_in("evaluate.neighbours", run("probe", own, "--set", "evaluate.neighbours=0", code=2))
-    require_in("holds no network", run("probe", base, code=1))
+    require_in("holds no network", run("probe", base, code=2))
 
     # Labels from a table: the same classes under other names, several of a sample, and numbers.
     samples = [(f"{part} shape #{i}", i % 8) for part, count in (("training", 50), ("test", 30)) for i in range(count)]
@@ -115,7 +115,7 @@ with folders() as name:
     require(said.count("warning: ") == 1 and "features cannot be kept" in said, f"one warning line: {said}")
     require_in("cannot be kept", run("probe", base / "run", "--cache", base / "run/features", code=1))
     (base / "run/features").unlink()
-    require_in("no tokens", run("probe", base / "run", "--kind", "attentive", "--raw", code=1))
+    require_in("no tokens", run("probe", base / "run", "--kind", "attentive", "--raw", code=2))
     for labels in ("arrow", "speed"):
         require_in("time axis", run("probe", base / "run", "--kind", "knn", "--labels", labels, code=1))
 

@@ -85,7 +85,7 @@ def two_runs(base):
     (first / "report.html").unlink()
     run("report", first, "--no-views")
     require((first / "report.html").exists(), "no page in the run's folder")
-    require_in("run.json is missing", run("report", base, "--no-views", code=1))
+    require_in("run.json is missing", run("report", base, "--no-views", code=2))
     return page
 
 

@@ -195,6 +195,29 @@ def commands(base):
     require_in('"ok": false', run("check", TINY, "--json", "--set", "optim.lrr=1", code=2))
 
 
+def names(base):
+    """A name that stands for nothing is wrong use, whichever command is given it; it is told before work begins."""
+    (base / "plain").write_text("kept")
+    folder, plain = base / "named-run", base / "plain"
+    train(folder, train__steps=1, evaluate__every=0)
+    for words in (("masker", "block"), ("masker", "image.block"), ("masker", "sonar.block"), ("maskers",)):
+        run("inspect", *words, code=2)
+    for source in (base / "nowhere", base, plain):
+        run("probe", source, code=2)
+        run("extract", source, "--out", base / "x.npy", code=2)
+        run("extract", source, "--energy", "--out", base / "x.npy", code=2)
+        run("convert", source, base / "x", "--to", "cairn", code=2)
+        require_in("no run here", run("report", source, code=2))
+    run("extract", folder, "--modality", "image.none", "--out", base / "x.npy", code=2)
+    said = run("report", folder, base / "nowhere", "--out", base / "page.html", code=2)
+    require("pictures" not in said and not (base / "page.html").exists(), f"a run was drawn although one is missing: {said}")
+    for words in (("convert", folder, "", "--to", "cairn"), ("extract", folder, "--out", ""), ("preview", TINY, "--out", "")):
+        require_in("a name is wanted", run(*words, code=2))
+    for words in (("preview", TINY, "--out", plain), ("preview", TINY, "--out", plain / "below"), ("train", TINY, "--run", plain)):
+        require_in("a file is in the way", run(*words, code=2))
+    require(plain.read_text() == "kept", "a file was replaced")
+
+
 def conversions(base):
     """What is no earlier conversion is not replaced, whatever it is."""
     folder, precious, parent = base / "converted-run", base / "precious", base / "parent"
@@ -241,6 +264,6 @@ def written_places(base):
 with folders() as name:
     base = pathlib.Path(name)
     for check in (paths, unreadable_pictures, experiments, compositions, used_folder, names_alike, other_model, full_disk,
-                  interrupt, interrupt_the_probe, commands, conversions, written_places):
+                  interrupt, interrupt_the_probe, commands, names, conversions, written_places):
         check(base)
         print("passed:", check.__name__.replace("_", " "))

@@ -97,7 +97,7 @@ def opens_alone(base, run_folder):
 
 
 def refused(base, run_folder):
-    text = run("convert", base / "nothing", base / "x", "--to", "cairn", code=1)
+    text = run("convert", base / "nothing", base / "x", "--to", "cairn", code=2)
     require_in("no such source", text)
     require_in("'huggingface'", run("convert", run_folder, base / "x", "--to", "onnx", code=2).replace("huggingface", "'huggingface'"))
     masked = base / "masked"
