@@ -18,6 +18,8 @@ constexpr std::string_view kVersion = "v1.2", kLabels = "labels";
 constexpr std::string_view kGaps = " \t\r";
 constexpr std::size_t kMostGaps = 64;  // read headers of this many; a tool that errs does so in most of them
 
+constexpr const char* kUnfit = "does not fit its tar file";
+
 [[noreturn]] void fail(const std::string& what) { throw DataError(what); }
 
 /// Words and lines of a text, from its beginning.
@@ -113,46 +115,44 @@ std::vector<TarMember> parse(std::string_view text) {
       members.push_back({without_escapes(words.next()), offset, size});
     }
   }
-  if (words.next_line() && words.next() == kLabels) read_labels(words, members);
+  if (!words.next_line() || words.next() != kLabels) return members;
+  if (text.back() != '\n') fail("is truncated");
+  read_labels(words, members);
   return members;
 }
 
-/// The first visible member from the header at byte `from` on.
-std::optional<TarMember> visible_from(SmallReads& tar, std::uint64_t from) {
+/// Throws unless the first visible member from the header at byte `from` on is this one; nullptr: there is none.
+void require_next(SmallReads& tar, std::uint64_t from, const TarMember* member) {
   TarWalk walk(tar, from);
-  std::optional<TarMember> member = walk.next();
-  while (member && member->is_hidden()) member = walk.next();
-  return member;
+  std::optional<TarMember> found = walk.next();
+  while (found && found->is_hidden()) found = walk.next();
+  const bool fits = member == nullptr ? !found
+                                      : found && found->name == member->name && found->offset == member->offset &&
+                                            found->size == member->size;
+  if (!fits) fail(kUnfit);
 }
 
-/// Where a member without extra headers behind `before` has its bytes.
-std::uint64_t expected_offset(const TarMember* before) { return (before ? before->end() : 0) + kTarBlock; }
+/// Whether a tar file of `size` bytes has room for the member behind the header at byte `from`.
+bool has_room(const TarMember& member, std::uint64_t from, std::uint64_t size) {
+  return member.offset % kTarBlock == 0 && member.offset >= from + kTarBlock && member.offset <= size &&
+         member.size <= size - member.offset;
+}
 
-/// Whether the tar file holds these members and no others. One header leads to the next where they lie close together;
-/// the first, the last and what lies before longer gaps are looked at.
+/// Throws unless the tar file holds these members and no others. One header leads to the next where they lie close
+/// together; the first, the last and what lies behind longer gaps are looked at.
 void require_fit(SmallReads& tar, const std::vector<TarMember>& members) {
-  std::vector<std::size_t> looked_at;
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    const TarMember* before = i > 0 ? &members[i - 1] : nullptr;
-    const TarMember& member = members[i];
-    const bool fits = member.offset % kTarBlock == 0 && member.offset >= expected_offset(before) &&
-                      member.offset <= tar.file().size() && member.size <= tar.file().size() - member.offset;
-    if (!fits) fail("does not fit its tar file");
-    if (i == 0 || i + 1 == members.size() || member.offset > expected_offset(before)) looked_at.push_back(i);
+  std::vector<std::pair<std::uint64_t, const TarMember*>> doubtful;  // with the byte behind the member before
+  std::uint64_t from = 0;
+  for (const TarMember& member : members) {
+    if (!has_room(member, from, tar.file().size())) fail(kUnfit);
+    if (from == 0 || &member == &members.back() || member.offset > from + kTarBlock)
+      doubtful.emplace_back(from, &member);
+    from = member.end();
   }
-  const auto look = [&](std::size_t i) {
-    const auto found = visible_from(tar, i > 0 ? members[i - 1].end() : 0);
-    const bool is_end = i == members.size();
-    if (found.has_value() == is_end) fail("does not fit its tar file");
-    if (is_end) return;
-    const TarMember& member = members[i];
-    if (found->name != member.name || found->offset != member.offset || found->size != member.size)
-      fail("does not fit its tar file");
-  };
-  const std::size_t step = looked_at.size() / kMostGaps + 1;
-  for (std::size_t i = 0; i < looked_at.size(); i += step) look(looked_at[i]);
-  if (!looked_at.empty()) look(looked_at.back());
-  look(members.size());
+  const std::size_t step = doubtful.size() / kMostGaps + 1;
+  for (std::size_t i = 0; i < doubtful.size(); i += step) require_next(tar, doubtful[i].first, doubtful[i].second);
+  if (!doubtful.empty()) require_next(tar, doubtful.back().first, doubtful.back().second);
+  require_next(tar, from, nullptr);
 }
 
 std::string text_of(const fs::path& path) {

@@ -119,7 +119,7 @@ TEST_CASE("index files: headers are not read where an index fits", "[shards]") {
   CHECK(is_used(folder, kItsIndex));
   CHECK(everything(folder / "a.tar").ends_with("3.jpg=-1:three\n"));
   CHECK(is_used(folder, std::string(kItsIndex) + "what comes behind\n"));
-  // Nor the members that hold labels.
+  // Nor the members that hold labels, of which none may be cut off.
   std::string labelled = tar_member("1.jpg", "one") + tar_member("1.cls", "7") + tar_member("2.jpg", "two") + kTarEnd;
   write_text(folder / "b.tar", labelled);
   write_index(folder / "b.tar");
@@ -128,6 +128,9 @@ TEST_CASE("index files: headers are not read where an index fits", "[shards]") {
   write_text(folder / "b.tar", labelled);
   fs::last_write_time(folder / "b.tar", written);
   CHECK_THAT(everything(folder / "b.tar"), Contains("1.jpg=7:one"));
+  const std::string index = read_text(folder / "b.idx");
+  write_text(folder / "b.idx", index.substr(0, index.size() - 1));
+  CHECK_THAT(everything(folder / "b.tar"), Contains("1.jpg=5:one"));
 }
 
 TEST_CASE("index files: one that does not fit is not relied upon", "[shards]") {
