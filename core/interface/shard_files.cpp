@@ -38,7 +38,7 @@ std::vector<std::string> expand(const std::string& pattern) {
     }
   }
   for (const std::string& rest : expand(pattern.substr(close + 1)))
-    for (const std::string& choice : choices) expanded.push_back(pattern.substr(0, open) + choice + rest);
+    for (const std::string& choice : choices) expanded.push_back(pattern.substr(0, open).append(choice).append(rest));
   std::sort(expanded.begin(), expanded.end());
   return expanded;
 }
