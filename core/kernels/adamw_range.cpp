@@ -1,11 +1,16 @@
 #include "kernels/adamw_range.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numeric>
 #include <type_traits>
 
 #include "kernels/bfloat16_bits.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace cairn::kernels {
 namespace {
@@ -48,14 +53,44 @@ template <bool kFollowed, bool kHalved, class Moment>
   }
 }
 
+/// Stores past the caches: the lines need not be read first, and nobody reads them soon.
+void copy_past_caches(const std::uint16_t* from, std::uint16_t* to, std::int64_t size) {
+  std::int64_t i = 0;
+#if defined(__SSE2__)
+  constexpr std::int64_t kValues = sizeof(__m128i) / sizeof(std::uint16_t);
+  if (reinterpret_cast<std::uintptr_t>(to) % sizeof(__m128i) == 0)
+    for (; i + kValues <= size; i += kValues)
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+#endif
+  std::copy(from + i, from + size, to + i);
+}
+
+/// With copies in bfloat16, a piece that stays in the caches after the other.
+template <bool kFollowed, class Moment>
+[[gnu::always_inline]] inline void update_halved(const AdamwRange<Moment>& range, const AdamwFactors& f) {
+  constexpr std::int64_t kPiece = 2048;
+  alignas(64) std::array<std::uint16_t, kPiece> half, teacher_half;
+  for (std::int64_t begin = 0; begin < range.size; begin += kPiece) {
+    AdamwRange<Moment> piece = range.part(begin, std::min(begin + kPiece, range.size));
+    piece.half = half.data();
+    piece.teacher_half = teacher_half.data();
+    update<kFollowed, true>(piece, f);
+    copy_past_caches(half.data(), range.half + begin, piece.size);
+    if constexpr (kFollowed) copy_past_caches(teacher_half.data(), range.teacher_half + begin, piece.size);
+  }
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
 template <class Moment>
 [[gnu::always_inline]] inline void update_any(const AdamwRange<Moment>& range, const AdamwFactors& factors) {
   if (range.teacher && range.half) {
-    update<true, true>(range, factors);
+    update_halved<true>(range, factors);
   } else if (range.teacher) {
     update<true, false>(range, factors);
   } else if (range.half) {
-    update<false, true>(range, factors);
+    update_halved<false>(range, factors);
   } else {
     update<false, false>(range, factors);
   }
