@@ -6,14 +6,8 @@
 
 namespace cairn::cli {
 
-FindComponent finder(PluginLoader& loader) {
-  return [&loader](ComponentKind kind, const std::string& type) -> const Component& {
-    return loader.component(kind, type);
-  };
-}
-
 std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader) {
-  return explained(experiment, [&] { return std::make_unique<Composition>(experiment, finder(loader)); });
+  return explained(experiment, [&] { return std::make_unique<Composition>(experiment, components_of(loader)); });
 }
 
 std::vector<std::string> take_initial(const Experiment& experiment, Composition& parts, PluginLoader& loader) {
@@ -23,7 +17,7 @@ std::vector<std::string> take_initial(const Experiment& experiment, Composition&
 
 DataParts compose_data(const Experiment& experiment, PluginLoader& loader) {
   return explained(experiment, [&] {
-    const FindComponent find = finder(loader);
+    const FindComponent find = components_of(loader);
     auto modality = build_modality(experiment, find);
     return DataParts{build_masker(experiment, find), TrainingPart(std::move(modality), experiment)};
   });

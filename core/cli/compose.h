@@ -20,12 +20,10 @@ auto explained(const Experiment& experiment, F&& build) {
   try {
     return build();
   } catch (const ConfigError& error) {
+    if (error.key().starts_with("--")) throw;  // of the command line
     throw ExperimentError(experiment.document->explain(error, ""));
   }
 }
-
-/// Finds components by what `loader` finds; keeps a reference.
-FindComponent finder(PluginLoader& loader);
 
 /// Builds the parts of an experiment. What does not fit together is an ExperimentError with its place in the file.
 std::unique_ptr<Composition> compose(const Experiment& experiment, PluginLoader& loader);

@@ -29,7 +29,7 @@ std::pair<fs::path, fs::path> locate(const fs::path& source) {
 
 /// Composes a run with `sets` on top of its experiment, which are about its data.
 void set_data(OpenedRun& run, const std::vector<std::string>& sets, PluginLoader& loader) {
-  const FindComponent find = finder(loader);
+  const FindComponent find = components_of(loader);
   const auto trained = explained(run.experiment, [&] { return build_modality(run.experiment, find); });
   run.experiment =
       load_experiment(run.folder / kRunConfig, sets_for_data(run.experiment, *trained, sets, loader), loader);

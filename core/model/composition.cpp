@@ -11,6 +11,7 @@
 #include "data/plan_check.h"
 #include "model/parameter_rules.h"
 #include "plugin/guard.h"
+#include "plugin/loader.h"
 
 namespace cairn {
 namespace {
@@ -64,6 +65,33 @@ void check_evaluate(const EvaluateSettings& evaluate, const TokenGrid& grid) {
                       "give one number for each axis, no more than it has tokens");
 }
 
+/// Empty where the experiment has no projector.
+ProjectorFactory projector_factory(const Experiment& experiment, const FindComponent& find) {
+  if (!experiment.projector) return {};
+  return factory<ProjectorFactory>(find, ComponentKind::projector, *experiment.projector);
+}
+
+std::shared_ptr<Branch> with_projector(const Experiment& experiment, std::shared_ptr<Encoder> encoder,
+                                       const ProjectorFactory& make) {
+  if (!make) return std::make_shared<Branch>(std::move(encoder));
+  const ComponentSettings& settings = *experiment.projector;
+  auto projector = in_table(settings, [&] { return make(settings.options, ProjectorSetting{encoder->width()}); });
+  return std::make_shared<Branch>(std::move(encoder), std::move(projector), settings.type);
+}
+
+std::shared_ptr<Objective> build_objective(const ObjectiveSettings& settings, Branch& student,
+                                           const TokenizerSpec& tokenizer, const FindComponent& find) {
+  const auto& make = factory<ObjectiveFactory>(find, ComponentKind::objective, settings);
+  const ObjectiveSetting setting{student.pooled_width(), student.encoder().depth(), tokenizer};
+  return in_table(settings, [&] { return make(settings.options, setting); });
+}
+
+PredictorWidths widths_for(const TargetSpec& target, Branch& student, const TokenizerSpec& tokenizer) {
+  const std::int64_t from = target.level == Level::tokens ? student.encoder().width() : student.pooled_width();
+  const std::int64_t source = target.source == Source::input ? tokenizer.values() : from;
+  return {from, target.width > 0 ? target.width : source};
+}
+
 std::int64_t count_parameters(const torch::nn::Module& module) {
   std::int64_t count = 0;
   for (const at::Tensor& parameter : module.parameters()) count += parameter.numel();
@@ -94,6 +122,12 @@ std::string describe_views(const Masker& masker, const std::vector<ViewLayout>& 
 
 }  // namespace
 
+FindComponent components_of(PluginLoader& loader) {
+  return [&loader](ComponentKind kind, const std::string& type) -> const Component& {
+    return loader.component(kind, type);
+  };
+}
+
 std::shared_ptr<Modality> build_modality(const Experiment& experiment, const FindComponent& find) {
   const auto& make = factory<ModalityFactory>(find, ComponentKind::modality, experiment.modality);
   return in_table(experiment.modality, [&] { return make(experiment.modality.options); });
@@ -102,6 +136,17 @@ std::shared_ptr<Modality> build_modality(const Experiment& experiment, const Fin
 std::shared_ptr<Masker> build_masker(const Experiment& experiment, const FindComponent& find) {
   const auto& make = factory<MaskerFactory>(find, ComponentKind::masker, experiment.masker);
   return in_table(experiment.masker, [&] { return make(experiment.masker.options); });
+}
+
+PredictorWidths predictor_widths(const Experiment& experiment, std::shared_ptr<Encoder> encoder,
+                                 const TokenizerSpec& tokenizer, const FindComponent& find) {
+  const std::shared_ptr<Branch> student =
+      with_projector(experiment, std::move(encoder), projector_factory(experiment, find));
+  std::optional<TargetSpec> target;
+  for (const ObjectiveSettings& settings : experiment.objectives)
+    if (!target || target->source == Source::none)
+      target = build_objective(settings, *student, tokenizer, find)->target();
+  return widths_for(*target, *student, tokenizer);
 }
 
 Composition::Composition(const Experiment& experiment, const FindComponent& find)
@@ -113,8 +158,7 @@ Composition::Composition(const Experiment& experiment, const FindComponent& find
   modality = build_modality(experiment_, find);
   masker = build_masker(experiment_, find);
   make_encoder_ = factory<EncoderFactory>(find, ComponentKind::encoder, experiment_.encoder);
-  if (experiment_.projector)
-    make_projector_ = factory<ProjectorFactory>(find, ComponentKind::projector, *experiment_.projector);
+  make_projector_ = projector_factory(experiment_, find);
 
   check_optim(experiment_.optim);
   check_train(experiment_.train);
@@ -136,19 +180,13 @@ std::shared_ptr<Branch> Composition::fresh_branch() const {
   at::manual_seed(experiment_.seed);
   const EncoderSetting setting{modality->tokenizer(), modality->views(Purpose::pretrain)};
   auto encoder = in_table(experiment_.encoder, [&] { return make_encoder_(experiment_.encoder.options, setting); });
-  if (!make_projector_) return std::make_shared<Branch>(std::move(encoder));
-  const ComponentSettings& settings = *experiment_.projector;
-  auto projector =
-      in_table(settings, [&] { return make_projector_(settings.options, ProjectorSetting{encoder->width()}); });
-  return std::make_shared<Branch>(std::move(encoder), std::move(projector), settings.type);
+  return with_projector(experiment_, std::move(encoder), make_projector_);
 }
 
 void Composition::build_objectives(const FindComponent& find) {
   const auto views = modality->views(Purpose::pretrain);
   for (const ObjectiveSettings& settings : experiment_.objectives) {
-    const auto& make = factory<ObjectiveFactory>(find, ComponentKind::objective, settings);
-    const ObjectiveSetting setting{student->pooled_width(), student->encoder().depth(), modality->tokenizer()};
-    auto objective = in_table(settings, [&] { return make(settings.options, setting); });
+    auto objective = build_objective(settings, *student, modality->tokenizer(), find);
     const TargetSpec spec = objective->target();
     if (spec.views > static_cast<int>(views.size()))
       throw ConfigError(settings.table,
@@ -165,20 +203,17 @@ void Composition::build_objectives(const FindComponent& find) {
 }
 
 void Composition::build_predictor(const FindComponent& find) {
-  const bool tokens = target.level == Level::tokens;
-  const std::int64_t from = tokens ? student->encoder().width() : student->pooled_width();
-  const std::int64_t source_width = target.source == Source::input ? modality->tokenizer().values() : from;
-  const std::int64_t to = target.width > 0 ? target.width : source_width;
+  const PredictorWidths widths = widths_for(target, *student, modality->tokenizer());
   if (!experiment_.predictor) {
-    if (to != from)
-      throw ConfigError("predictor", fmt::format("targets are {} wide, the encoder {}", to, from),
+    if (widths.output != widths.input)
+      throw ConfigError("predictor", fmt::format("targets are {} wide, the encoder {}", widths.output, widths.input),
                         "add a [predictor] that maps one to the other");
     return;
   }
   const ComponentSettings& settings = *experiment_.predictor;
   const auto& make = factory<PredictorFactory>(find, ComponentKind::predictor, settings);
   predictor = in_table(settings, [&] {
-    return make(settings.options, PredictorSetting{from, to, modality->views(Purpose::pretrain)});
+    return make(settings.options, PredictorSetting{widths.input, widths.output, modality->views(Purpose::pretrain)});
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,6 +16,8 @@
 
 namespace cairn {
 
+class PluginLoader;
+
 struct WeightedObjective {
   std::string type;
   double weight = 1.0;
@@ -24,10 +27,22 @@ struct WeightedObjective {
 /// Finds the component behind a type name ("transformer.vit").
 using FindComponent = std::function<const Component&(ComponentKind kind, const std::string& type)>;
 
+/// The components of the plugins that `loader` finds. Keeps a reference.
+CAIRN_API FindComponent components_of(PluginLoader& loader);
+
 /// The data of an experiment alone, without its networks. ConfigError with the option's full name as key.
 CAIRN_API std::shared_ptr<Modality> build_modality(const Experiment& experiment, const FindComponent& find);
 /// The masker of an experiment alone.
 CAIRN_API std::shared_ptr<Masker> build_masker(const Experiment& experiment, const FindComponent& find);
+
+/// Of what a predictor sees and of what it gives.
+struct PredictorWidths {
+  std::int64_t input = 0;
+  std::int64_t output = 0;
+};
+/// Those that the predictor of an experiment is built for, whose student has this encoder.
+CAIRN_API PredictorWidths predictor_widths(const Experiment& experiment, std::shared_ptr<Encoder> encoder,
+                                           const TokenizerSpec& tokenizer, const FindComponent& find);
 
 /// The parts of an experiment, built and found to fit together.
 class CAIRN_API Composition {

@@ -61,10 +61,7 @@ void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptio
                     "put it back below RUN/checkpoints/, where RUN holds config.toml");
   // The network is that of the run; what is set on top is about what is done with it.
   const Experiment trained = load_experiment(run / kRunConfig, {}, loader);
-  const FindComponent find = [&](ComponentKind kind, const std::string& type) -> const Component& {
-    return loader.component(kind, type);
-  };
-  const std::shared_ptr<Modality> modality = build_modality(trained, find);
+  const std::shared_ptr<Modality> modality = build_modality(trained, components_of(loader));
   const Experiment experiment =
       options.sets.empty()
           ? trained
@@ -171,6 +168,15 @@ Published<Encoder> build_opened(const OpenedNetwork& opened, const fs::path& sou
   }
 }
 
+/// What a run's predictor sees and gives, where that is not as wide as the encoder: only its experiment knows.
+void note_predictor_widths(OpenedNetwork& opened, PluginLoader& loader) {
+  if (!opened.experiment || !opened.model.predictor) return;
+  const auto [input, output] =
+      predictor_widths(*opened.experiment, opened.encoder, opened.model.tokenizer, components_of(loader));
+  if (input != opened.encoder->width()) opened.model.predictor->input_width = input;
+  if (output != input) opened.model.predictor->output_width = output;
+}
+
 /// DataError for options that no predictor can have: whoever edits cairn.json hears of it before the predictor is
 /// needed.
 void check_predictor(const OpenedNetwork& opened, const fs::path& source, PluginLoader& loader) {
@@ -224,6 +230,7 @@ OpenedNetwork open_network(const fs::path& source, const SourceOptions& options,
   // What a partial load went without is as a fresh network has it.
   if (!opened.not_loaded.empty()) opened.model.encoder.weights = named_state({{"", opened.encoder}});
   resolve_heads(*opened.encoder, opened.model.encoder.options);
+  note_predictor_widths(opened, loader);
   check_predictor(opened, source, loader);
   if (auto& predictor = opened.model.predictor;
       predictor && option_or(predictor->options, "heads", std::int64_t{1}) == 0)

@@ -2,7 +2,7 @@
 import json
 import pathlib
 
-from program import SHARED, TINY, checkpoint, folders, require, require_in, run, train
+from program import SHARED, SOURCE, TINY, checkpoint, folders, require, require_in, run, train
 from tensors import raw
 
 SMALL = {"train__threads": 1, "evaluate__every": 0, "evaluate__baselines": "false", "evaluate__final_train_samples": 20,
@@ -62,6 +62,22 @@ def published(base, source):
     require_in("positions resized from", (base / "larger/log.txt").read_text())
 
 
+def other_widths(base):
+    """Predictors that give pixels, or see what a projector gives: their widths are not the encoder's."""
+    for method in ("generative/mae", "contrastive/byol"):
+        name, few = method.split("/")[1], {"train__steps": 1, "train__batch_size": 8, "optim__lr": 0, **SMALL}
+        words = {"experiment": SOURCE / f"configs/{method}.toml", **few}
+        train(base / name, **words)
+        run("convert", base / name, base / f"{name}-own", "--to", "cairn")
+        for source in (base / name, base / f"{name}-own"):
+            folder = base / f"{source.name}-next"
+            train(folder, "--set", f"initial.path={source}", "--set", "initial.copy=student", "--set", "seed=5", **words)
+            found, expected = weights(folder, 1, "student"), weights(base / name, 1, "student")
+            statistics = ("running_mean", "running_var", "num_batches_tracked")  # which a step moves
+            taken = [key for key in expected if key.startswith("predictor.") and not key.endswith(statistics)]
+            require(taken and all(found[key] == expected[key] for key in taken), f"{source}: the predictor is taken")
+
+
 def original(base):
     folder = SHARED / "golden/original/ijepa"
     if not folder.is_dir():
@@ -95,6 +111,7 @@ def main():
         from_run(base, source)
         resumed(base, source)
         published(base, source)
+        other_widths(base)
         original(base)
         refused(source)
 
