@@ -62,6 +62,7 @@ std::vector<fs::path> list_shards(const fs::path& folder) {
 std::vector<fs::path> find_shards(const std::string& path) {
   if (!fs::exists(path) && path.find('{') != std::string::npos) {
     const std::vector<std::string> names = expand(path);
+    if (names.empty()) throw DataError("is a pattern of no tar files", path, "name some, such as 'x-{000..146}.tar'");
     return {names.begin(), names.end()};
   }
   if (!fs::exists(path))

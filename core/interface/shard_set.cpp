@@ -1,5 +1,7 @@
 #include "cairn/shard_set.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cctype>
@@ -81,10 +83,9 @@ void tell_of_faults(const std::vector<fs::path>& shards, const std::vector<Shard
   static std::set<std::string> told;
   const std::lock_guard lock(mutex);
   if (!told.insert(path).second) return;
-  std::cerr << "warning: " + path + ": " + first->fault + "; " +
-                   std::to_string(std::count_if(first, indices.end(), is_faulty)) + " of " +
-                   std::to_string(indices.size()) +
-                   " tar files are read from end to end: write their index files anew (" + "cairn index)\n";
+  std::cerr << fmt::format(
+      "warning: {}: {}; of {} of {} tar files the headers are read: cairn index writes such files\n", path,
+      first->fault, std::count_if(first, indices.end(), is_faulty), indices.size());
 }
 
 /// The last folder of a member's path; empty where there is none.

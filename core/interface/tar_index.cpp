@@ -1,7 +1,10 @@
 #include "interface/tar_index.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <string_view>
 #include <utility>
@@ -91,9 +94,24 @@ std::string with_escapes(std::string_view text) {
   return escaped;
 }
 
+/// By what a tar file is known again.
+struct TarState {
+  std::uint64_t size = 0, time = 0;  // in bytes; of its last change, in nanoseconds since 1970
+  bool operator==(const TarState&) const = default;
+};
+
+TarState state_of(const DataFile& tar) {
+  const auto time = std::chrono::file_clock::to_sys(fs::last_write_time(tar.path())).time_since_epoch();
+  return {tar.size(), static_cast<std::uint64_t>(std::chrono::nanoseconds(time).count())};
+}
+
+struct TarIndex {
+  std::vector<TarMember> members;
+  std::optional<TarState> made_for;  // where Cairn wrote it
+};
+
 /// The labels that Cairn writes behind the samples.
-void read_labels(Words& words, std::vector<TarMember>& members) {
-  std::uint64_t left = words.next_number();
+void read_labels(Words& words, std::uint64_t left, std::vector<TarMember>& members) {
   for (TarMember& member : members) {
     if (member.ending() != kLabelEnding) continue;
     if (left-- == 0 || !words.next_line()) fail("is truncated");
@@ -102,23 +120,33 @@ void read_labels(Words& words, std::vector<TarMember>& members) {
   if (left != 0) fail("is damaged");
 }
 
-std::vector<TarMember> parse(std::string_view text) {
+TarIndex parse(std::string_view text) {
   Words words(text);
   words.next_line();
   if (const std::string_view version = words.next(); version != kVersion)
     fail(version == "v1.1" ? "names no files, as it is of version v1.1" : "is no index file of version v1.2");
-  std::vector<TarMember> members;
+  TarIndex index;
   for (std::uint64_t samples = words.next_number(); samples > 0; --samples) {
     if (!words.next_line()) fail("is truncated");
     for (std::string_view ending = words.next(); !ending.empty(); ending = words.next()) {
       const std::uint64_t offset = words.next_number(), size = words.next_number();
-      members.push_back({without_escapes(words.next()), offset, size});
+      index.members.push_back({without_escapes(words.next()), offset, size});
     }
   }
-  if (!words.next_line() || words.next() != kLabels) return members;
+  if (!words.next_line() || words.next() != kLabels) return index;
   if (text.back() != '\n') fail("is truncated");
-  read_labels(words, members);
-  return members;
+  const std::uint64_t labels = words.next_number(), size = words.next_number();
+  index.made_for = {size, words.next_number()};
+  read_labels(words, labels, index.members);
+  return index;
+}
+
+/// Throws unless the index was written behind the last change of the tar file. One that Cairn wrote for another state
+/// of it is as another program's: it names members, and labels are read where they lie.
+void require_recent(const DataFile& tar, const fs::file_time_type& written, TarIndex& index) {
+  if (index.made_for == state_of(tar)) return;
+  if (fs::last_write_time(tar.path()) > written) fail("is older than its tar file");
+  for (TarMember& member : index.members) member.label.reset();
 }
 
 /// Throws unless the first visible member from the header at byte `from` on is this one; nullptr: there is none.
@@ -178,10 +206,10 @@ std::optional<std::vector<TarMember>> read_tar_index(SmallReads& tar, std::strin
   const auto written = fs::last_write_time(path, error);
   if (error) return std::nullopt;
   try {
-    if (fs::last_write_time(tar.file().path()) > written) fail("is older than its tar file");
-    std::vector<TarMember> members = parse(text_of(path));
-    require_fit(tar, members);
-    return members;
+    TarIndex index = parse(text_of(path));
+    require_recent(tar.file(), written, index);
+    require_fit(tar, index.members);
+    return std::move(index.members);
   } catch (const DataError& unfit) {
     fault = unfit.message();
     return std::nullopt;
@@ -201,18 +229,17 @@ std::string tar_index_text(const fs::path& path) {
       key = member->key();
       ++samples;
     }
-    lines += (!is_new       ? " "
-              : samples > 1 ? "\n"
-                            : "") +
-             extension_of(*member) + " " + std::to_string(member->offset) + " " + std::to_string(member->size) + " " +
-             with_escapes(member->name);
+    lines += is_new ? "\n" : " ";
+    lines +=
+        fmt::format("{} {} {} {}", extension_of(*member), member->offset, member->size, with_escapes(member->name));
     if (member->ending() != kLabelEnding) continue;
     ++label_count;
     labels += with_escapes(label_of(reads, *member)) + "\n";
   }
   if (samples == 0) throw DataError("holds no files", path.string(), "leave it out");
-  return std::string(kVersion) + " " + std::to_string(samples) + "\n" + lines + "\n" + std::string(kLabels) + " " +
-         std::to_string(label_count) + "\n" + labels;
+  const TarState state = state_of(file);
+  return fmt::format("{} {}{}\n{} {} {} {}\n{}", kVersion, samples, lines, kLabels, label_count, state.size, state.time,
+                     labels);
 }
 
 }  // namespace cairn

@@ -17,9 +17,8 @@ CAIRN_API std::filesystem::path index_path(const std::filesystem::path& tar);
 /// would find. nullopt where there is none, or, with a `fault`, where it does not fit the tar file.
 std::optional<std::vector<TarMember>> read_tar_index(SmallReads& tar, std::string& fault);
 
-/// The index of a tar file: what DALI's wds2idx writes (v1.2), and behind it, where DALI does not look, what the
-/// members
-/// ".cls" hold. DataError if the tar file cannot be read or holds no files.
+/// The index of a tar file: what DALI's wds2idx writes (v1.2), and behind it, where DALI does not look, the tar file's
+/// size and time of change and what the members ".cls" hold. DataError if it cannot be read or holds no files.
 CAIRN_API std::string tar_index_text(const std::filesystem::path& tar);
 
 }  // namespace cairn

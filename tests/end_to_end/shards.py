@@ -83,6 +83,31 @@ def result(folder, kind, path, **settings):
     return [record["loss"] for record in losses(out)], checkpoint(out, 6)
 
 
+def tar_of(path, label, name="a"):
+    with tarfile.open(path, "w") as tar:
+        for ending, data in ((".txt", b"x"), (".cls", label)):
+            member = tarfile.TarInfo(name + ending)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+def wrong_index(folder):
+    """Nothing but an index file is replaced, and none is of two tar files."""
+    folder.mkdir()
+    tar_of(folder / "y.idx", b"cat")
+    require_in("is there, and is no index file", run("index", folder / "y.idx", code=2))
+    tar_of(folder / "a.tar", b"cat")
+    tar_of(folder / "a.wds", b"cat")
+    require_in("would share an index file", run("index", folder / "a.tar", folder / "a.wds", code=2))
+    (folder / "a.idx").write_text("of another program\n")
+    require_in("is there, and is no index file", run("index", folder / "a.tar", code=2))
+    require_in("there is no", run("index", str(folder / "x-{0..2}.tar"), code=2))
+    require_in("a pattern of no tar files", run("index", str(folder / "x-{5..3}.tar"), code=1))
+    (folder / "beneath/train").mkdir(parents=True)
+    tar_of(folder / "beneath/train/b.tar", b"cat")
+    require_in("train/b.idx", run("index", folder / "beneath"))
+
+
 with folders() as folder:
     base = pathlib.Path(folder)
     write_folder(base / "pictures")
@@ -103,15 +128,16 @@ with folders() as folder:
 
     # With an index file beside each tar file, which is one that DALI reads.
     indexed = shutil.copytree(base / "web", base / "indexed")
-    require_in("of 3 tar files", run("index", indexed))
+    require(len(run("index", indexed, indexed / "part-0000.tar").splitlines()) == 3, "each index file is told once")
     require_in("does not exist; give a tar file", run("index", base / "none", code=1))
+    wrong_index(base / "wrong")
     for shard in indexed.glob("*.tar"):
         require_dali_reads(shard)
     require(result(base, "image.shards", indexed) == expected, "the same run with index files")
     for index in indexed.glob("*.idx"):
         index.write_text(index.read_text().replace("v1.2", "v1.1"))
     told = train(base / "stale", experiment=experiment(base, "image.shards", indexed), **FEW)
-    require(told.count("3 of 3 tar files are read from end to end") == 1, "one warning of index files that do not serve")
+    require(told.count("of 3 of 3 tar files the headers are read") == 1, "one warning of index files that do not serve")
     require([record["loss"] for record in losses(base / "stale")] == expected[0], "the same run without them")
 
     # Runs of samples are another order, the same for any number of workers and after a resume.

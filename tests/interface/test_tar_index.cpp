@@ -1,6 +1,10 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -40,6 +44,13 @@ std::string everything(const fs::path& path) {
     all += set->name(i) + "=" + std::to_string(set->label(i)) + ":" + std::string(bytes.begin(), bytes.end()) + "\n";
   }
   return all;
+}
+
+/// Of a file's last change, since 1970.
+std::int64_t nanoseconds(const fs::path& path) {
+  struct stat found = {};
+  REQUIRE(stat(path.c_str(), &found) == 0);
+  return std::int64_t{1'000'000'000} * found.st_mtim.tv_sec + found.st_mtim.tv_nsec;
 }
 
 void write_index(const fs::path& tar) { write_text(index_path(tar), tar_index_text(tar)); }
@@ -101,14 +112,24 @@ TEST_CASE("index files: samples are the same with and without them", "[shards]")
   }
 }
 
+TEST_CASE("index files: a tar file from the future has one as well", "[shards]") {
+  const TemporaryFolder folder;
+  write_text(folder / "a.tar", tar_member("1.jpg", "one") + tar_member("1.cls", "7") + kTarEnd);
+  fs::last_write_time(folder / "a.tar", fs::file_time_type::clock::now() + std::chrono::hours(24));
+  write_index(folder / "a.tar");
+  std::string changed = read_text(index_path(folder / "a.tar"));
+  write_text(index_path(folder / "a.tar"), changed.replace(changed.rfind("7"), 1, "8"));
+  CHECK_THAT(everything(folder / "a.tar"), Contains("1.jpg=8:one"));
+}
+
 TEST_CASE("index files: what is written is what DALI reads", "[shards]") {
   const TemporaryFolder folder;
   write_text(folder / "a.tar", tar_member("d/", "", '5') + tar_member("d/1.seg.png", "s") +
                                    tar_member("d/1.cls", "4\n") + tar_member("._x", "") +
                                    tar_member("2.jpg", std::string(600, 'x')) + tar_member("a b", "") + kTarEnd);
   CHECK(tar_index_text(folder / "a.tar") ==
-        "v1.2 3\nseg.png 1024 1 d/1.seg.png cls 2048 2 d/1.cls\njpg 3584 600 2.jpg\na\\040b 5120 0 a\\040b\n"
-        "labels 1\n4\n");
+        "v1.2 3\nseg.png 1024 1 d/1.seg.png cls 2048 2 d/1.cls\njpg 3584 600 2.jpg\na\\040b 5120 0 a\\040b\n" +
+            fmt::format("labels 1 6144 {}\n4\n", nanoseconds(folder / "a.tar")));
   CHECK(index_path("x/train-00.b.tar") == "x/train-00.b.idx");
   write_text(folder / "a.tar", tar_member("d/", "", '5') + kTarEnd);
   CHECK_THROWS_WITH(tar_index_text(folder / "a.tar"), Contains("holds no files"));
@@ -124,10 +145,14 @@ TEST_CASE("index files: headers are not read where an index fits", "[shards]") {
   write_text(folder / "b.tar", labelled);
   write_index(folder / "b.tar");
   labelled[1536] = '5';
-  const auto written = fs::last_write_time(folder / "b.idx");
+  const auto written = fs::last_write_time(folder / "b.tar");
   write_text(folder / "b.tar", labelled);
   fs::last_write_time(folder / "b.tar", written);
   CHECK_THAT(everything(folder / "b.tar"), Contains("1.jpg=7:one"));
+  // Of a tar file that was replaced, by an older one even, they are read where they lie.
+  fs::last_write_time(folder / "b.tar", written - std::chrono::hours(1));
+  CHECK_THAT(everything(folder / "b.tar"), Contains("1.jpg=5:one"));
+  fs::last_write_time(folder / "b.tar", written);
   const std::string index = read_text(folder / "b.idx");
   write_text(folder / "b.idx", index.substr(0, index.size() - 1));
   CHECK_THAT(everything(folder / "b.tar"), Contains("1.jpg=5:one"));
