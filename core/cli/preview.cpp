@@ -38,6 +38,7 @@ void remove_former(const fs::path& folder) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder))
     if (std::regex_match(entry.path().filename().string(), written)) former.push_back(entry.path());
   for (const fs::path& path : former) fs::remove(path);
+  if (!former.empty()) std::cerr << fmt::format("{} files of an earlier call removed\n", former.size());
 }
 
 int preview(const PreviewArguments& arguments, const Session& session) {

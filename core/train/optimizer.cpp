@@ -66,19 +66,12 @@ std::int64_t Optimizer::freeze_steps(const SegmentGroup& group) const {
 void Optimizer::adamw(const SegmentGroup& group, double lr, double decay, const StepRates& rates,
                       const at::Tensor& scale) {
   const bool is_followed = teacher_ && group.end <= student_.shared_size();
-  const auto part_of = [&](const at::Tensor& flat) {
-    return flat.defined() ? flat.narrow(0, group.begin, group.end - group.begin) : flat;
-  };
-  kernels::AdamwState part = {.values = part_of(student_.values()),
-                              .gradients = part_of(student_.gradients()),
-                              .first = part_of(first_),
-                              .second = part_of(second_),
-                              .half = part_of(student_.half()),
-                              .offset = group.begin};
+  kernels::AdamwState all = {student_.values(), student_.gradients(), first_, second_, {}, student_.half()};
   if (is_followed) {
-    part.teacher = part_of(teacher_->values());
-    part.teacher_half = part_of(teacher_->half());
+    all.teacher = teacher_->values();
+    all.teacher_half = teacher_->half();
   }
+  const kernels::AdamwState part = all.narrow(group.begin, group.end);
   kernels::adamw(part, {lr, decay, settings_.betas, settings_.epsilon, done_ + 1 - freeze_steps(group), rates.momentum},
                  scale);
 }

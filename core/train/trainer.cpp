@@ -204,7 +204,8 @@ at::Tensor Trainer::update(const Learned& learned, const Progress& progress, con
   optimizer_->step(rates, gradient_norm);
   follow_buffers(parts_, experiment_.ema, rates.momentum);
   engine_.settle(learned.passes, learned.plans.back(), progress);
-  student_->cast_half("objective.");
+  // Objectives write their own weights when they settle, a projector may have in its forward pass.
+  for (const char* part : {"objective.", "projector."}) student_->cast_half(part);
   return gradient_norm;
 }
 
