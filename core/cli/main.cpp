@@ -70,8 +70,7 @@ PluginLoader Session::loader() const { return PluginLoader({plugin_path.begin(),
 CLI::Option* ExperimentArguments::add_to(CLI::App& command) {
   const std::string stands_in = shipped.empty() ? "" : "; default: configs/" + shipped + " of Cairn's own";
   CLI::Option* option = command.add_option("experiment", file, "the experiment, a TOML file" + stands_in);
-  const auto not_empty = [](const std::string& name) { return name.empty() ? "the experiment has no name" : ""; };
-  option->required(shipped.empty())->type_name("EXPERIMENT.toml")->check(CLI::Validator(not_empty, ""));
+  option->required(shipped.empty())->type_name("EXPERIMENT.toml")->check(not_empty());
   add_sets(command, sets);
   return option;
 }

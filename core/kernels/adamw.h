@@ -32,11 +32,11 @@ struct AdamwRates {
 
 /// AdamW (Loshchilov and Hutter 2019, algorithm 2), the teacher's moving average and the zeroed gradient in one pass
 /// over memory: 40 bytes a parameter, 28 without a teacher, 8 less with moments of bfloat16, 2 more for each copy that
-/// mixed precision computes with. Moments are rounded up or
-/// down at random: with beta2 = 0.999 an update changes the second one by less than half its last place, and the
-/// nearest would freeze it. The random numbers depend on a value's place and on the update's number alone. A GPU gives
-/// the values of a CPU, on its current stream and with nothing read back. The gradient is multiplied by `scale`, a
-/// scalar on the same device, first; where that is not finite nothing changes but the gradient, which is zeroed.
+/// mixed precision computes with. Moments of bfloat16 are rounded up or down at random: with beta2 = 0.999 an update
+/// changes the second one by less than half its last place, and the nearest would freeze it. The random numbers depend
+/// on a value's place and on the update's number alone. A GPU gives the values of a CPU, on its current stream and with
+/// nothing read back. The gradient is multiplied by `scale`, a scalar on the same device, first; where that is not
+/// finite nothing changes but the gradient, which is zeroed.
 CAIRN_API void adamw(const AdamwState& state, const AdamwRates& rates, const at::Tensor& scale);
 
 /// The norm of `x`, float32 [S] and contiguous, a scalar on its device. On the CPU the same for any number of threads,

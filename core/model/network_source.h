@@ -46,8 +46,8 @@ struct CAIRN_API OpenedNetwork {
 };
 
 /// Opens a training run (its newest checkpoint), a checkpoint of one, a folder that `cairn convert` wrote, a Hugging
-/// Face folder, or a published training checkpoint. ConfigError for anything else; Error or
-/// DataError, with every name that does not fit, for one that cannot be opened.
+/// Face folder, or a published training checkpoint. ConfigError for anything else; Error or DataError, with every name
+/// that does not fit, for one that cannot be opened.
 CAIRN_API OpenedNetwork open_network(const std::filesystem::path& source, const SourceOptions& options,
                                      PluginLoader& loader);
 

@@ -21,8 +21,8 @@ struct ReportedRun {
 CAIRN_API void require_run(const std::filesystem::path& folder);
 
 /// Writes one self-contained HTML page about runs, readable without a network: curves, probes, costs, the keys in which
-/// their configurations differ. `comparison` may be null. Errors as require_run() gives
-/// them, DataError for a run.json that is damaged.
+/// their configurations differ. `comparison` may be null. Errors as require_run() gives them, DataError for a run.json
+/// that is damaged.
 CAIRN_API void write_report(const std::filesystem::path& path, const std::string& title,
                             std::span<const ReportedRun> runs, const Comparison* comparison);
 

@@ -18,7 +18,7 @@ struct VideoInput {
 
   /// All of them. DataError if they cannot be read, or are too many for that.
   std::vector<std::uint8_t> read_all() const;
-  /// The first `count`; fewer where there are no more, or they cannot be read.
+  /// The first `count`; fewer where there are no more, or a file cannot be read. DataError for a part that cannot.
   std::string read_head(std::size_t count) const;
 
   std::string name;  // a file's path; with an ending in any case, which tells FFmpeg what to expect
