@@ -24,8 +24,8 @@ class CAIRN_API TrainingPass {
   };
   using Copies = std::vector<Copy>;
 
-  /// `copies`: of what parameters are views of, none where products take weights as they are; or what now() gave
-  /// elsewhere, which may be null: as if no pass lived.
+  /// `copies`: of the flat memory that parameters are views of; empty where products take weights as they are. Or what
+  /// now() gave elsewhere, which may be null: as if no pass lived.
   explicit TrainingPass(std::shared_ptr<const Copies> copies);
   ~TrainingPass();
   TrainingPass(const TrainingPass&) = delete;

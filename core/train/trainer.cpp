@@ -204,8 +204,9 @@ at::Tensor Trainer::update(const Learned& learned, const Progress& progress, con
   optimizer_->step(rates, gradient_norm);
   follow_buffers(parts_, experiment_.ema, rates.momentum);
   engine_.settle(learned.passes, learned.plans.back(), progress);
-  // Objectives write their own weights when they settle, a projector may have in its forward pass.
+  // Objectives may write their own weights when they settle, projectors theirs in a forward pass.
   for (const char* part : {"objective.", "projector."}) student_->cast_half(part);
+  if (teacher_) teacher_->cast_half("projector.");
   return gradient_norm;
 }
 
