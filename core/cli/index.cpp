@@ -29,8 +29,7 @@ std::vector<fs::path> shards_of(const std::string& path) {
   if (!fs::is_directory(path)) return find_shards(path);
   std::vector<fs::path> shards;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(path))
-    if (entry.path().extension() == ".tar" && !entry.path().filename().string().starts_with('.'))
-      shards.push_back(entry.path());
+    if (is_shard(entry.path())) shards.push_back(entry.path());
   return shards.empty() ? find_shards(path) : shards;
 }
 

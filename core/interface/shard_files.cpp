@@ -47,10 +47,8 @@ std::vector<std::string> expand(const std::string& pattern) {
 std::vector<fs::path> list_shards(const fs::path& folder) {
   std::vector<fs::path> shards;
   std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const fs::path& path = it->path();
-    if (path.extension() == ".tar" && !path.filename().string().starts_with('.')) shards.push_back(path);
-  }
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (is_shard(it->path())) shards.push_back(it->path());
   if (error) throw DataError("cannot be listed (" + error.message() + ")", folder.string(), "check its permissions");
   if (shards.empty()) throw DataError("holds no .tar files", folder.string(), "give a folder of tar files, or one");
   std::sort(shards.begin(), shards.end());
@@ -58,6 +56,8 @@ std::vector<fs::path> list_shards(const fs::path& folder) {
 }
 
 }  // namespace
+
+bool is_shard(const fs::path& path) { return path.extension() == ".tar" && !path.filename().string().starts_with('.'); }
 
 std::vector<fs::path> find_shards(const std::string& path) {
   if (!fs::exists(path) && path.find('{') != std::string::npos) {

@@ -10,6 +10,9 @@
 
 namespace cairn {
 
+/// Whether a file's name is a tar file's, and none of those that macOS hides beside them.
+CAIRN_API bool is_shard(const std::filesystem::path& path);
+
 /// The tar files of a path: one, a folder of them, or a pattern such as "train-{000..146}.tar". DataError if there are
 /// none; those of a pattern need not be there.
 CAIRN_API std::vector<std::filesystem::path> find_shards(const std::string& path);

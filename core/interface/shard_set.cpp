@@ -55,9 +55,9 @@ Layout find_parts(const ShardOptions& options) {
   if (!options.test_path.empty()) return {find_shards(options.path), find_shards(options.test_path)};
   const fs::path folder = options.path;
   if (fs::is_directory(folder / "train")) {
-    Layout layout{list_shards(folder / "train"), {}};
+    Layout layout{find_shards((folder / "train").string()), {}};
     for (const std::string_view name : kTestNames)
-      if (layout.test.empty() && fs::is_directory(folder / name)) layout.test = list_shards(folder / name);
+      if (layout.test.empty() && fs::is_directory(folder / name)) layout.test = find_shards((folder / name).string());
     return layout;
   }
   const std::vector<fs::path> all = find_shards(options.path);

@@ -12,11 +12,10 @@
 namespace cairn {
 namespace {
 
-constexpr std::uint64_t kBlock = kTarBlock;
 constexpr const char* kWhatToGive = "give files as tar and WebDataset write them";
 constexpr std::uint64_t kMostExtra = 1 << 20;  // bytes of a long name or of pax records
 
-using Header = std::array<std::uint8_t, kBlock>;
+using Header = std::array<std::uint8_t, kTarBlock>;
 
 /// A field of a header.
 struct Field {
@@ -115,7 +114,7 @@ std::string name_of(const Header& header) {
 
 /// Where the block behind the bytes of a member begins.
 std::uint64_t end_of(std::uint64_t offset, std::uint64_t size) {
-  return offset + (size + kBlock - 1) / kBlock * kBlock;
+  return offset + (size + kTarBlock - 1) / kTarBlock * kTarBlock;
 }
 
 }  // namespace
@@ -133,14 +132,14 @@ std::optional<TarMember> TarWalk::next() {
   const DataFile& file = reads_.file();
   Header header;
   Extra extra;
-  while (at_ + kBlock <= file.size()) {
+  while (at_ + kTarBlock <= file.size()) {
     reads_.read(at_, header);
     if (std::all_of(header.begin(), header.end(), [](std::uint8_t byte) { return byte == 0; })) return std::nullopt;
     const auto own_size = number(header, kSize);
     if (!is_sound(header) || !own_size) at_ == 0 ? fail_unknown(file, header) : fail_at(file, at_, "is damaged");
     const char type = static_cast<char>(header[kTypeAt]);
     const bool is_extra = type == 'x' || type == 'L' || type == 'K' || type == 'g';
-    const std::uint64_t size = is_extra ? *own_size : extra.size.value_or(*own_size), data = at_ + kBlock;
+    const std::uint64_t size = is_extra ? *own_size : extra.size.value_or(*own_size), data = at_ + kTarBlock;
     if (size > file.size() - data) fail_at(file, file.size(), "is truncated");
     at_ = end_of(data, size);
 

@@ -81,7 +81,7 @@ Trainer::Trainer(const Experiment& experiment, Composition& parts, std::filesyst
     saved_step_ = point_.step;
     guard_ = LossGuard(experiment.train.spike_deviations, point_.losses);
   }
-  if (experiment.train.precision == "bfloat16") cast_half();
+  cast_half();
   if (experiment.train.graphs && device.is_cuda() && experiment.train.accumulate == 1) graphs_.emplace(device);
   set_modes();
 }
@@ -173,6 +173,7 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watche
 }
 
 void Trainer::cast_half() {
+  if (!is_mixed()) return;
   nn::TrainingPass::Copies copies;
   for (const auto& flat : {student_.get(), teacher_.get()}) {
     if (!flat) continue;
@@ -185,7 +186,7 @@ void Trainer::cast_half() {
 Pass Trainer::pass_of(const Batch& batch, const Plan& plan, const Progress& progress) {
   Pass pass;
   {
-    const Autocast cast(device_.type(), experiment_.train.precision == "bfloat16");
+    const Autocast cast(device_.type(), is_mixed());
     const nn::TrainingPass training(copies_);
     const nn::RecomputeBlocks recompute(experiment_.train.recompute == "blocks");
     pass = engine_.run(batch, plan, progress);
@@ -243,7 +244,7 @@ bool Trainer::roll_back() {
   const auto newest = checkpoints_.newest();
   if (!newest) return false;
   const RunPoint old = Checkpoints::load(*newest, parts_, *optimizer_);
-  if (experiment_.train.precision == "bfloat16") cast_half();
+  cast_half();
   saved_step_ = old.step;
   return true;
 }

@@ -93,6 +93,7 @@ class CAIRN_API Trainer {
   };
 
   void set_modes();
+  bool is_mixed() const { return experiment_.train.precision == "bfloat16"; }
   /// The weights that mixed precision computes with, after others than the optimizer wrote values.
   void cast_half();
   Learned learn(Loader& loader, const Progress& progress, Watcher& watcher);
