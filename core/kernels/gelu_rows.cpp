@@ -43,6 +43,21 @@ template <class T>
   }
 }
 
+template <bool kHasSlope>
+[[gnu::always_inline]] inline void of_sums(const GeluOfSums& all, const StridedRows& shape) {
+  const float *x = all.x, *bias = all.bias;
+  std::uint16_t *out = all.out, *slope = all.slope;
+  for (std::int64_t row = 0; row < shape.rows; ++row, x += shape.width, out += shape.stride) {
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < shape.width; ++i) {
+      const Gelu at = gelu(x[i] + bias[i]);
+      out[i] = narrowed<std::uint16_t>(at.value);
+      if constexpr (kHasSlope) slope[i] = narrowed<std::uint16_t>(at.slope);
+    }
+    if constexpr (kHasSlope) slope += shape.stride;
+  }
+}
+
 template <class T>
 [[gnu::always_inline]] inline void backward(const GeluGradient<T>& gradient, const RowsShape& shape) {
   const T *of_out = gradient.of_out, *slope = gradient.slope;
@@ -87,6 +102,13 @@ void gelu_rows(float* x_to_slope, float* out, const float* bias, const RowsShape
 #endif
 void gelu_rows(std::uint16_t* x_to_slope, std::uint16_t* out, const float* bias, const RowsShape& shape) {
   values_and_slopes(x_to_slope, out, bias, shape);
+}
+
+#if defined(__x86_64__)
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
+#endif
+void gelu_rows(const GeluOfSums& all, const StridedRows& shape) {
+  all.slope ? of_sums<true>(all, shape) : of_sums<false>(all, shape);
 }
 
 #if defined(__x86_64__)

@@ -16,6 +16,17 @@ void gelu_rows(std::uint16_t* x, const float* bias, const RowsShape& shape);
 void gelu_rows(float* x_to_slope, float* out, const float* bias, const RowsShape& shape);
 void gelu_rows(std::uint16_t* x_to_slope, std::uint16_t* out, const float* bias, const RowsShape& shape);
 
+/// A product's sums, float32 rows one behind the other, to GELU of x + bias in bfloat16, rows that lie apart. The
+/// derivative goes to `slope` in the same places, if that is not null.
+struct GeluOfSums {
+  const float* x = nullptr;
+  const float* bias = nullptr;  // [width]
+  std::uint16_t* out = nullptr;
+  std::uint16_t* slope = nullptr;
+};
+
+void gelu_rows(const GeluOfSums& all, const StridedRows& shape);
+
 template <class T>
 struct GeluGradient {
   const T* of_out = nullptr;

@@ -1,13 +1,11 @@
 #include "kernels/half_attention.h"
 
-#include <ATen/native/CPUBlas.h>
-
 #include <algorithm>
-#include <cstddef>
-#include <vector>
 
 #include "kernels/attention_layout.h"
 #include "kernels/half_matrices.h"
+#include "kernels/half_product.h"
+#include "kernels/scratch.h"
 #include "kernels/turned_scores.h"
 
 namespace cairn::kernels {
@@ -15,27 +13,8 @@ namespace {
 
 using Half = std::uint16_t;
 
-/// c [m,n] = a [m,k] b [k,n], or c += where `adds`: whole steps all.
-struct HalfProduct {
-  std::int64_t m = 0, n = 0, k = 0;
-  bool adds = false;
-};
-
-/// Of dense rows `a` and pairs of rows `b`.
-void multiply(const std::vector<Half>& a, const std::vector<Half>& b, std::vector<float>& c, const HalfProduct& size) {
-  at::native::cpublas::brgemm(size.m, size.n, size.k, size.k, size.n, size.n, size.adds,
-                              reinterpret_cast<const at::BFloat16*>(a.data()),
-                              reinterpret_cast<const at::BFloat16*>(b.data()), c.data());
-}
-
-/// Gives a thread's matrix unit back, which others set up for themselves.
-class Products {
- public:
-  Products() = default;
-  ~Products() { at::native::cpublas::brgemm_release(); }
-  Products(const Products&) = delete;
-  Products& operator=(const Products&) = delete;
-};
+/// Of a product of dense matrices in whole steps.
+HalfProduct dense(std::int64_t m, std::int64_t n, std::int64_t k, bool adds = false) { return {m, n, k, k, n, adds}; }
 
 /// Sizes in whole steps: tokens of one sample, the width of a head, and the queries of a tile of scores.
 struct Sizes {
@@ -46,31 +25,28 @@ struct Sizes {
 
   RowsShape all() const { return {tokens, width}; }
   RowsShape tile() const { return {queries, width}; }
+  std::int64_t values() const { return tokens * width; }
+  /// The most of a tile, of a sample of as many tokens or fewer.
+  std::int64_t scores() const { return std::max(kHeldScores, tokens * kHalfStep); }
 
   std::int64_t tokens, width, queries;
 };
 
-template <class T>
-std::vector<T> room_for(std::int64_t size) {
-  return std::vector<T>(static_cast<std::size_t>(size));
-}
-
-/// The most scores of a tile, of a sample of as many tokens or fewer.
-std::int64_t most_scores(const Sizes& longest) { return std::max(kHeldScores, longest.tokens * kHalfStep); }
+StridedRows dense_rows(const RowsShape& shape) { return {shape.rows, shape.width, shape.width}; }
 
 /// What a thread needs on the way forward.
 struct Room {
   explicit Room(const Sizes& s)
-      : rows(room_for<Half>(s.tokens * s.width)),
-        keys(rows),
-        values(rows),
-        probabilities(room_for<Half>(most_scores(s))),
-        scores(room_for<float>(most_scores(s))),
-        out(room_for<float>(s.tokens * s.width)) {}
+      : rows(s.values()),
+        keys(s.values()),
+        values(s.values()),
+        probabilities(s.scores()),
+        scores(s.scores()),
+        out(s.values()) {}
 
-  Products products;
-  std::vector<Half> rows, keys, values, probabilities;
-  std::vector<float> scores, out;
+  HalfProducts products;
+  Scratch<Half> rows, keys, values, probabilities;
+  Scratch<float> scores, out;
 };
 
 /// The outputs of one head, by way of one tile of scores at a time.
@@ -81,13 +57,13 @@ void attend(const AttentionLayout& layout, const AttentionHead& head, const Head
   gather_rows(parts.keys, all, room.rows.data(), s.all());
   turn(room.rows.data(), room.keys.data(), {s.tokens, s.width / 2});
   gather_rows(parts.values, all, room.rows.data(), s.all());
-  pair_rows(room.rows.data(), room.values.data(), s.all());
+  pair_rows(room.rows.data(), dense_rows(s.all()), room.values.data(), s.tokens);
   for_tiles(head.tokens, s.queries, [&](std::int64_t first, std::int64_t rows) {
     const RowSums<float> own = {sums.largest + first, sums.inverse + first};
     gather_rows(parts.queries + first * parts.stride, {rows, all.width, all.stride}, room.rows.data(), s.tile());
-    multiply(room.rows, room.keys, room.scores, {s.queries, s.tokens, s.width});
+    multiply(room.rows.data(), room.keys.data(), room.scores.data(), dense(s.queries, s.tokens, s.width));
     exp_rows({room.scores.data(), rows, head.tokens, layout.scale}, own, room.probabilities.data(), s.tokens);
-    multiply(room.probabilities, room.values, room.out, {s.queries, s.width, s.tokens});
+    multiply(room.probabilities.data(), room.values.data(), room.out.data(), dense(s.queries, s.width, s.tokens));
     scale_rows(room.out.data(), own.inverse, {rows, all.width, s.width});
     narrow_rows(room.out.data(), s.width, out + first * layout.width, {rows, all.width, layout.width});
   });
@@ -96,36 +72,36 @@ void attend(const AttentionLayout& layout, const AttentionHead& head, const Head
 /// What a thread needs on the way back. Scores lie with the keys down here, [tokens,queries].
 struct BackwardRoom {
   explicit BackwardRoom(const Sizes& s)
-      : rows(room_for<Half>(s.tokens * s.width)),
-        keys(rows),
-        values(rows),
-        keys_across(rows),
-        queries(rows),
-        queries_across(rows),
-        of_out(rows),
-        of_out_across(rows),
-        probabilities(room_for<Half>(most_scores(s))),
-        of_scores(probabilities),
-        of_scores_in_pairs(probabilities),
-        scores(room_for<float>(most_scores(s))),
-        of_probabilities(scores),
-        sums(room_for<float>(3 * s.tokens)),
-        of_queries(room_for<float>(2 * s.tokens * s.width)),  // in whole tiles
-        of_keys(room_for<float>(s.tokens * s.width)),
-        of_values(of_keys),
-        of_queries_across(of_keys) {}
+      : rows(s.values()),
+        keys(s.values()),
+        values(s.values()),
+        keys_across(s.values()),
+        queries(s.values()),
+        queries_across(s.values()),
+        of_out(s.values()),
+        of_out_across(s.values()),
+        probabilities(s.scores()),
+        of_scores(s.scores()),
+        of_scores_in_pairs(s.scores()),
+        scores(s.scores()),
+        of_probabilities(s.scores()),
+        sums(3 * s.tokens),
+        of_queries(2 * s.values()),  // in whole tiles
+        of_keys(s.values()),
+        of_values(s.values()),
+        of_queries_across(s.values()) {}
 
-  Products products;
-  std::vector<Half> rows, keys, values, keys_across, queries, queries_across, of_out, of_out_across;
-  std::vector<Half> probabilities, of_scores, of_scores_in_pairs;
-  std::vector<float> scores, of_probabilities, sums, of_queries, of_keys, of_values, of_queries_across;
+  HalfProducts products;
+  Scratch<Half> rows, keys, values, keys_across, queries, queries_across, of_out, of_out_across;
+  Scratch<Half> probabilities, of_scores, of_scores_in_pairs;
+  Scratch<float> scores, of_probabilities, sums, of_queries, of_keys, of_values, of_queries_across;
 };
 
 /// Rows of one tile in pairs, and the pairs of their transpose.
-void gather_tile(const Half* from, const StridedRows& shape, const Sizes& s, std::vector<Half>& rows,
-                 std::vector<Half>& in_pairs, std::vector<Half>& across) {
+void gather_tile(const Half* from, const StridedRows& shape, const Sizes& s, Scratch<Half>& rows,
+                 Scratch<Half>& in_pairs, Scratch<Half>& across) {
   gather_rows(from, shape, rows.data(), s.tile());
-  pair_rows(rows.data(), in_pairs.data(), s.tile());
+  pair_rows(rows.data(), dense_rows(s.tile()), in_pairs.data(), s.queries);
   turn(rows.data(), across.data(), {s.queries, s.width / 2});
 }
 
@@ -136,7 +112,7 @@ HeadParts<float> attend_backward(const AttentionLayout& layout, const AttentionH
   const Sizes s(head.tokens, layout.shape.head_width);
   const StridedRows all = layout.rows_of(head, parts.stride);
   gather_rows(parts.keys, all, room.keys.data(), s.all());
-  pair_rows(room.keys.data(), room.rows.data(), s.all());
+  pair_rows(room.keys.data(), dense_rows(s.all()), room.rows.data(), s.tokens);
   turn(room.rows.data(), room.keys_across.data(), {s.tokens / 2, s.width});
   gather_rows(parts.values, all, room.values.data(), s.all());
   for_tiles(head.tokens, s.queries, [&](std::int64_t first, std::int64_t rows) {
@@ -145,16 +121,20 @@ HeadParts<float> attend_backward(const AttentionLayout& layout, const AttentionH
                 room.queries_across);
     gather_tile(of_out + first * layout.width, {rows, all.width, layout.width}, s, room.rows, room.of_out,
                 room.of_out_across);
-    multiply(room.keys, room.queries_across, room.scores, {s.tokens, s.queries, s.width});
-    multiply(room.values, room.of_out_across, room.of_probabilities, {s.tokens, s.queries, s.width});
+    multiply(room.keys.data(), room.queries_across.data(), room.scores.data(), dense(s.tokens, s.queries, s.width));
+    multiply(room.values.data(), room.of_out_across.data(), room.of_probabilities.data(),
+             dense(s.tokens, s.queries, s.width));
     const TurnedScores tile = {
         room.scores.data(), room.of_probabilities.data(), {head.tokens, rows}, {s.tokens, s.queries}, layout.scale};
     softmax_backward_columns(tile, {sums.largest + first, sums.inverse + first}, room.sums.data(),
                              {room.probabilities.data(), room.of_scores.data()});
-    pair_rows(room.of_scores.data(), room.of_scores_in_pairs.data(), {s.tokens, s.queries});
-    multiply(room.probabilities, room.of_out, room.of_values, {s.tokens, s.width, s.queries, adds});
-    multiply(room.of_scores, room.queries, room.of_keys, {s.tokens, s.width, s.queries, adds});
-    multiply(room.keys_across, room.of_scores_in_pairs, room.of_queries_across, {s.width, s.queries, s.tokens});
+    pair_rows(room.of_scores.data(), dense_rows({s.tokens, s.queries}), room.of_scores_in_pairs.data(), s.tokens);
+    multiply(room.probabilities.data(), room.of_out.data(), room.of_values.data(),
+             dense(s.tokens, s.width, s.queries, adds));
+    multiply(room.of_scores.data(), room.queries.data(), room.of_keys.data(),
+             dense(s.tokens, s.width, s.queries, adds));
+    multiply(room.keys_across.data(), room.of_scores_in_pairs.data(), room.of_queries_across.data(),
+             dense(s.width, s.queries, s.tokens));
     turn(room.of_queries_across.data(), room.of_queries.data() + first * s.width, {s.width, s.queries});
   });
   return {room.of_queries.data(), room.of_keys.data(), room.of_values.data(), s.width};

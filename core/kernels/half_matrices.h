@@ -17,11 +17,21 @@ constexpr std::int64_t whole_steps(std::int64_t size) { return (size + kHalfStep
 /// Rows that lie apart to dense ones of `filled`, zeros behind and below them.
 void gather_rows(const std::uint16_t* from, const StridedRows& shape, std::uint16_t* to, const RowsShape& filled);
 
-/// Dense rows [rows,width] to pairs of rows.
-void pair_rows(const std::uint16_t* from, std::uint16_t* to, const RowsShape& shape);
+/// Rows that lie apart to pairs of rows, dense; those beyond the last, up to `filled`, are zeros.
+void pair_rows(const std::uint16_t* from, const StridedRows& shape, std::uint16_t* to, std::int64_t filled);
 
-/// Turns a matrix [rows,width] of values of four bytes, to [width,rows]. Both are multiples of 16. Dense rows of
-/// bfloat16 are thus turned to pairs of rows of the transpose, and pairs of rows to the transpose's rows.
-void turn(const void* from, void* to, const RowsShape& shape);
+/// Rows that lie apart to those of their transpose, dense [width,filled], with zeros behind. `filled` is a multiple of
+/// 32, the width of 16.
+void turn_rows(const std::uint16_t* from, const StridedRows& shape, std::uint16_t* to, std::int64_t filled);
+
+/// Turns a matrix [rows,width] of values of four bytes whose rows lie apart, to [width,rows] with rows `to_stride`
+/// apart. Both sizes are multiples of 16, and strides count such values. Rows of bfloat16 are thus turned to pairs of
+/// rows of the transpose, and pairs of rows to the transpose's rows.
+void turn(const void* from, const StridedRows& shape, void* to, std::int64_t to_stride);
+
+/// The same of dense matrices.
+inline void turn(const void* from, void* to, const RowsShape& shape) {
+  turn(from, {shape.rows, shape.width, shape.width}, to, shape.rows);
+}
 
 }  // namespace cairn::kernels

@@ -1,6 +1,7 @@
 #include "kernels/softmax_rows.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/bfloat16_bits.h"
 #include "kernels/vector_math.h"
@@ -9,21 +10,7 @@ namespace cairn::kernels {
 
 namespace {
 
-/// One row of scores to e^(scale * (score - largest)), in place.
-[[gnu::always_inline]] inline void exp_row(float* x, const Scores& scores, float& largest_of_row, float& inverse) {
-  const std::int64_t columns = scores.columns;
-  const float scale = scores.scale;
-  float largest = x[0], sum = 0;
-#pragma omp simd reduction(max : largest)
-  for (std::int64_t i = 0; i < columns; ++i) largest = largest < x[i] ? x[i] : largest;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < columns; ++i) {
-    x[i] = exp_of_negative((x[i] - largest) * scale);
-    sum += x[i];
-  }
-  largest_of_row = largest;
-  inverse = 1.0F / sum;
-}
+constexpr float kNone = std::numeric_limits<float>::lowest();  // a score that no probability comes of
 
 }  // namespace
 
@@ -31,9 +18,21 @@ namespace {
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
 #endif
 void exp_rows(const Scores& scores, const RowSums<float>& sums) {
+  const std::int64_t columns = scores.columns;
+  const float scale = scores.scale;
   float* x = scores.values;
-  for (std::int64_t row = 0; row < scores.rows; ++row, x += scores.columns)
-    exp_row(x, scores, sums.largest[row], sums.inverse[row]);
+  for (std::int64_t row = 0; row < scores.rows; ++row, x += columns) {
+    float largest = x[0], sum = 0;
+#pragma omp simd reduction(max : largest)
+    for (std::int64_t i = 0; i < columns; ++i) largest = largest < x[i] ? x[i] : largest;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = 0; i < columns; ++i) {
+      x[i] = exp_of_negative((x[i] - largest) * scale);
+      sum += x[i];
+    }
+    sums.largest[row] = largest;
+    sums.inverse[row] = 1.0F / sum;
+  }
 }
 
 #if defined(__x86_64__)
@@ -41,11 +40,21 @@ void exp_rows(const Scores& scores, const RowSums<float>& sums) {
 #endif
 void exp_rows(const Scores& scores, const RowSums<float>& sums, std::uint16_t* out, std::int64_t stride) {
   float* x = scores.values;
+  const float scale = scores.scale;
   for (std::int64_t row = 0; row < scores.rows; ++row, x += stride, out += stride) {
-    exp_row(x, scores, sums.largest[row], sums.inverse[row]);
-#pragma GCC ivdep
-    for (std::int64_t i = 0; i < scores.columns; ++i) out[i] = narrowed<std::uint16_t>(x[i]);
+    std::fill(x + scores.columns, x + stride, kNone);  // so that whole vectors are computed
+    float largest = kNone, sum = 0;
+#pragma omp simd reduction(max : largest)
+    for (std::int64_t i = 0; i < stride; ++i) largest = largest < x[i] ? x[i] : largest;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = 0; i < stride; ++i) {
+      const float value = exp_of_negative((x[i] - largest) * scale);
+      out[i] = narrowed<std::uint16_t>(value);
+      sum += value;
+    }
     std::fill(out + scores.columns, out + stride, std::uint16_t{0});
+    sums.largest[row] = largest;
+    sums.inverse[row] = 1.0F / sum;
   }
 }
 

@@ -60,15 +60,17 @@ void split_rows(const kernels::RowsShape& shape, Work&& work) {
 
 kernels::RowsShape shape_of(const at::Tensor& rows) { return {rows.size(0), rows.size(1)}; }
 
-/// GELU of x by `weight` plus `bias` without a gradient to come.
-at::Tensor plain_linear_gelu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const at::Tensor rows = cpu_product(rows_of(kept(x)), kept_weight(weight));
-  in_type_of(rows, [&]<class T>(T) {
-    split_rows(shape_of(rows), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
-      kernels::gelu_rows(data_of<T>(rows) + first * part.width, data_of(bias), part);
+/// GELU of rows by `weight` plus `bias`, and its derivative if that is wanted.
+ProductGelu linear_gelu_of(const at::Tensor& rows, const at::Tensor& weight, const at::Tensor& bias, bool wants_slope) {
+  if (auto found = cpu_product_gelu(rows, weight, bias, wants_slope)) return *found;
+  const at::Tensor inner = cpu_product(rows, weight), out = wants_slope ? at::empty_like(inner) : inner;
+  in_type_of(inner, [&]<class T>(T) {
+    split_rows(shape_of(inner), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
+      T *x = data_of<T>(inner) + first * part.width, *y = data_of<T>(out) + first * part.width;
+      wants_slope ? kernels::gelu_rows(x, y, data_of(bias), part) : kernels::gelu_rows(x, data_of(bias), part);
     });
   });
-  return shaped_like(x, rows);
+  return {out, wants_slope ? inner : at::Tensor()};
 }
 
 /// Those of the x [..,in] and the weight of a map, its two first arguments, from its output's `rows` [M,out].
@@ -101,13 +103,7 @@ class LinearGelu : public Function<LinearGelu> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias) {
     const at::Tensor inputs = rows_of(kept(x)), factors = kept_weight(weight);
-    const at::Tensor slope = cpu_product(inputs, factors), out = at::empty_like(slope);
-    in_type_of(slope, [&]<class T>(T) {
-      split_rows(shape_of(slope), [&](std::int64_t, std::int64_t first, const kernels::RowsShape& part) {
-        const std::int64_t start = first * part.width;
-        kernels::gelu_rows(data_of<T>(slope) + start, data_of<T>(out) + start, data_of(bias), part);
-      });
-    });
+    const auto [out, slope] = linear_gelu_of(inputs, factors, bias, /*wants_slope=*/true);
     context->save_for_backward({inputs, factors, slope});
     keep_own_gradient(context, "of_weight", weight);
     keep_own_gradient(context, "of_bias", bias);
@@ -256,7 +252,10 @@ bool has_cpu_passes(const at::Tensor& x) {
 at::Tensor cpu_linear_gelu(const at::Tensor& x, const torch::nn::Linear& map) {
   const at::Tensor &weight = map->weight, &bias = map->bias;
   const bool is_learning = x.requires_grad() || weight.requires_grad() || bias.requires_grad();
-  if (!at::GradMode::is_enabled() || !is_learning) return plain_linear_gelu(x, weight, bias);
+  if (!at::GradMode::is_enabled() || !is_learning) {
+    const at::Tensor rows = rows_of(kept(x));
+    return shaped_like(x, linear_gelu_of(rows, kept_weight(weight), bias, /*wants_slope=*/false).out);
+  }
   return LinearGelu::apply(x, weight, bias);
 }
 

@@ -3,9 +3,13 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/cpu/Utils.h>
+#include <ATen/record_function.h>
 
 #include <string_view>
+#include <vector>
 
+#include "kernels/half_linear.h"
+#include "nn/row_type.h"
 #include "nn/training_pass.h"
 
 namespace cairn::nn {
@@ -43,6 +47,56 @@ struct NoAutocast {
   c10::impl::ExcludeDispatchKeyGuard guard{c10::DispatchKey::AutocastCPU};
 };
 
+using Bits = std::uint16_t;
+
+/// Of the map of `values` inputs in all by a weight of these sizes, if it is one for kernels/half_linear.h; `like` is
+/// what it is computed in.
+std::optional<kernels::LinearShape> half_shape(const at::Tensor& like, at::IntArrayRef weight, std::int64_t values) {
+  if (!is_half(like) || !has_fast_bfloat16() || weight[1] == 0) return {};
+  const kernels::LinearShape shape = {values / weight[1], weight[1], weight[0]};
+  return kernels::has_half_linear(shape) ? std::optional(shape) : std::nullopt;
+}
+
+/// Tells a profile that a product of these is computed, which no operator of ATen's does.
+template <class Work>
+void as_product(const at::Tensor& a, const at::Tensor& b, Work&& work) {
+  RECORD_FUNCTION("cairn::product", std::vector<c10::IValue>({a, b}));
+  work();
+}
+
+at::Tensor half_product(const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias,
+                        const kernels::LinearShape& shape) {
+  const at::Tensor rows = x.contiguous(), factors = weight.contiguous();
+  const at::Tensor shift = bias ? bias->to(at::kFloat).contiguous() : at::Tensor();
+  at::DimVector sizes(x.sizes());
+  sizes.back() = shape.out;
+  at::Tensor out = at::empty(sizes, rows.options());
+  as_product(rows, factors.t(), [&] {
+    kernels::half_linear(data_of<Bits>(rows), data_of<Bits>(factors), data_of(shift), data_of<Bits>(out), shape);
+  });
+  return out;
+}
+
+at::Tensor half_input_gradient(const at::Tensor& rows, const at::Tensor& weight, const kernels::LinearShape& shape) {
+  const at::Tensor y = rows.contiguous(), factors = weight.contiguous();
+  at::Tensor out = at::empty({shape.rows, shape.in}, y.options());
+  as_product(y, factors, [&] {
+    kernels::half_input_gradient(data_of<Bits>(y), data_of<Bits>(factors), data_of<Bits>(out), shape);
+  });
+  return out;
+}
+
+/// The weight's gradient, added to `into` or returned.
+at::Tensor half_weight_gradient(const at::Tensor& into, const at::Tensor& rows, const at::Tensor& inputs,
+                                const kernels::LinearShape& shape) {
+  const at::Tensor y = rows.contiguous(), x = inputs.contiguous();
+  const bool adds = into.defined() && into.is_contiguous();
+  const at::Tensor out = adds ? into : at::empty({shape.out, shape.in}, y.options().dtype(at::kFloat));
+  as_product(y.t(), x,
+             [&] { kernels::half_weight_gradient(data_of<Bits>(y), data_of<Bits>(x), data_of(out), shape, adds); });
+  return adds ? at::Tensor() : added(into, out);
+}
+
 /// `x` as it is best multiplied.
 at::Tensor factor(const at::Tensor& x) {
   return x.scalar_type() == at::kBFloat16 && !has_fast_bfloat16() ? x.to(at::kFloat) : x;
@@ -53,6 +107,8 @@ at::Tensor factor(const at::Tensor& x) {
 at::Tensor cpu_product(const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias) {
   static const auto linear = find_linear();
   const NoAutocast no_autocast;
+  const auto shape = half_shape(x, weight.sizes(), x.numel());
+  if (shape && is_half(weight)) return half_product(x, weight, bias, *shape);
   const at::Tensor a = factor(x), b = factor(weight);
   const MaybeTensor shift = bias ? MaybeTensor(bias->to(a.scalar_type())) : std::nullopt;
   const double operations = 2.0 * static_cast<double>(a.numel()) * static_cast<double>(b.size(0));
@@ -61,13 +117,31 @@ at::Tensor cpu_product(const at::Tensor& x, const at::Tensor& weight, const Mayb
   return out.to(x.scalar_type());
 }
 
+std::optional<ProductGelu> cpu_product_gelu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                                            bool wants_slope) {
+  const auto shape = half_shape(x, weight.sizes(), x.numel());
+  if (!shape || !is_half(weight)) return {};
+  const at::Tensor rows = x.contiguous(), factors = weight.contiguous(), shift = bias.to(at::kFloat).contiguous();
+  const at::Tensor out = at::empty({shape->rows, shape->out}, rows.options());
+  const at::Tensor slope = wants_slope ? at::empty_like(out) : at::Tensor();
+  as_product(rows, factors.t(), [&] {
+    kernels::half_linear_gelu(data_of<Bits>(rows), data_of<Bits>(factors), data_of(shift), data_of<Bits>(out),
+                              data_of<Bits>(slope), *shape);
+  });
+  return ProductGelu{out, slope};
+}
+
 at::Tensor cpu_input_gradient(const at::Tensor& rows, const at::Tensor& weight) {
   const NoAutocast no_autocast;
+  if (const auto shape = half_shape(rows, weight.sizes(), rows.size(0) * weight.size(1)))
+    return half_input_gradient(rows, weight, *shape);
   return at::mm(factor(rows), factor(weight)).to(rows.scalar_type());
 }
 
 at::Tensor cpu_weight_gradient(const at::Tensor& into, const at::Tensor& rows, const at::Tensor& inputs) {
   const NoAutocast no_autocast;
+  if (const auto shape = half_shape(rows, {rows.size(1), inputs.size(1)}, inputs.numel()))
+    return half_weight_gradient(into, rows, inputs, *shape);
   const at::Tensor x = factor(rows), y = factor(inputs);
   if (x.scalar_type() != at::kFloat) return added(into, at::mm(x.t(), y).to(at::kFloat));
   // The longer axis first, which the product is faster for.

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 #include "cairn/export.h"
 #include "nn/maybe_tensor.h"
 
@@ -13,6 +15,16 @@ namespace cairn::nn {
 /// x [..,K] by weight [N,K] plus bias [N], [..,N]. Large ones of float32 by oneDNN where MKL, which ATen takes, is
 /// behind it: it keeps its best kernels for Intel's processors.
 CAIRN_API at::Tensor cpu_product(const at::Tensor& x, const at::Tensor& weight, const MaybeTensor& bias = std::nullopt);
+
+/// GELU of a product and its derivative, [M,N].
+struct ProductGelu {
+  at::Tensor out, slope;
+};
+
+/// That of x [M,K] by weight [N,K] plus bias [N], where product and GELU are one pass, as in bfloat16 on a CPU that is
+/// fast at it; the derivative only if it is wanted.
+CAIRN_API std::optional<ProductGelu> cpu_product_gelu(const at::Tensor& x, const at::Tensor& weight,
+                                                      const at::Tensor& bias, bool wants_slope);
 
 /// The gradient of what was multiplied by weight [N,K], [M,K], from the product's rows [M,N].
 CAIRN_API at::Tensor cpu_input_gradient(const at::Tensor& rows, const at::Tensor& weight);

@@ -62,7 +62,8 @@ double convolution_outputs(Inputs inputs) {
 }
 
 double operations(std::string_view name, Inputs inputs) {
-  if (name == "aten::mm" || name == "aten::bmm") return product(tensor(inputs, 0), tensor(inputs, 1));
+  if (name == "aten::mm" || name == "aten::bmm" || name == "cairn::product")
+    return product(tensor(inputs, 0), tensor(inputs, 1));
   if (name == "aten::addmm" || name == "aten::addmm_" || name == "aten::baddbmm")
     return product(tensor(inputs, 1), tensor(inputs, 2));
   if (name == "mkldnn::_linear_pointwise") return product(tensor(inputs, 0), tensor(inputs, 1).t());

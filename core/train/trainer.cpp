@@ -9,6 +9,7 @@
 
 #include "cairn/error.h"
 #include "data/view_check.h"
+#include "kernels/adamw.h"
 #include "kernels/compute_stream.h"
 #include "nn/autocast.h"
 #include "nn/recompute.h"
@@ -259,7 +260,7 @@ Trainer::PartNorms Trainer::part_gradient_norms() const {
     const std::int64_t begin = segments[i].offset;
     std::int64_t end = begin;
     for (; i < segments.size() && part_of(segments[i]) == part; ++i) end = segments[i].offset + segments[i].size;
-    const at::Tensor square = student_->gradients().narrow(0, begin, end - begin).square().sum();
+    const at::Tensor square = kernels::flat_norm(student_->gradients().narrow(0, begin, end - begin)).square();
     const auto known = std::find_if(parts.begin(), parts.end(), [&](const auto& each) { return each.first == part; });
     if (known == parts.end()) {
       parts.emplace_back(part, square);

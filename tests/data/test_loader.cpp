@@ -6,6 +6,7 @@
 #include "cairn/error.h"
 #include "data/loader.h"
 #include "data/plan_check.h"
+#include "support/threads.h"
 #include "support/toy.h"
 
 using namespace cairn;
@@ -144,15 +145,13 @@ TEST_CASE("a data set without one readable sample ends", "[loader]") {
 }
 
 TEST_CASE("workers compute alone, whatever the number of compute threads", "[loader]") {
-  const int former = at::get_num_threads();
-  at::set_num_threads(3);
+  const test::Threads used(3);
   Parts parts;
   const WatchingMasker masker;
   Loader loader(parts.feeds(), masker, options_for(2));
   loader.next();
   CHECK(masker.threads == 1);
   CHECK(at::get_num_threads() == 3);
-  at::set_num_threads(former);
 }
 
 TEST_CASE("a loader can be left while its workers are busy", "[loader]") {

@@ -1,26 +1,14 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <catch2/catch.hpp>
 
 #include "cairn/error.h"
 #include "evaluate/tsne.h"
+#include "support/threads.h"
 
 using namespace cairn;
 
 namespace {
-
-/// One thread while it lives: for matrices this small, several only wait for one another.
-class OneThread {
- public:
-  OneThread() { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_ = at::get_num_threads();
-};
 
 /// Rows around `groups` far points, those of a group beside each other.
 at::Tensor clustered(std::int64_t groups, std::int64_t each, std::int64_t width) {
@@ -39,7 +27,7 @@ double kept_together(const at::Tensor& plane, std::int64_t each) {
 }  // namespace
 
 TEST_CASE("t-SNE keeps groups together that two principal directions mix") {
-  const OneThread alone;
+  const test::Threads alone(1);  // for matrices this small, several only wait for one another
   const at::Tensor rows = clustered(20, 5, 24);
   const at::Tensor plane = tsne(rows);
   REQUIRE(plane.sizes() == at::IntArrayRef({100, 2}));
@@ -50,7 +38,7 @@ TEST_CASE("t-SNE keeps groups together that two principal directions mix") {
 }
 
 TEST_CASE("t-SNE of few, equal and wrong rows") {
-  const OneThread alone;
+  const test::Threads alone(1);
   CHECK(at::isfinite(tsne(clustered(2, 4, 3))).all().item<bool>());
   CHECK(at::isfinite(tsne(at::ones({20, 3}))).all().item<bool>());
   CHECK(at::isfinite(tsne(at::cat({at::zeros({15, 3}), 1e6 * at::ones({15, 3})}))).all().item<bool>());

@@ -1,12 +1,13 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "kernels/adamw.h"
+#include "support/threads.h"
 
 using cairn::kernels::adamw;
 using cairn::kernels::AdamwRates;
@@ -108,16 +109,14 @@ std::vector<at::Device> devices() {
 }  // namespace
 
 TEST_CASE("AdamW gives the same on any number of threads", "[kernels]") {
-  const int threads = at::get_num_threads();
   for (const at::ScalarType moments : kMomentTypes) {
     CAPTURE(moments);
     const AdamwState start = random_state(at::kCPU, true, moments);
     const AdamwState one = clone(start), two = clone(start);
-    at::set_num_threads(1);
-    adamw(one, {.lr = 1e-3, .decay = 0.05, .momentum = 0.99}, at::scalar_tensor(0.5));
-    at::set_num_threads(2);
-    adamw(two, {.lr = 1e-3, .decay = 0.05, .momentum = 0.99}, at::scalar_tensor(0.5));
-    at::set_num_threads(threads);
+    for (const auto& [threads, state] : {std::pair(1, &one), std::pair(2, &two)}) {
+      const cairn::test::Threads used(threads);
+      adamw(*state, {.lr = 1e-3, .decay = 0.05, .momentum = 0.99}, at::scalar_tensor(0.5));
+    }
     CHECK(!at::equal(one.values, start.values));
     CHECK(at::equal(one.values, two.values));
     CHECK(at::equal(one.teacher, two.teacher));
@@ -235,17 +234,16 @@ TEST_CASE("AdamW leaves everything but the gradient alone when the scale is not 
 }
 
 TEST_CASE("the norm of flat memory is float64's on every device, and the same on any number of threads", "[kernels]") {
-  const int threads = at::get_num_threads();
   for (const at::Device device : devices())
     for (const std::int64_t size : {1, 15, 17, 16'384, 40'003, 1'000'000}) {
       CAPTURE(device, size);
       at::manual_seed(size);
       const at::Tensor x = 1e-3 * at::randn({size}, device) + 1e-4;
-      at::set_num_threads(1);
-      const at::Tensor one = flat_norm(x);
-      at::set_num_threads(2);
-      const at::Tensor two = flat_norm(x);
-      at::set_num_threads(threads);
+      const auto norm = [&](int threads) {
+        const cairn::test::Threads used(threads);
+        return flat_norm(x);
+      };
+      const at::Tensor one = norm(1), two = norm(2);
       CHECK(at::equal(one, two));
       CHECK(one.dim() == 0);
       CHECK(one.scalar_type() == at::kFloat);

@@ -12,6 +12,7 @@
 #include "nn/training_pass.h"
 #include "support/flat.h"
 #include "support/gradients.h"
+#include "support/threads.h"
 
 using namespace cairn;
 using namespace cairn::test;
@@ -219,7 +220,9 @@ TEST_CASE("a norm on the CPU of which only one output is used") {
 
 TEST_CASE("products on the CPU are float64's, small and large, in either precision and under autocast") {
   at::manual_seed(0);
-  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {5, 7, 3}, {2000, 192, 576}})
+  // From 128 rows on bfloat16 has kernels of its own: tiles of 64 rows and 256 columns, sums over 512 rows.
+  for (const auto& [rows, in, out] : std::vector<std::array<std::int64_t, 3>>{
+           {1, 1, 1}, {5, 7, 3}, {2000, 192, 576}, {129, 32, 64}, {513, 320, 96}, {1025, 64, 544}, {300, 72, 64}})
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16})
       for (const bool is_mixed : {false, true}) {
         CAPTURE(rows, in, out, at::toString(type), is_mixed);
@@ -244,6 +247,27 @@ TEST_CASE("products on the CPU are float64's, small and large, in either precisi
         CHECK(nn::cpu_input_gradient(of_out, weight).scalar_type() == type);
         CHECK(nn::cpu_weight_gradient({}, of_out, x).scalar_type() == at::kFloat);
       }
+}
+
+TEST_CASE("products in bfloat16 are the same for any number of threads, and read no more than they are given") {
+  at::manual_seed(1);
+  const auto random = [](std::int64_t rows, std::int64_t width) {
+    // Between what is not a number, which a sum that reaches too far would show.
+    const at::Tensor around = at::full({rows + 2, width}, std::numeric_limits<float>::quiet_NaN()).to(at::kBFloat16);
+    return around.narrow(0, 1, rows).copy_(at::randn({rows, width}));
+  };
+  const at::Tensor x = random(517, 288), weight = random(352, 288), of_out = random(517, 352), bias = at::randn({352});
+  const auto all = [&](int threads) {
+    const Threads used(threads);
+    return std::array{nn::cpu_product(x, weight, bias), nn::cpu_input_gradient(of_out, weight),
+                      nn::cpu_weight_gradient({}, of_out, x)};
+  };
+  const auto alone = all(1);
+  for (const at::Tensor& each : alone) CHECK(at::isfinite(each).all().item<bool>());
+  for (const int threads : {2, 3, 5}) {
+    const auto together = all(threads);
+    for (std::size_t i = 0; i < alone.size(); ++i) CHECK(at::equal(alone[i], together[i]));
+  }
 }
 
 TEST_CASE("layers of a training pass add their gradients where they lie") {
