@@ -44,14 +44,15 @@ struct Tile {
 /// finish(sums, tile) for every tile of the product, while its dense sums lie in the caches.
 template <class Finish>
 void multiply_tiles(const TiledProduct& all, Finish&& finish) {
-  const std::int64_t tiles = (all.rows + kTileRows - 1) / kTileRows;
-  split_work(tiles, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
+  // Threads share steps, not tiles: of few rows one would get a whole tile more.
+  split_work(whole_steps(all.rows) / kHalfStep, /*grain=*/1, [&](std::int64_t begin, std::int64_t end) {
     const HalfProducts products;
     Scratch<float> sums(kTileRows * kPanel);
     Scratch<Half> last(kTileRows * all.inner);
+    const std::int64_t first_row = begin * kHalfStep, end_row = std::min(end * kHalfStep, all.rows);
     for_panels(all.width, [&](std::int64_t first, std::int64_t columns) {
-      for (std::int64_t row = begin * kTileRows; row < std::min(end * kTileRows, all.rows); row += kTileRows) {
-        const std::int64_t rows = std::min(kTileRows, all.rows - row), filled = whole_steps(rows);
+      for (std::int64_t row = first_row; row < end_row; row += kTileRows) {
+        const std::int64_t rows = std::min(kTileRows, end_row - row), filled = whole_steps(rows);
         const Half* from = all.a + row * all.inner;
         if (filled != rows) {
           gather_rows(from, {rows, all.inner, all.inner}, last.data(), {filled, all.inner});
