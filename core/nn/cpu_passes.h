@@ -16,7 +16,8 @@ namespace cairn::nn {
 CAIRN_API bool has_cpu_passes(const at::Tensor& x);
 
 /// GELU (erf; Hendrycks & Gimpel 2016) of x [..,in] by a linear map with a bias. Bias, value and derivative, which is
-/// kept in place of what it is taken at, are one pass; the gradient and the bias's another.
+/// kept in place of what it is taken at, are one pass, or the end of the product (cpu_product_gelu()); the gradient and
+/// the bias's another.
 CAIRN_API at::Tensor cpu_linear_gelu(const at::Tensor& x, const torch::nn::Linear& map);
 
 /// Whether cpu_attention() is for `x`.
