@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/adamw.h"
+#include "support/devices.h"
 #include "support/threads.h"
 
 using cairn::kernels::adamw;
@@ -100,12 +101,6 @@ void check_close(const at::Tensor& got, const at::Tensor& expected, double toler
   CHECK(error <= tolerance * expected.abs().max().item<double>());
 }
 
-std::vector<at::Device> devices() {
-  std::vector<at::Device> all = {at::kCPU};
-  if (at::hasCUDA()) all.emplace_back(at::kCUDA, 0);
-  return all;
-}
-
 }  // namespace
 
 TEST_CASE("AdamW gives the same on any number of threads", "[kernels]") {
@@ -125,8 +120,8 @@ TEST_CASE("AdamW gives the same on any number of threads", "[kernels]") {
   }
 }
 
-TEST_CASE("AdamW in one pass equals a float64 reference on every device", "[kernels]") {
-  for (const at::Device device : devices())
+TEST_CASE("AdamW in one pass equals a float64 reference on every device", "[kernels][devices]") {
+  for (const at::Device device : cairn::test::devices())
     for (const bool with_teacher : {true, false})
       for (const double momentum : {0.996, 0.3})
         for (const at::ScalarType moments : kMomentTypes) {
@@ -145,8 +140,8 @@ TEST_CASE("AdamW in one pass equals a float64 reference on every device", "[kern
         }
 }
 
-TEST_CASE("AdamW gives the bits of the CPU's on a GPU, whatever the length and alignment", "[kernels]") {
-  if (!at::hasCUDA()) return;
+TEST_CASE("AdamW gives the bits of the CPU's on a GPU, whatever the length and alignment", "[kernels][devices]") {
+  if (!cairn::test::has_cuda()) return;
   std::vector<std::int64_t> sizes = {kSize, 3'000'000, 3'000'017};
   for (std::int64_t size = 1; size <= 1000; ++size) sizes.push_back(size);
   for (const std::int64_t size : sizes)
@@ -183,9 +178,9 @@ TEST_CASE("AdamW in one pass gives the bits of PyTorch's three", "[kernels]") {
   CHECK(unequal(state.teacher, three.teacher) == 0);
 }
 
-TEST_CASE("AdamW writes what mixed precision computes with: the new values in bfloat16", "[kernels]") {
+TEST_CASE("AdamW writes what mixed precision computes with: the new values in bfloat16", "[kernels][devices]") {
   const float kNaN = std::numeric_limits<float>::quiet_NaN();
-  for (const at::Device device : devices())
+  for (const at::Device device : cairn::test::devices())
     for (const bool with_teacher : {true, false})
       for (const at::ScalarType moments : kMomentTypes)
         for (const std::int64_t shift : {0, 1, 4}) {
@@ -218,8 +213,8 @@ TEST_CASE("AdamW writes what mixed precision computes with: the new values in bf
         }
 }
 
-TEST_CASE("AdamW leaves everything but the gradient alone when the scale is not finite", "[kernels]") {
-  for (const at::Device device : devices())
+TEST_CASE("AdamW leaves everything but the gradient alone when the scale is not finite", "[kernels][devices]") {
+  for (const at::Device device : cairn::test::devices())
     for (const double scale : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
       for (const at::ScalarType moments : kMomentTypes) {
         CAPTURE(device, scale, moments);
@@ -233,8 +228,9 @@ TEST_CASE("AdamW leaves everything but the gradient alone when the scale is not 
       }
 }
 
-TEST_CASE("the norm of flat memory is float64's on every device, and the same on any number of threads", "[kernels]") {
-  for (const at::Device device : devices())
+TEST_CASE("the norm of flat memory is float64's on every device, and the same on any number of threads",
+          "[kernels][devices]") {
+  for (const at::Device device : cairn::test::devices())
     for (const std::int64_t size : {1, 15, 17, 16'384, 40'003, 1'000'000}) {
       CAPTURE(device, size);
       at::manual_seed(size);

@@ -9,6 +9,7 @@
 #include "nn/cpu_passes.h"
 #include "nn/recompute.h"
 #include "nn/training_pass.h"
+#include "support/devices.h"
 #include "support/flat.h"
 #include "support/gradients.h"
 
@@ -131,10 +132,8 @@ TEST_CASE("mixed precision: a branch's gradient is the stream's, rounded") {
   CHECK(at::equal(branch.grad(), x.grad().to(at::kBFloat16)));
 }
 
-TEST_CASE("mixed precision: blocks give float64's outputs and gradients to bfloat16's rounding") {
-  std::vector<at::Device> devices = {at::kCPU};
-  if (at::hasCUDA()) devices.emplace_back(at::kCUDA, 0);
-  for (const at::Device device : devices) {
+TEST_CASE("mixed precision: blocks give float64's outputs and gradients to bfloat16's rounding", "[devices]") {
+  for (const at::Device device : test::devices()) {
     if (device.is_cuda()) {
       // Rows of one warp and of four, to the widest that has a kernel.
       for (const std::int64_t width : {384, 768, 1024, 1280, 1664, 2048}) compare(device, width, false, 0);

@@ -9,6 +9,7 @@
 #include "cairn/nn/block.h"
 #include "nn/autocast.h"
 #include "nn/recompute.h"
+#include "support/devices.h"
 #include "support/tensors.h"
 #include "train/flop_counter.h"
 
@@ -116,14 +117,12 @@ TEST_CASE("packing: undefined where every row is full; lengths that do not fit a
   CHECK_THROWS_AS(blocks.forward(packing().pack(x), nn::Arrangement{2, {}, packing()}), Error);
 }
 
-TEST_CASE("packed rows give what each gives alone, and the gradients of all") {
-  std::vector<at::Device> devices = {at::kCPU};
-  if (at::hasCUDA()) devices.emplace_back(at::kCUDA, 0);
+TEST_CASE("packed rows give what each gives alone, and the gradients of all", "[devices]") {
   nn::BlockOptions scaled = packed_block(), uneven = packed_block();
   scaled.layer_scale = 0.5;
   scaled.gated = true;
   uneven.key_bias = false;
-  for (const at::Device device : devices)
+  for (const at::Device device : test::devices())
     for (const nn::BlockOptions& block : {packed_block(), scaled, uneven})
       for (const bool is_mixed : {false, true})
         for (const bool turns_keys : {false, true}) {

@@ -7,6 +7,7 @@
 #include "cairn/nn/block.h"
 #include "nn/autocast.h"
 #include "nn/recompute.h"
+#include "support/devices.h"
 #include "train/flop_counter.h"
 
 using namespace cairn;
@@ -55,14 +56,12 @@ void compare(at::Device device, bool is_mixed, const nn::BlockOptions& options, 
 
 }  // namespace
 
-TEST_CASE("recomputed blocks give the same outputs and gradients for a second forward pass") {
-  std::vector<at::Device> devices = {at::kCPU};
-  if (at::hasCUDA()) devices.emplace_back(at::kCUDA, 0);
+TEST_CASE("recomputed blocks give the same outputs and gradients for a second forward pass", "[devices]") {
   nn::BlockOptions plain;
   plain.width = 24, plain.heads = 3, plain.hidden = 48;
   nn::BlockOptions random = plain;
   random.drop_path = 0.5, random.self_mask = 0.3, random.layer_scale = 0.1;
-  for (const at::Device device : devices)
+  for (const at::Device device : test::devices())
     for (const bool is_mixed : {false, true})
       for (const nn::BlockOptions& options : {plain, random}) {
         compare(device, is_mixed, options, true, 0);

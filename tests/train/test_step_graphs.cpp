@@ -4,17 +4,12 @@
 #include <catch2/catch.hpp>
 
 #include "kernels/compute_stream.h"
+#include "support/devices.h"
 #include "train/step_graphs.h"
 
 using namespace cairn;
 
 namespace {
-
-std::vector<at::Device> devices() {
-  std::vector<at::Device> all = {at::kCPU};
-  if (at::hasCUDA()) all.emplace_back(at::kCUDA, 0);
-  return all;
-}
 
 /// A batch of `rows` random samples, of which `asked` tokens are asked about.
 struct Load {
@@ -53,8 +48,8 @@ struct Noisy {
 
 }  // namespace
 
-TEST_CASE("recorded steps give the losses and gradients of plain ones, whatever their shapes", "[train]") {
-  for (const at::Device device : devices()) {
+TEST_CASE("recorded steps give the losses and gradients of plain ones, whatever their shapes", "[train][devices]") {
+  for (const at::Device device : test::devices()) {
     CAPTURE(device);
     const kernels::ComputeStream stream(device);
     Noisy plain(device), recorded(device);
@@ -96,8 +91,8 @@ TEST_CASE("plans that ask otherwise are recorded apart", "[train]") {
   CHECK(graphs.size() == 2);
 }
 
-TEST_CASE("a step that reads a value back from the device cannot be recorded", "[train]") {
-  if (!at::hasCUDA()) return;
+TEST_CASE("a step that reads a value back from the device cannot be recorded", "[train][devices]") {
+  if (!test::has_cuda()) return;
   const at::Device device(at::kCUDA, 0);
   const kernels::ComputeStream stream(device);
   StepGraphs graphs(device);
