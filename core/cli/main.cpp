@@ -1,5 +1,3 @@
-#include <c10/util/Exception.h>
-
 #include <algorithm>
 #include <iostream>
 #include <span>
@@ -11,6 +9,7 @@
 #include "cli/commands.h"
 #include "config/shipped.h"
 #include "interface/suggest.h"
+#include "plugin/guard.h"
 
 namespace cairn::cli {
 namespace {
@@ -58,10 +57,8 @@ int guarded(const std::function<int()>& action) {
     return fail(error.what(), kWrongUse);
   } catch (const UnknownNameError& error) {
     return fail(error.what(), kWrongUse);
-  } catch (const c10::Error& error) {
-    return fail(error.what_without_backtrace(), kFailed);
   } catch (const std::exception& error) {
-    return fail(error.what(), kFailed);
+    return fail(text_of(error), kFailed);
   }
 }
 

@@ -19,6 +19,7 @@
 #include "evaluate/reconstruct.h"
 #include "evaluate/tsne.h"
 #include "model/engine.h"
+#include "plugin/guard.h"
 #include "report/picture.h"
 #include "report/small_picture.h"
 
@@ -334,9 +335,9 @@ Json views_of(const OpenedRun& run, at::Device device) {
 Json run_views(const std::filesystem::path& run, PluginLoader& loader) {
   try {
     return views_of(open_run(run, {}, loader, at::kCPU), at::kCPU);
-  } catch (const Error& error) {
-    std::cerr << "no pictures of " << run.string() << ": " << error.what() << '\n';
-    return no_views(error.what());
+  } catch (const std::exception& error) {
+    std::cerr << "no pictures of " << run.string() << ": " << text_of(error) << '\n';
+    return no_views(text_of(error));
   }
 }
 

@@ -21,6 +21,7 @@
 #include "config/experiment.h"
 #include "evaluate/embedding.h"
 #include "nn/cpu_product.h"
+#include "plugin/guard.h"
 #include "report/html_report.h"
 #include "report/run_labels.h"
 #include "report/terminal.h"
@@ -171,7 +172,7 @@ void write_page(const RunFolder& folder, const std::string& title, TextLog& log)
     write_report(folder.file("report.html"), title, runs, nullptr);
     log.info("report: " + folder.file("report.html").string());
   } catch (const std::exception& error) {
-    log.warn(std::string("no report was written: ") + error.what());
+    log.warn("no report was written: " + text_of(error));
   }
 }
 
@@ -271,7 +272,7 @@ TrainEnd run_training(const TrainRequest& request, Composition& parts, PluginLoa
     return {train(*trainer, request, parts, folder, device, terminal, log, facts, keeper), folder.path()};
   } catch (const std::exception& error) {
     terminal.clear_status();
-    note_failure(error.what(), keeper, log);
+    note_failure(text_of(error), keeper, log);
     if (const auto* full = dynamic_cast<const DiskFullError*>(&error))
       throw DiskFullError(full->message(), full->where(),
                           "free some space and go on with --resume --run " + folder.path().string());

@@ -1,7 +1,6 @@
 #include "evaluate/golden.h"
 
 #include <ATen/ATen.h>
-#include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -15,6 +14,8 @@
 #include "config/setting.h"
 #include "config/toml_text.h"
 #include "evaluate/golden_parts.h"
+#include "model/named_state.h"
+#include "plugin/guard.h"
 
 namespace cairn {
 namespace {
@@ -222,10 +223,8 @@ GoldenResult run_golden_case(const fs::path& folder, PluginLoader& loader) {
   result.folder = folder;
   try {
     run(folder, loader, result);
-  } catch (const c10::Error& error) {
-    result.fault = error.what_without_backtrace();
   } catch (const std::exception& error) {
-    result.fault = error.what();
+    result.fault = text_of(error);
   }
   return result;
 }

@@ -9,6 +9,12 @@
 
 namespace cairn {
 
+/// What an exception says, without LibTorch's backtrace.
+inline std::string text_of(const std::exception& error) {
+  const auto* of_libtorch = dynamic_cast<const c10::Error*>(&error);
+  return of_libtorch ? of_libtorch->what_without_backtrace() : error.what();
+}
+
 /// Calls into a plugin: whatever it throws comes out as a cairn::Error. Errors of our own pass as they are, so that
 /// ConfigError keeps its key; everything else becomes a PluginError with plugin, component and text.
 template <class F>
@@ -18,10 +24,8 @@ decltype(auto) call_plugin(const std::string& plugin, const std::string& compone
     return std::forward<F>(call)();
   } catch (const Error&) {
     throw;
-  } catch (const c10::Error& error) {
-    throw PluginError(error.what_without_backtrace(), where);
   } catch (const std::exception& error) {
-    throw PluginError(error.what(), where);
+    throw PluginError(text_of(error), where);
   } catch (...) {
     throw PluginError("threw something that is no std::exception", where);
   }
