@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "data/device_copy.h"
+
 namespace cairn {
 namespace {
 
@@ -32,7 +34,7 @@ class PreparedBatches {
 
   Batch next() {
     Load load = loader_.next();
-    for (View& view : load.batch.views) view.data = view.data.to(device_, /*non_blocking=*/true);
+    to_device(load, device_);
     Rng rng(experiment_.seed, Stream::prepare, 0, number_++);
     load.feed->modality.prepare(load.batch, Purpose::pretrain, rng);
     return std::move(load.batch);
@@ -67,6 +69,7 @@ LoaderBench bench_loader(const Experiment& experiment, const TrainingPart& data,
   for (std::int64_t segment = 0; segment < options.segments; ++segment) {
     const Stopwatch watch;
     for (std::int64_t i = 0; i < options.batches; ++i) batches.next();
+    synchronize(options.device);
     const auto samples = static_cast<double>(options.batches * batch_size);
     rates.push_back(samples / watch.wall_seconds());
     costs.push_back(1e3 * watch.processor_seconds() / samples);

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "cli/opened_run.h"
+#include "data/device_copy.h"
 #include "evaluate/attentive_probe.h"
 #include "evaluate/energy.h"
 #include "evaluate/features.h"

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cairn/error.h"
+#include "data/device_copy.h"
 #include "data/plan_check.h"
 #include "kernels/split_work.h"
 #include "plugin/guard.h"
@@ -20,10 +21,6 @@ constexpr int kReplacements = 100;
 /// How many of the first `batches` batches belong to a companion: the first one does, and of two the second does not.
 std::int64_t companion_batches(std::int64_t batches, double share) {
   return static_cast<std::int64_t>(std::ceil(static_cast<double>(batches) * share - 1e-9));
-}
-
-void pin(Batch& batch) {
-  for (View& view : batch.views) view.data = view.data.pin_memory();
 }
 
 }  // namespace
@@ -103,7 +100,7 @@ Load Loader::make(std::int64_t number) {
   load.plan =
       call_plugin(options_.masker_type, [&] { return masker_.plan(walk.views, options_.batch_size, progress, rng); });
   check_plan(load.plan, walk.views, options_.batch_size);
-  if (options_.pin) pin(load.batch);
+  if (options_.pin) pin(load);
   return load;
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "cairn/error.h"
+#include "data/device_copy.h"
 #include "evaluate/knn.h"
 #include "model/engine.h"
 #include "model/evaluation_mode.h"

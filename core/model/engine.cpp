@@ -55,18 +55,6 @@ std::vector<std::vector<std::size_t>> group_by(std::size_t n, F&& key_of) {
 
 }  // namespace
 
-void to_device(Plan& plan, at::Device device) {
-  if (device.is_cpu()) return;
-  const auto move = [&](at::Tensor& tensor) {
-    if (tensor.defined()) tensor = tensor.to(device, /*non_blocking=*/true);
-  };
-  for (Context& context : plan.contexts) {
-    move(context.visible.index);
-    move(context.masked.index);
-  }
-  for (Query& query : plan.queries) move(query.where.index);
-}
-
 Pass Engine::run(const Batch& batch, const Plan& plan, const Progress& progress) {
   Pass pass;
   pass.contexts = encode(*parts_.student, batch, plan.contexts, {});

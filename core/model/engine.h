@@ -19,9 +19,6 @@ struct Pass {
   at::Tensor targets;                    // [B,N,D] of the first view asked about, as the first objective compares them
 };
 
-/// Moves the token ids of a plan.
-CAIRN_API void to_device(Plan& plan, at::Device device);
-
 /// Executes plans: encodes contexts, makes targets, answers queries, evaluates objectives. Contexts of equal shape, and
 /// queries of equal shape, run as one batch.
 class CAIRN_API Engine {

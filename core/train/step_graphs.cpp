@@ -8,24 +8,13 @@
 #include <vector>
 
 #include "cairn/error.h"
+#include "data/device_copy.h"
 
 namespace cairn {
 namespace {
 
 constexpr int kPlainly = 3;              // batches of a shape before it is recorded, for what libraries choose at first
 constexpr std::size_t kMostShapes = 64;  // each holds memory of its own for its inputs and outputs
-
-/// The tensors of a batch and its plan that are on the device, in a fixed order.
-template <class BatchOf, class PlanOf, class F>
-void for_each_tensor(BatchOf& batch, PlanOf& plan, F&& visit) {
-  for (auto& view : batch.views) visit(view.data);
-  for (auto& [name, tensor] : batch.extra) visit(tensor);
-  for (auto& context : plan.contexts) {
-    visit(context.visible.index);
-    visit(context.masked.index);
-  }
-  for (auto& query : plan.queries) visit(query.where.index);
-}
 
 /// Equal for batches that are computed alike.
 std::string key_of(const Batch& batch, const Plan& plan) {

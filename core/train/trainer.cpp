@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "cairn/error.h"
+#include "data/device_copy.h"
 #include "data/view_check.h"
 #include "kernels/adamw.h"
 #include "kernels/compute_stream.h"
@@ -41,16 +42,6 @@ void follow_buffers(const Composition& parts, const EmaSettings& settings, doubl
       item.value().copy_(from);
     }
   }
-}
-
-void to_device(Load& load, at::Device device) {
-  if (device.is_cpu()) return;
-  const auto move = [&](at::Tensor& tensor) {
-    if (tensor.defined()) tensor = tensor.to(device, /*non_blocking=*/true);
-  };
-  for (View& view : load.batch.views) move(view.data);
-  for (auto& [name, tensor] : load.batch.extra) move(tensor);
-  to_device(load.plan, device);
 }
 
 /// |teacher - student| / |student| over the parameters that both have, a scalar.
