@@ -9,6 +9,7 @@
 
 #include "cairn/error.h"
 #include "data/device_copy.h"
+#include "plugin/guard.h"
 
 namespace cairn {
 namespace {
@@ -16,15 +17,23 @@ namespace {
 constexpr int kPlainly = 3;              // batches of a shape before it is recorded, for what libraries choose at first
 constexpr std::size_t kMostShapes = 64;  // each holds memory of its own for its inputs and outputs
 
+std::vector<int> numbers_of(const std::vector<Axis>& axes) {
+  std::vector<int> numbers;
+  for (const Axis axis : axes) numbers.push_back(static_cast<int>(axis));
+  return numbers;
+}
+
 /// Equal for batches that are computed alike.
 std::string key_of(const Batch& batch, const Plan& plan) {
   std::string key;
   for (const View& view : batch.views)
-    key += fmt::format("v{}:{},", static_cast<int>(view.role), fmt::join(view.grid.extent, "x"));
+    key += fmt::format("v{}:{}:{},", static_cast<int>(view.role), fmt::join(view.grid.extent, "x"),
+                       fmt::join(numbers_of(view.grid.axes), "x"));
   for (const auto& [name, tensor] : batch.extra) key += name + ",";
   for (const Context& context : plan.contexts) key += fmt::format("c{},", context.view);
   for (const Query& query : plan.queries)
-    key += fmt::format("q{}:{}:{}:{},", query.context, query.view, static_cast<int>(query.level), query.group);
+    key += fmt::format("q{}:{}:{}:{}:{},", query.context, query.view, static_cast<int>(query.level), query.group,
+                       query.seen_too);
   for_each_tensor(batch, plan, [&](const at::Tensor& tensor) {
     key += tensor.defined() ? fmt::format("{}{},", static_cast<int>(tensor.scalar_type()), tensor.sizes().vec()) : "-";
   });
@@ -35,6 +44,11 @@ std::string key_of(const Batch& batch, const Plan& plan) {
 bool is_packed(const Plan& plan) {
   return std::any_of(plan.contexts.begin(), plan.contexts.end(),
                      [](const Context& context) { return context.visible.is_ragged(); });
+}
+
+[[noreturn]] void fail_recording(const std::exception& error) {
+  throw Error("the step cannot be recorded: " + text_of(error), "train.graphs",
+              "a part of this experiment reads a value back from the device: set train.graphs = false");
 }
 
 }  // namespace
@@ -71,9 +85,10 @@ void StepGraphs::record(Recorded& recorded, const Batch& batch, const Plan& plan
   try {
     recorded.graph = std::make_unique<kernels::DeviceGraph>(
         device_, [&recorded, work] { recorded.pass = work(recorded.batch, recorded.plan); });
+  } catch (const PluginError& error) {  // what LibTorch threw inside a plugin
+    fail_recording(error);
   } catch (const c10::Error& error) {
-    throw Error(fmt::format("the step cannot be recorded: {}", error.what_without_backtrace()), "train.graphs",
-                "a part of this experiment reads a value back from the device: set train.graphs = false");
+    fail_recording(error);
   }
 }
 

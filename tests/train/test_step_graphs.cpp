@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "kernels/compute_stream.h"
+#include "plugin/guard.h"
 #include "support/devices.h"
 #include "train/step_graphs.h"
 
@@ -77,32 +78,45 @@ TEST_CASE("recorded steps give the losses and gradients of plain ones, whatever 
 TEST_CASE("plans that ask otherwise are recorded apart", "[train]") {
   StepGraphs graphs(at::kCPU);
   const Load made = load(4, 3, at::kCPU);
-  Plan other = made.plan;
-  other.queries[0].group = 1;
-  const auto work = [](const Batch&, const Plan& plan) {
+  Load of_group = made, of_seen = made, of_axis = made;
+  of_group.plan.queries[0].group = 1;
+  of_seen.plan.queries[0].seen_too = true;
+  of_axis.batch.views[0].grid.axes = {Axis::time};
+  const auto work = [](const Batch& batch, const Plan& plan) {
     Pass pass;
-    pass.features = at::full({}, plan.queries[0].group);
+    const Query& query = plan.queries[0];
+    const int axis = batch.views[0].grid.axes[0] == Axis::time ? 4 : 0;
+    pass.features = at::full({}, axis + query.group + (query.seen_too ? 2 : 0));
     return pass;
   };
+  const auto told = [&](const Load& load) { return graphs.run(load.batch, load.plan, work).features.item<int>(); };
   for (int i = 0; i < 5; ++i) {
-    CHECK(graphs.run(made.batch, made.plan, work).features.item<int>() == 0);
-    CHECK(graphs.run(made.batch, other, work).features.item<int>() == 1);
+    CHECK(told(made) == 0);
+    CHECK(told(of_group) == 1);
+    CHECK(told(of_seen) == 2);
+    CHECK(told(of_axis) == 4);
   }
-  CHECK(graphs.size() == 2);
+  CHECK(graphs.size() == 4);
 }
 
 TEST_CASE("a step that reads a value back from the device cannot be recorded", "[train][devices]") {
   if (!test::has_cuda()) return;
   const at::Device device(at::kCUDA, 0);
   const kernels::ComputeStream stream(device);
-  StepGraphs graphs(device);
   const Load made = load(4, 3, device);
-  const auto work = [](const Batch& batch, const Plan&) {
+  const auto core = [](const Batch& batch, const Plan&) {
     Pass pass;
     pass.features = at::full({}, batch.views[0].data.sum().item<float>());
     return pass;
   };
-  for (int i = 0; i < 3; ++i) graphs.run(made.batch, made.plan, work);
-  CHECK_THROWS_WITH(graphs.run(made.batch, made.plan, work), Catch::Contains("cannot be recorded"));
-  CHECK(at::ones({2}, device).sum().item<float>() == 2);
+  const auto plugin = [&](const Batch& batch, const Plan& plan) {
+    return call_plugin("toy.loss", [&] { return core(batch, plan); });
+  };
+  for (const StepGraphs::Work& work : {StepGraphs::Work(core), StepGraphs::Work(plugin)}) {
+    StepGraphs graphs(device);
+    for (int i = 0; i < 3; ++i) graphs.run(made.batch, made.plan, work);
+    CHECK_THROWS_WITH(graphs.run(made.batch, made.plan, work),
+                      Catch::Contains("cannot be recorded") && Catch::Contains("set train.graphs = false"));
+    CHECK(at::ones({2}, device).sum().item<float>() == 2);
+  }
 }
