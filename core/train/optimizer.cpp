@@ -50,7 +50,7 @@ at::Tensor Optimizer::step(const StepRates& rates, const at::Tensor& gradient_no
       adamw(group, lr, decay, rates, scale);
       continue;
     }
-    if (moves) sgd(group, lr, decay);
+    if (moves) sgd(group, lr, decay, gradient_norm.isfinite());
     if (moves) student_.cast_half(group.begin, group.end);
     student_.gradients().narrow(0, group.begin, group.end - group.begin).zero_();
     follow(group.begin, group.end, rates.momentum);
@@ -76,13 +76,14 @@ void Optimizer::adamw(const SegmentGroup& group, double lr, double decay, const 
                  scale);
 }
 
-void Optimizer::sgd(const SegmentGroup& group, double lr, double decay) {
+void Optimizer::sgd(const SegmentGroup& group, double lr, double decay, const at::Tensor& is_finite) {
   const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, group.begin, group.end - group.begin); };
   at::Tensor values = part(student_.values()), update = part(student_.gradients()), momentum = part(first_);
   if (decay != 0.0) update.add_(values, decay);
   if (settings_.type == "lars" && group.decay) scale_by_trust(group, lr);
-  momentum.mul_(settings_.momentum).add_(update);
-  values.sub_(momentum, lr);
+  // Chosen on the device: to ask here would stop its queue.
+  momentum.copy_(at::where(is_finite, momentum * settings_.momentum + update, momentum));
+  values.sub_(at::where(is_finite, momentum, 0.0), lr);
 }
 
 void Optimizer::scale_by_trust(const SegmentGroup& group, double lr) {

@@ -11,8 +11,8 @@ namespace cairn {
 
 /// AdamW (Loshchilov and Hutter 2019), SGD with momentum or LARS (You et al. 2017), and the teacher's moving average,
 /// over flat memory. LARS scales each matrix's update by trust * |w| / |g + decay * w|; what does not decay it leaves
-/// to SGD. The gradient is zeroed afterwards, ready for the next step. AdamW, average, half() of both and zeroing are
-/// one pass.
+/// to SGD. The gradient is zeroed afterwards, ready for the next step; one that is not finite moves nothing. AdamW,
+/// average, half() of both and zeroing are one pass.
 class CAIRN_API Optimizer {
  public:
   /// `teacher` may be null. Both outlive the optimizer, and have half() both or neither when it steps.
@@ -31,7 +31,7 @@ class CAIRN_API Optimizer {
 
  private:
   void adamw(const SegmentGroup& group, double lr, double decay, const StepRates& rates, const at::Tensor& scale);
-  void sgd(const SegmentGroup& group, double lr, double decay);
+  void sgd(const SegmentGroup& group, double lr, double decay, const at::Tensor& is_finite);
   void scale_by_trust(const SegmentGroup& group, double lr);
   std::int64_t freeze_steps(const SegmentGroup& group) const;
   /// The teacher's moving average of [begin, end), as far as it has these values.

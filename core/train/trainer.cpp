@@ -107,10 +107,16 @@ TrainOutcome Trainer::run(Watcher& watcher) {
     const std::int64_t step = point_.step + 1;
     const auto due = [&](std::int64_t every) { return every > 0 && step % every == 0; };
     const bool is_logged = due(experiment_.log.every) || step == last;
+    const bool is_used = is_logged || due(experiment_.evaluate.every) || due(experiment_.checkpoint.every);
 
     const Learned learned = learn(loader, progress, watcher);
     const PartNorms part_norms = is_logged ? part_gradient_norms() : PartNorms();
-    const at::Tensor gradient_norm = update(learned, progress, rates, watcher);
+    const at::Tensor gradient_norm = optimizer_->gradient_norm();
+    if (!must_look(is_used) || passes(learned, gradient_norm, watcher)) {
+      update(learned, progress, rates, gradient_norm);
+    } else {
+      leave_out();
+    }
 
     point_.step = step;
     watcher.stepped(step, loader.take_wait());
@@ -187,27 +193,28 @@ Pass Trainer::pass_of(const Batch& batch, const Plan& plan, const Progress& prog
   return pass;
 }
 
-at::Tensor Trainer::update(const Learned& learned, const Progress& progress, const StepRates& rates, Watcher& watcher) {
-  const at::Tensor gradient_norm = optimizer_->gradient_norm();
-  if (!passes(learned, gradient_norm, watcher)) {
-    student_->gradients().zero_();
-    optimizer_->set_steps(point_.step + 1);
-    return gradient_norm;
-  }
+void Trainer::leave_out() {
+  student_->gradients().zero_();
+  optimizer_->set_steps(point_.step + 1);
+}
+
+void Trainer::update(const Learned& learned, const Progress& progress, const StepRates& rates,
+                     const at::Tensor& gradient_norm) {
   optimizer_->step(rates, gradient_norm);
   follow_buffers(parts_, experiment_.ema, rates.momentum);
   engine_.settle(learned.passes, learned.plans.back(), progress);
   // Objectives may write their own weights when they settle, projectors theirs in a forward pass.
   for (const char* part : {"objective.", "projector."}) student_->cast_half(part);
   if (teacher_) teacher_->cast_half("projector.");
-  return gradient_norm;
+}
+
+bool Trainer::must_look(bool is_used) const {
+  return is_used || !device_.is_cuda() || experiment_.train.on_spike != "ignore";
 }
 
 bool Trainer::passes(const Learned& learned, const at::Tensor& gradient_norm, Watcher& watcher) {
   const std::string& action = experiment_.train.on_spike;
   const bool guards = action != "ignore";
-  // On a GPU reading the loss would stop the queue of kernels at every step; without a guard the log does it in time.
-  if (device_.is_cuda() && !guards && (point_.step + 1) % experiment_.log.every != 0) return true;
   const double loss = learned.loss.item<double>();
   const bool is_finite = std::isfinite(loss) && std::isfinite(gradient_norm.item<double>());
   const double median = guard_.median();

@@ -100,13 +100,19 @@ class CAIRN_API Trainer {
   void tell_unreadable(Watcher& watcher);
   /// Forward and backward pass of a part of the batch.
   Pass pass_of(const Batch& batch, const Plan& plan, const Progress& progress);
+  /// Whether this step's loss is read before its update. On a GPU that would stop the queue of kernels every time, so
+  /// that without a guard only steps are looked at whose weights are logged, evaluated or kept.
+  bool must_look(bool is_used) const;
   /// Looks at loss and gradient before they reach the weights; false when the update is to be left out. Error, naming
   /// what went wrong first, when a step is not finite and no guard is asked for, or the guard's patience has ended.
   bool passes(const Learned& learned, const at::Tensor& gradient_norm, Watcher& watcher);
   /// Puts weights and moments back to the newest checkpoint, and goes on from this step.
   bool roll_back();
-  /// Applies the gradient, or leaves it out. Returns its norm before clipping.
-  at::Tensor update(const Learned& learned, const Progress& progress, const StepRates& rates, Watcher& watcher);
+  /// Applies the gradient, and what follows the weights.
+  void update(const Learned& learned, const Progress& progress, const StepRates& rates,
+              const at::Tensor& gradient_norm);
+  /// Counts the step, and forgets its gradient.
+  void leave_out();
   PartNorms part_gradient_norms() const;
   StepRecord record(const Learned& learned, const Progress& progress, const StepRates& rates,
                     const at::Tensor& gradient_norm, const PartNorms& part_norms) const;

@@ -118,21 +118,52 @@ TEST_CASE("SGD and LARS follow their formulas; LARS leaves what does not decay t
     OptimSettings settings;
     settings.type = type;
     settings.momentum = 0.9;
+    settings.trust = 0.1;
     Optimizer optimizer(m.student, nullptr, settings);
-    at::Tensor matrix = m.matrix.detach().clone(), bias = m.bias.detach().clone();
+    const at::Tensor start = m.matrix.detach().clone();
+    at::Tensor matrix = start, bias = m.bias.detach().clone();
     at::Tensor matrix_momentum = at::zeros_like(matrix), bias_momentum = at::zeros_like(bias);
     for (int t = 1; t <= 4; ++t) {
       ((m.matrix * m.matrix * t).sum() + m.bias.sin().sum()).backward();
       at::Tensor update = 2.0 * t * matrix + 0.3 * matrix;
-      if (std::string(type) == "lars") update = update * 1e-3 * matrix.norm() / update.norm();
+      if (std::string(type) == "lars") update = update * 0.1 * matrix.norm() / update.norm();
       matrix_momentum = 0.9 * matrix_momentum + update;
       bias_momentum = 0.9 * bias_momentum + bias.cos();
       matrix = matrix - 0.01 * matrix_momentum;
       bias = bias - 0.01 * bias_momentum;
       optimizer.step({0.01, 0.3, 1.0});
     }
-    REQUIRE(at::allclose(m.matrix, matrix, 1e-4, 1e-5));
+    REQUIRE(at::allclose(m.matrix - start, matrix - start, 1e-4, 1e-6));
+    REQUIRE((matrix - start).abs().max().item<double>() > 1e-4);  // or the line above says nothing
     REQUIRE(at::allclose(m.bias, bias, 1e-4, 1e-5));
+  }
+}
+
+TEST_CASE("a gradient that is not finite moves nothing, whatever the optimizer", "[optimizer]") {
+  for (const char* type : {"adamw", "sgd", "lars"}) {
+    CAPTURE(type);
+    for (const double clip : {0.0, 1.0}) {
+      Model m;
+      OptimSettings settings;
+      settings.type = type;
+      settings.clip = clip;
+      Optimizer optimizer(m.student, &m.teacher, settings);
+      const auto step = [&](double factor) {
+        (m.matrix.square().sum() * factor + m.bias.sin().sum() + m.own.square().sum()).backward();
+        optimizer.step({0.1, 0.05, 0.5});
+      };
+      step(1.0);
+      const at::Tensor values = m.student.values().clone(), moment = optimizer.first_moment().clone();
+      for (const double factor : {std::nan(""), HUGE_VAL}) {
+        step(factor);
+        REQUIRE(at::equal(m.student.values(), values));
+        REQUIRE(at::equal(optimizer.first_moment(), moment));
+        REQUIRE(at::isfinite(m.teacher.values()).all().item<bool>());
+        REQUIRE(m.student.gradients().abs().sum().item<double>() == 0.0);
+      }
+      step(1.0);
+      REQUIRE_FALSE(at::equal(m.student.values(), values));
+    }
   }
 }
 
