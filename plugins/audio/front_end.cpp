@@ -36,6 +36,8 @@ at::Tensor make_window(Window kind, std::int64_t length, bool periodic) {
   return window;
 }
 
+// Filters are made in float32 by torchaudio's very steps: where one just touches a bin, its weight is the rounding.
+
 double kaldi_mel(double hz) { return 1127 * std::log(1 + hz / 700); }
 
 // Slaney's scale is linear up to 1 kHz, 66.7 Hz a mel, then logarithmic: 27 mels for a factor of 6.4.
@@ -48,56 +50,38 @@ double to_mel(MelScale scale, double hz) {
   return kSlaneyBreak / kSlaneyLinear + std::log(hz / kSlaneyBreak) / kSlaneyStep;
 }
 
-double to_hz(MelScale scale, double mel) {
-  if (scale == MelScale::htk) return 700 * (std::pow(10, mel / 2595) - 1);
-  if (mel < kSlaneyBreak / kSlaneyLinear) return mel * kSlaneyLinear;
-  return kSlaneyBreak * std::exp(kSlaneyStep * (mel - kSlaneyBreak / kSlaneyLinear));
+at::Tensor to_hz(MelScale scale, const at::Tensor& mel) {
+  if (scale == MelScale::htk) return 700 * (at::pow(10, mel / 2595) - 1);
+  constexpr double kBreak = kSlaneyBreak / kSlaneyLinear;
+  return at::where(mel >= kBreak, kSlaneyBreak * (kSlaneyStep * (mel - kBreak)).exp(), kSlaneyLinear * mel);
 }
 
-/// Triangles over `places` (one for each bin) between the neighbours of each inner corner: [bins,mels], double.
-at::Tensor triangles(const std::vector<double>& places, const std::vector<double>& corners) {
-  const auto bins = static_cast<std::int64_t>(places.size()), mels = static_cast<std::int64_t>(corners.size()) - 2;
-  at::Tensor filters = at::zeros({bins, mels}, at::kDouble);
-  auto* out = filters.mutable_data_ptr<double>();
-  for (std::int64_t b = 0; b < bins; ++b)
-    for (std::int64_t m = 0; m < mels; ++m) {
-      const auto i = static_cast<std::size_t>(m);
-      const double at = places[static_cast<std::size_t>(b)];
-      const double up = (at - corners[i]) / (corners[i + 1] - corners[i]);
-      const double down = (corners[i + 2] - at) / (corners[i + 2] - corners[i + 1]);
-      out[b * mels + m] = std::max(0.0, std::min(up, down));
-    }
-  return filters;
-}
-
-std::vector<double> evenly(double low, double high, std::int64_t count) {
-  std::vector<double> values;
-  for (std::int64_t i = 0; i < count; ++i)
-    values.push_back(low + (high - low) * static_cast<double>(i) / static_cast<double>(count - 1));
-  return values;
-}
+/// [bins,mels] from the rising and the falling flank of each filter.
+at::Tensor triangles(const at::Tensor& up, const at::Tensor& down) { return at::minimum(up, down).clamp_min_(0); }
 
 at::Tensor kaldi_filters(const FrontEndOptions& options, std::int64_t fft, double high) {
-  std::vector<double> bins;
+  const double low = kaldi_mel(options.low_hz);
+  const double step = (kaldi_mel(high) - low) / static_cast<double>(options.n_mels + 1);
   const double width = static_cast<double>(options.sample_rate) / static_cast<double>(fft);
-  for (std::int64_t k = 0; k < fft / 2; ++k) bins.push_back(kaldi_mel(width * static_cast<double>(k)));
-  const at::Tensor filters = triangles(bins, evenly(kaldi_mel(options.low_hz), kaldi_mel(high), options.n_mels + 2));
+  const at::Tensor number = at::arange(options.n_mels, at::kFloat);
+  const at::Tensor left = number * step + low, centre = (number + 1) * step + low, right = (number + 2) * step + low;
+  const at::Tensor mel = 1127 * (at::arange(fft / 2, at::kFloat) * width / 700 + 1).log().unsqueeze(1);
+  const at::Tensor filters = triangles((mel - left) / (centre - left), (right - mel) / (right - centre));
   return at::constant_pad_nd(filters, {0, 0, 0, 1});  // the Nyquist bin counts nothing
 }
 
 at::Tensor mel_filters(const FrontEndOptions& options, double high) {
   // torchaudio spreads the bins over whole hertz, which tells where the rate or the transform is odd.
-  const std::vector<double> bins = evenly(0, static_cast<double>(options.sample_rate / 2), options.n_fft / 2 + 1);
-  std::vector<double> corners =
-      evenly(to_mel(options.mel_scale, options.f_min), to_mel(options.mel_scale, high), options.n_mels + 2);
-  for (double& corner : corners) corner = to_hz(options.mel_scale, corner);
-  at::Tensor filters = triangles(bins, corners);
-  if (options.norm == MelNorm::slaney)
-    for (std::int64_t m = 0; m < options.n_mels; ++m) {
-      const auto i = static_cast<std::size_t>(m);
-      filters.select(1, m).mul_(2 / (corners[i + 2] - corners[i]));
-    }
-  return filters;
+  const at::Tensor bins = at::linspace(0, options.sample_rate / 2, options.n_fft / 2 + 1, at::kFloat).unsqueeze(1);
+  const std::int64_t mels = options.n_mels;
+  const at::Tensor corners = to_hz(
+      options.mel_scale,
+      at::linspace(to_mel(options.mel_scale, options.f_min), to_mel(options.mel_scale, high), mels + 2, at::kFloat));
+  const at::Tensor wide = corners.diff(), slopes = corners - bins;
+  const at::Tensor filters = triangles(-slopes.narrow(1, 0, mels) / wide.narrow(0, 0, mels),
+                                       slopes.narrow(1, 2, mels) / wide.narrow(0, 1, mels));
+  if (options.norm == MelNorm::none) return filters;
+  return filters * (2 / (corners.narrow(0, 2, mels) - corners.narrow(0, 0, mels)));
 }
 
 /// The frequency that `option` means: at most 0 counts from the Nyquist frequency.

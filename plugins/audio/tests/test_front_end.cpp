@@ -120,6 +120,17 @@ TEST_CASE("front end: a mel spectrogram of an odd rate and an odd transform is t
   require_points(values, {{0, 0, 4.775592}, {3, 50, -3.490774}, {9, 50, -5.419568}, {20, 60, 3.809304}}, 2e-3);
 }
 
+TEST_CASE("front end: filters that just touch a bin weigh it as torchaudio does") {
+  FrontEndOptions narrow;
+  narrow.sample_rate = 8000, narrow.n_mels = 128, narrow.frame_length_ms = 32;
+  narrow.window = Window::rectangular, narrow.low_hz = 125, narrow.high_hz = 4000;
+  narrow.preemphasis = 0, narrow.remove_dc_offset = false;
+  at::Tensor impulse = at::zeros({1, 256});
+  impulse[0][100] = 1;  // its spectrum is one everywhere, so that the weights come out
+  const at::Tensor values = spectrogram(narrow, impulse);
+  require_points(values, {{0, 0, -13.11856}, {3, 0, -15.94239}, {6, 0, -3.90283}, {11, 0, -1.96082}}, 1e-3);
+}
+
 TEST_CASE("front end: rows of a batch do not depend on each other") {
   FrontEndOptions options = GENERATE(FrontEndOptions(), mel_options());
   options.snip_edges = false;
