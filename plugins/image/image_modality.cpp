@@ -224,7 +224,7 @@ void add_view_options(Schema<O>& s) {
   option(s, "interpolation", &O::interpolation,
          Choices<Interpolation>{{"bicubic", Interpolation::bicubic}, {"bilinear", Interpolation::bilinear}},
          "resampling filter, antialiased");
-  option(s, "exif", &O::exif, "turn JPEG pictures upright as their EXIF orientation says");
+  option(s, "exif", &O::exif, "turn pictures upright as their EXIF orientation says");
 }
 
 /// Options of every image modality that say how views are drawn for pretraining.

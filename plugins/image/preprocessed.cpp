@@ -47,7 +47,7 @@ Schema<PreprocessedOptions> PreprocessedOptions::schema() {
            "resampling filter, antialiased");
   s.option("mean", &O::mean, "subtracted from values in [0, 1], one for each channel; empty: 0");
   s.option("std", &O::std, "divides after that, one for each channel; empty: 1").range(1e-6, 1e6);
-  s.option("exif", &O::exif, "turn JPEG pictures upright as their EXIF orientation says");
+  s.option("exif", &O::exif, "turn pictures upright as their EXIF orientation says");
   return s;
 }
 

@@ -6,37 +6,23 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cairn/error.h"
 #include "media/ffmpeg_picture.h"
 #include "media/jpeg.h"
+#include "media/orientation.h"
+#include "media/tiff.h"
+#include "media/webp.h"
 
 namespace cairn::media {
 namespace {
 
-using Bytes = std::span<const std::uint8_t>;
-
 constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 30;
 
-bool begins(Bytes bytes, std::string_view text, std::size_t at = 0) {
-  return bytes.size() >= at + text.size() && std::memcmp(bytes.data() + at, text.data(), text.size()) == 0;
-}
-
-std::uint32_t big(Bytes b, std::size_t at, int count) {
-  std::uint32_t value = 0;
-  for (int i = 0; i < count; ++i) value = value << 8 | b[at + static_cast<std::size_t>(i)];
-  return value;
-}
-
-std::uint32_t little(Bytes b, std::size_t at, int count) {
-  std::uint32_t value = 0;
-  for (int i = count - 1; i >= 0; --i) value = value << 8 | b[at + static_cast<std::size_t>(i)];
-  return value;
-}
-
 /// Targa has no magic number, so every field of its header must be plausible.
-bool looks_like_targa(Bytes b) {
+bool looks_like_targa(ByteSpan b) {
   if (b.size() < 20) return false;
   const int map = b[1], kind = b[2], depth = b[16];
   const bool known_kind = kind == 1 || kind == 2 || kind == 3 || kind == 9 || kind == 10 || kind == 11;
@@ -44,7 +30,7 @@ bool looks_like_targa(Bytes b) {
   return map <= 1 && known_kind && known_depth && little(b, 12, 2) > 0 && little(b, 14, 2) > 0;
 }
 
-FileKind sniff(Bytes b) {
+FileKind sniff(ByteSpan b) {
   if (begins(b, "\xFF\xD8\xFF")) return FileKind::jpeg;
   if (begins(b, "\x89PNG\r\n\x1A\n")) return FileKind::png;
   if (begins(b, "GIF87a") || begins(b, "GIF89a")) return FileKind::gif;
@@ -58,12 +44,12 @@ FileKind sniff(Bytes b) {
   return looks_like_targa(b) ? FileKind::targa : FileKind::unknown;
 }
 
-bool is_animated_webp(Bytes b) {
+bool is_animated_webp(ByteSpan b) {
   constexpr std::uint8_t kAnimation = 2;
   return begins(b, "VP8X", 12) && b.size() > 20 && (b[20] & kAnimation) != 0;
 }
 
-AVCodecID codec_of(FileKind kind, Bytes b) {
+AVCodecID codec_of(FileKind kind, ByteSpan b) {
   switch (kind) {
     case FileKind::png:
       return AV_CODEC_ID_PNG;
@@ -71,10 +57,6 @@ AVCodecID codec_of(FileKind kind, Bytes b) {
       return AV_CODEC_ID_GIF;
     case FileKind::bmp:
       return AV_CODEC_ID_BMP;
-    case FileKind::webp:
-      return AV_CODEC_ID_WEBP;
-    case FileKind::tiff:
-      return AV_CODEC_ID_TIFF;
     case FileKind::qoi:
       return AV_CODEC_ID_QOI;
     case FileKind::targa:
@@ -91,7 +73,7 @@ AVCodecID codec_of(FileKind kind, Bytes b) {
 }
 
 /// Width and height where the header states them at a fixed place; zero elsewhere (the decoder checks those).
-std::array<std::uint64_t, 2> stated_extent(FileKind kind, Bytes b) {
+std::array<std::uint64_t, 2> stated_extent(FileKind kind, ByteSpan b) {
   const auto magnitude = [](std::uint32_t v) {
     return static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(static_cast<std::int32_t>(v))));
   };
@@ -112,36 +94,27 @@ void refuse_absurd(std::uint64_t width, std::uint64_t height, const std::string&
                   name, "remove the file or scale the picture down");
 }
 
-/// The orientation tag of a TIFF structure (EXIF's payload), 1 if it has none or is malformed.
-int orientation_of_tiff(Bytes tiff) {
-  if (tiff.size() < 8) return 1;
-  const bool is_big = tiff[0] == 'M';
-  const auto number = [&](std::size_t at, int count) {
-    return is_big ? big(tiff, at, count) : little(tiff, at, count);
-  };
-  const std::size_t directory = number(4, 4);
-  if (directory + 2 > tiff.size()) return 1;
-  const std::size_t entries = number(directory, 2);
-  for (std::size_t i = 0; i < entries; ++i) {
-    const std::size_t at = directory + 2 + 12 * i;
-    if (at + 12 > tiff.size()) return 1;
-    if (number(at, 2) != 0x0112) continue;
-    const auto value = static_cast<int>(number(at + 8, 2));
-    return value >= 1 && value <= 8 ? value : 1;
+std::size_t colours_size(std::uint8_t flags) { return (flags & 0x80) != 0 ? std::size_t{6} << (flags & 7) : 0; }
+
+/// The GIF without transparency in its first frame, as the decoder forgets the colour of what is transparent.
+std::vector<std::uint8_t> opaque_gif(ByteSpan b) {
+  std::vector<std::uint8_t> bytes(b.begin(), b.end());
+  std::size_t at = b.size() > 13 ? 13 + colours_size(b[10]) : b.size();
+  while (at + 4 < b.size() && b[at] == 0x21) {  // extensions before the frame
+    if (b[at + 1] == 0xF9) bytes[at + 3] &= 0xFE;
+    at += 2;
+    while (at < b.size() && b[at] != 0) at += std::size_t{1} + b[at];
+    ++at;
   }
-  return 1;
+  return bytes;
 }
 
-/// Walks the markers before the picture data of a JPEG to its EXIF segment.
-int orientation_of_jpeg(Bytes b) {
-  std::size_t at = 2;
-  while (at + 4 <= b.size() && b[at] == 0xFF && b[at + 1] != 0xDA) {
-    const std::size_t length = big(b, at + 2, 2);
-    if (b[at + 1] == 0xE1 && begins(b, std::string_view("Exif\0\0", 6), at + 4) && length > 8)
-      return orientation_of_tiff(b.subspan(at + 10, std::min(length - 8, b.size() - at - 10)));
-    at += 2 + length;
-  }
-  return 1;
+Picture decode_other(ByteSpan bytes, FileKind kind, const std::string& name) {
+  if (kind == FileKind::avif) return decode_avif(bytes, name);
+  if (kind == FileKind::webp) return decode_webp(bytes, name);
+  if (kind == FileKind::tiff) return decode_tiff(bytes, name);
+  if (kind == FileKind::gif) return decode_still(opaque_gif(bytes), codec_of(kind, bytes), name);
+  return decode_still(bytes, codec_of(kind, bytes), name);
 }
 
 }  // namespace
@@ -166,15 +139,15 @@ std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
   return bytes;
 }
 
-Header read_header(Bytes bytes, const std::string& name) {
+Header read_header(ByteSpan bytes, const std::string& name) {
   if (bytes.empty()) throw DataError("is empty", name, "replace or remove the file");
   Header header{sniff(bytes), {}, 1};
+  header.orientation = stored_orientation(header.kind, bytes);
   if (header.kind == FileKind::unknown)
     throw DataError("is no picture of a known kind", name,
                     "JPEG, PNG, BMP, GIF, WebP, TIFF, PNM, QOI, TGA, AVIF and JPEG 2000 are known, told by content");
   if (header.kind == FileKind::jpeg) {
     header.extent = read_jpeg_extent(bytes, name);
-    header.orientation = orientation_of_jpeg(bytes);
     refuse_absurd(static_cast<std::uint64_t>(header.extent.width), static_cast<std::uint64_t>(header.extent.height),
                   name);
     return header;
@@ -193,16 +166,17 @@ Extent shrunk(const Header& header, int shrink, bool exif) {
   return extent;
 }
 
-Picture decode(Bytes bytes, const Header& header, bool exif, const std::string& name) {
+Picture decode(ByteSpan bytes, const Header& header, bool exif, const std::string& name) {
   if (header.kind == FileKind::jpeg) {
     const Extent whole = shrunk(header, 1, exif);
     return decode_part(bytes, header, 1, {0, 0, whole.width, whole.height}, exif, name).picture;
   }
-  if (header.kind == FileKind::avif) return decode_avif(bytes, name);
-  return decode_still(bytes, codec_of(header.kind, bytes), name);
+  Picture picture = decode_other(bytes, header.kind, name);
+  // TIFF's orientation is no EXIF: readers always follow it.
+  return exif || header.kind == FileKind::tiff ? turn(std::move(picture), header.orientation) : picture;
 }
 
-Part decode_part(Bytes bytes, const Header& header, int shrink, const Window& area, bool exif,
+Part decode_part(ByteSpan bytes, const Header& header, int shrink, const Window& area, bool exif,
                  const std::string& name) {
   if (!exif || header.orientation == 1) return decode_jpeg(bytes, shrink, area, name);
   const Extent stored = shrunk(header, shrink, false);

@@ -29,8 +29,8 @@ std::vector<std::uint8_t> read_file(const std::filesystem::path& path);
 /// Reads the header of an encoded picture. DataError, naming `name`, if it is no picture or claims absurd dimensions.
 Header read_header(std::span<const std::uint8_t> bytes, const std::string& name);
 
-/// Decodes a picture to RGB: alpha dropped, palette looked up, grey repeated, CMYK multiplied out. With `exif` a JPEG
-/// is turned upright. DataError if the file is damaged or truncated.
+/// Decodes a picture to RGB: alpha dropped, palette looked up, grey repeated, CMYK multiplied out. With `exif` it is
+/// turned upright as EXIF or XMP say, a TIFF always. DataError if the file is damaged or truncated.
 Picture decode(std::span<const std::uint8_t> bytes, const Header& header, bool exif, const std::string& name);
 
 /// Width and height of a JPEG decoded at 1/`shrink`, as decode_part() would give the whole.

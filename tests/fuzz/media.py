@@ -10,7 +10,8 @@ import sys
 import tempfile
 
 PICTURES = ("media/ffmpeg", "media/ffmpeg_picture", "media/across", "media/resample", "media/decode", "media/jpeg",
-            "media/jpeg_scan", "media/weigh")
+            "media/jpeg_scan", "media/orientation", "media/tiff", "media/webp",
+            "media/weigh")
 SOURCES = {"image": (*PICTURES, "image/tests/fuzz_reader"),
            "video": (*PICTURES, "video/video_file", "video/video_input", "video/webp_film", "video/yuv",
                      "video/tests/fuzz_reader")}
@@ -20,7 +21,7 @@ FILM = ("UklGRs4AAABXRUJQVlA4WAoAAAACAAAABwAABwAAQU5JTQYAAAAAAAAAAABBTk1GLgAAAAA
         "AC8HwAEAD/Ab5Pm/R/j8RxomIKL/EQBBTk1GMAAAAAAAAAAAAAcAAAcAADIAAABWUDhMFwAAAC8HwAEAD/A5xkO93iN8/iMNIxDR"
         "/xAAAEFOTUY0AAAAAAAAAAAABwAABwAAMgAAAFZQOEwcAAAALwfAAQAPcKjXf4HeI3z+QwsK0jZgUXYi+h8cAA==")
 SANITISERS = "address,undefined"
-LIBRARIES = ("libavformat", "libavcodec", "libavutil", "libswscale", "libjpeg", "libwebpdemux")
+LIBRARIES = ("libavformat", "libavcodec", "libavutil", "libswscale", "libjpeg", "libwebp", "libwebpdemux")
 
 
 def seeds(kind, source, corpus):
