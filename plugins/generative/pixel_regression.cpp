@@ -60,7 +60,11 @@ PixelRegression::Moments PixelRegression::moments(const at::Tensor& values) cons
 
 at::Tensor PixelRegression::refine(const at::Tensor& target) {
   if (options_.patch_norm == PatchNorm::none) return target.to(at::kFloat);
-  const at::Tensor values = by_channel(target);
+  const at::Tensor given = by_channel(target);
+  // Differences of neighbouring values are exact, so that the rounding of the mean is none of a nearly flat patch.
+  at::Tensor first = given.narrow(-2, 0, 1);
+  if (options_.patch_norm == PatchNorm::patch) first = first.narrow(-1, 0, 1);
+  const at::Tensor values = given - first;
   const Moments m = moments(values);
   return ((values - m.mean) / m.scale).flatten(-2);
 }

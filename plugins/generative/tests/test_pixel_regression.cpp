@@ -81,6 +81,16 @@ TEST_CASE("flat patches and bfloat16 stay finite floats") {
   }
 }
 
+TEST_CASE("a nearly flat patch is standardised as precisely as any") {
+  at::manual_seed(45);
+  const at::Tensor target = at::rand({2, 5, 48}) * 1e-5 + 0.5, exact = target.to(at::kDouble);
+  const at::Tensor patch = (exact - exact.mean(-1, true)) / (exact.var(-1, true, true) + 1e-6).sqrt();
+  CHECK(matches(make({.patch_norm = PatchNorm::patch}).refine(target), patch, 1e-6));
+  const at::Tensor each = exact.view({2, 5, 16, 3});
+  const at::Tensor channel = (each - each.mean(2, true)) / (each.var(2, true, true).sqrt() + 1e-6);
+  CHECK(matches(make({.patch_norm = PatchNorm::patch_channel}).refine(target), channel.flatten(2), 1e-6));
+}
+
 TEST_CASE("restore undoes refine") {
   at::manual_seed(43);
   const at::Tensor target = at::rand({2, 5, 48}) * 7.0 - 3.0;
