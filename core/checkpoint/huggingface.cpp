@@ -3,7 +3,11 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <array>
+#include <functional>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "cairn/error.h"
@@ -11,6 +15,7 @@
 #include "checkpoint/huggingface_tables.h"
 #include "checkpoint/json_file.h"
 #include "checkpoint/option_table.h"
+#include "checkpoint/original.h"
 #include "checkpoint/preprocessor.h"
 #include "checkpoint/published.h"
 #include "checkpoint/safetensors.h"
@@ -21,10 +26,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The tensors of one file, or of shards with an index, and what gives their pages back.
-SafetensorsFile read_folder(const fs::path& folder) {
-  const fs::path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
-  if (fs::exists(single) || !fs::exists(index)) return read_safetensors(single);
+constexpr std::array kWeightFiles = {"model.safetensors", "pytorch_model.bin"};
+
+std::string index_of(const char* file) { return std::string(file) + ".index.json"; }
+
+SafetensorsFile read_file(const fs::path& path) {
+  if (path.extension() != ".bin") return read_safetensors(path);
+  return {read_pickled_tensors(path), {}, [] {}};
+}
+
+/// The tensors of all shards that an index names, and what gives their pages back.
+SafetensorsFile read_shards(const fs::path& index) {
+  const fs::path folder = index.parent_path();
   std::set<std::string> shards;
   for (const auto& [name, shard] : JsonFile(index).value("weight_map", std::map<std::string, std::string>())) {
     if (fs::path(shard).filename() != shard)
@@ -34,7 +47,7 @@ SafetensorsFile read_folder(const fs::path& folder) {
   SafetensorsFile all;
   std::vector<std::function<void()>> release;
   for (const std::string& shard : shards) {
-    SafetensorsFile file = read_safetensors(folder / shard);
+    SafetensorsFile file = read_file(folder / shard);
     release.push_back(std::move(file.release_pages));
     for (auto& [name, tensor] : file.tensors)
       if (!all.tensors.emplace(name, tensor).second)
@@ -44,6 +57,15 @@ SafetensorsFile read_folder(const fs::path& folder) {
     for (const auto& pages : release) pages();
   };
   return all;
+}
+
+/// One file or shards, safetensors before pickles.
+SafetensorsFile read_folder(const fs::path& folder) {
+  for (const char* name : kWeightFiles) {
+    if (fs::exists(folder / name)) return read_file(folder / name);
+    if (fs::exists(folder / index_of(name))) return read_shards(folder / index_of(name));
+  }
+  return read_safetensors(folder / kWeightFiles.front());
 }
 
 /// What config.json and the names say of the blocks "encoder.layer.0.": depth, biases, LayerScale, SwiGLU.
@@ -154,6 +176,8 @@ PublishedModel read_vit(const JsonFile& config, WeightSource& weights, bool is_d
   read_tokenizer(config, "num_channels", model);
   VitFacts facts;
   facts.prefix = weights.prefix_before("embeddings.position_embeddings");
+  // Where transformers 5 saves ViTMSNForImageClassification, the blocks' names lack what the others begin with.
+  if (!facts.prefix.empty()) weights.rename("encoder.", facts.prefix + "encoder.");
   facts.tokenizer = model.tokenizer;
   facts.width = config.size("hidden_size");
   facts.blocks = read_blocks(weights, facts.prefix + "encoder.layer.", config.size("num_hidden_layers"), biases);
@@ -307,18 +331,12 @@ void read_data(const fs::path& folder, PublishedModel& model) {
 
 }  // namespace
 
-void require_no_bin(const fs::path& folder) {
-  for (const char* name : {"model.safetensors", "model.safetensors.index.json"})
-    if (fs::exists(folder / name)) return;
-  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-    if (fs::exists(folder / name))
-      throw DataError("the weights are a pytorch_model.bin, which is not read", folder.string(),
-                      "load the folder in transformers and save it again with save_pretrained, which writes "
-                      "model.safetensors");
+bool holds_bin(const fs::path& folder) {
+  const char* name = kWeightFiles.back();
+  return fs::exists(folder / name) || fs::exists(folder / index_of(name));
 }
 
 PublishedModel read_huggingface(const fs::path& folder, bool is_partial) {
-  require_no_bin(folder);
   const JsonFile config(folder / "config.json");
   if (!config.json().contains("model_type"))
     throw DataError("'model_type' is missing", config.path().string(),

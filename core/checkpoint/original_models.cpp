@@ -29,7 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Which repository's layout a file has.
-enum class Family : std::uint8_t { ijepa, jepa, vjepa2, vjepa21, dino, mae, videomae };
+enum class Family : std::uint8_t { ijepa, jepa, vjepa2, vjepa21, dino, timm, mae, videomae };
 
 /// A file's tensors by network, without the wrappers' prefixes.
 struct Contents {
@@ -124,7 +124,9 @@ Contents sort_out(const TensorMap& all, const Sizes& sizes) {
     }
     const bool is_mae = std::string_view(key) == "model/";
     const bool is_video = contents.student.contains("encoder_to_decoder.weight");
-    contents.family = is_video ? Family::videomae : is_mae ? Family::mae : Family::dino;
+    // Of these layouts timm's alone is published as safetensors.
+    const bool is_timm = std::string_view(key).empty() && sizes.checkpoint().ends_with(".safetensors");
+    contents.family = is_video ? Family::videomae : is_mae ? Family::mae : is_timm ? Family::timm : Family::dino;
     return contents;
   }
   return contents;
@@ -139,6 +141,9 @@ std::int64_t heads_in(std::span<const PublishedWidth> published, std::int64_t wi
   const auto found = std::ranges::find(published, width, &PublishedWidth::width);
   return found == published.end() ? 0 : found->heads;
 }
+
+/// A vision transformer without a predictor or decoder.
+bool is_plain(Family family) { return family == Family::dino || family == Family::timm; }
 
 bool is_rotary(Family family) { return family == Family::vjepa2 || family == Family::vjepa21; }
 
@@ -289,7 +294,7 @@ std::int64_t move_positions(WeightSource& weights, const std::string& prefix, Fa
     throw DataError(fmt::format("the position table has the shape [{}]", fmt::join(table.sizes(), ", ")),
                     sizes.checkpoint(), "it should be [1, tokens, features]");
   const std::int64_t count = table.size(1);
-  if (family != Family::dino && family != Family::mae && family != Family::videomae) return count;
+  if (!is_plain(family) && family != Family::mae && family != Family::videomae) return count;
   const std::int64_t leading = network.contains("class_token") ? 1 : 0;
   const std::int64_t patches = patch_places(count, leading, register_count(network), family);
   place_tokens(table, patches, sizes, network);
@@ -331,7 +336,7 @@ Value::Table encoder_options(const TensorMap& network, Family family, const Size
                 {"class_token", Value(has_class)},
                 {"pool", text(has_class ? "cls" : "mean")},
                 {"register_tokens", Value(count)},
-                {"resize_antialias", Value(count > 0)},
+                {"resize_antialias", Value(count > 0 || family == Family::timm)},
                 {"resize_offset", Value(family == Family::dino && count == 0 ? 0.1 : 0.0)},
                 {"mask_token", Value(network.contains("mask_token"))},
                 {"gated", Value(network.contains("blocks.0.mlp.gate.weight"))},
@@ -357,6 +362,17 @@ Value::Table encoder_options(const TensorMap& network, Family family, const Size
                   "get it from where they came from, and name the folder");
 }
 
+/// A vision transformer that adds no table of positions to its patches has rotary or relative ones, of which nothing is
+/// in the file; EVA-02 has both, and is told by its SwiGLU beside biases of queries and values alone.
+void require_table(const WeightSource& weights, const TensorMap& network, const Sizes& sizes) {
+  const bool is_eva = network.contains("blocks.0.attention.query_bias") && network.contains("blocks.0.mlp.gate.weight");
+  if (weights.has("pos_embed") && !is_eva) return;
+  throw DataError(is_eva ? "this is an EVA-02, whose rotary positions are not read"
+                         : "there is no table of positions in this file; networks with rotary or relative ones, such "
+                           "as DINOv3 and BEiT, are not read",
+                  sizes.checkpoint(), "use a ViT with learned or sine-cosine positions");
+}
+
 /// An encoder; `prefix` is VideoMAE's "encoder.".
 PublishedNetwork read_encoder(WeightSource& weights, const std::string& prefix, Family family, const Sizes& sizes,
                               PublishedModel& model) {
@@ -367,8 +383,9 @@ PublishedNetwork read_encoder(WeightSource& weights, const std::string& prefix, 
   TensorMap& network = encoder.weights;
   const TimmKeys keys = timm_encoder_keys(weights, prefix, model.tokenizer, kernel->size(0));
   weights.move(keys.keys, network);
-  if (family == Family::dino && weights.has("mask_token") && !weights.has("decoder_embed.weight"))
+  if (is_plain(family) && weights.has("mask_token") && !weights.has("decoder_embed.weight"))
     network["mask_token"] = weights.take("mask_token")->reshape({1, 1, -1});
+  if (kernel->dim() == 4 && (is_plain(family) || family == Family::mae)) require_table(weights, network, sizes);
   read_views(move_positions(weights, prefix, family, sizes, network), family, sizes, model);
   encoder.options = encoder_options(network, family, sizes, keys.depth, model);
   return encoder;
@@ -490,6 +507,7 @@ const char* family_name(Family family) {
     case Family::vjepa21:
       return "V-JEPA 2.1";
     case Family::dino:
+    case Family::timm:
       return "ViT";
     case Family::mae:
       return "MAE";

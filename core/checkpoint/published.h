@@ -79,13 +79,13 @@ struct PublishedModel {
   bool is_partial = false;  // parameters without weights keep their initial values
 };
 
-/// Reads a Hugging Face folder: config.json and model.safetensors, one file or shards with an index. Knows the model
-/// types ijepa, vit, vit_msn, dinov2, dinov2_with_registers, vit_mae, videomae and vjepa2. DataError for other models,
-/// and with every name that is missing or left over, unless `is_partial`.
+/// Reads a Hugging Face folder: config.json and model.safetensors or pytorch_model.bin, one file or shards with an
+/// index. Knows the model types ijepa, vit, vit_msn, dinov2, dinov2_with_registers, vit_mae, videomae and vjepa2.
+/// DataError for other models, and with every name that is missing or left over, unless `is_partial`.
 CAIRN_API PublishedModel read_huggingface(const std::filesystem::path& folder, bool is_partial = false);
 
-/// DataError where the folder's weights are a pytorch_model.bin alone, which nothing here reads.
-CAIRN_API void require_no_bin(const std::filesystem::path& folder);
+/// Whether the folder has transformers' weights as a pickle, whole or in shards.
+CAIRN_API bool holds_bin(const std::filesystem::path& folder);
 
 /// A ratio that gives exactly `hidden` when an integer `width` times it is cut to an integer.
 CAIRN_API double exact_ratio(std::int64_t hidden, std::int64_t width);

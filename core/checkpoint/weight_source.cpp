@@ -51,6 +51,13 @@ void WeightSource::move(const KeyMap& keys, TensorMap& network) {
   network.merge(mapped.tensors);
 }
 
+void WeightSource::rename(const std::string& head, const std::string& other) {
+  TensorMap renamed;
+  for (auto& [name, tensor] : tensors_)
+    renamed[name.starts_with(head) ? other + name.substr(head.size()) : name] = std::move(tensor);
+  tensors_.swap(renamed);
+}
+
 std::size_t WeightSource::drop(const std::string& head) {
   return std::erase_if(tensors_, [&](const auto& entry) { return entry.first.starts_with(head); });
 }

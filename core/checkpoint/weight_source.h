@@ -30,6 +30,8 @@ class WeightSource {
   std::optional<at::Tensor> take(const std::string& name);
   /// Hands over to a network what the map knows of it.
   void move(const KeyMap& keys, TensorMap& network);
+  /// Names that begin with `head` begin with `other` instead.
+  void rename(const std::string& head, const std::string& other);
   /// Takes every tensor whose name begins so, unused; how many there were.
   std::size_t drop(const std::string& head);
   /// What does not fit, a line each.

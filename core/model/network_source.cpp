@@ -119,7 +119,8 @@ bool holds_original(const fs::path& folder) {
 
 [[noreturn]] void refuse_file(const fs::path& file) {
   if (!fs::exists(file)) throw ConfigError(file.string(), "there is no such source of weights", kSources);
-  if (file.extension() == ".bin") require_no_bin(file.parent_path());
+  if (file.extension() == ".bin" && holds_bin(file.parent_path()))
+    throw DataError("these are weights of transformers", file.string(), "name the folder, with config.json in it");
   throw ConfigError(file.string(), "this file is of no known kind of weights",
                     std::string(kSources) + "; files of weights end with .pth.tar, .pth, .pt or .safetensors");
 }
@@ -142,7 +143,9 @@ void read_source(const fs::path& source, const SourceOptions& options, PluginLoa
   }
   if (!fs::exists(source / "config.json")) {
     if (holds_original(source)) return read_original_source(source, options, opened);
-    require_no_bin(source);
+    if (holds_bin(source))
+      throw DataError("these are weights of transformers, and config.json is missing beside them", source.string(),
+                      "get it from where they came from");
     throw ConfigError(source.string(), "the folder holds no network", kSources);
   }
   opened.model = read_huggingface(source, options.partial);

@@ -270,6 +270,28 @@ TEST_CASE("heads of student and teacher are no part of the encoder") {
   CHECK(model.gaps.size() == 3);
 }
 
+TEST_CASE("rotary positions, of which the file holds nothing, are refused") {
+  TensorMap rotary = pictures();
+  rotary.erase("pos_embed");
+  CHECK_THROWS_WITH(read({rotary}), Catch::Contains("no table of positions") && Catch::Contains("DINOv3"));
+  TensorMap eva = pictures();
+  for (const std::string block : {"blocks.0", "blocks.1"}) {
+    add(eva, block + ".mlp.fc1", {128, 32});
+    eva.erase(block + ".attn.qkv.bias");
+    for (const char* part : {".attn.q_bias", ".attn.v_bias"}) eva[block + part] = at::randn({32});
+  }
+  CHECK_THROWS_WITH(read({eva}), Catch::Contains("this is an EVA-02"));
+}
+
+TEST_CASE("positions are resized as the file's own library does") {
+  // Files here are safetensors, as timm's are.
+  const PublishedModel timm = read({pictures()}), dino = read({below("teacher/backbone.", pictures())});
+  CHECK(std::get<bool>(option(timm.encoder, "resize_antialias").data));
+  CHECK(option(timm.encoder, "resize_offset").text() == "0.0");
+  CHECK_FALSE(std::get<bool>(option(dino.encoder, "resize_antialias").data));
+  CHECK(option(dino.encoder, "resize_offset").text() == "0.1");
+}
+
 TEST_CASE("a SwiGLU with both maps in one matrix is told by its size") {
   TensorMap timm = pictures();
   for (const char* block : {"blocks.0", "blocks.1"}) add(timm, block + std::string(".mlp.fc1"), {128, 32});

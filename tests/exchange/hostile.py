@@ -182,10 +182,10 @@ def wrong_files(base):
     refuse(bare, "config.json is missing", base)
     shutil.copy(hub / "config.json", pickled)
     (pickled / "pytorch_model.bin").write_bytes(b"PK")
-    refuse(pickled, "save_pretrained", base)
+    refuse(pickled, "no PyTorch zip archive", base)
+    refuse(pickled / "pytorch_model.bin", "name the folder", base)
     (pickled / "config.json").unlink()
-    for source in (pickled, pickled / "pytorch_model.bin"):
-        refuse(source, "save_pretrained", base)
+    refuse(pickled, "config.json is missing", base)
     subprocess.run([str(CAIRN), "convert", str(base / "run"), str(own), "--to", "cairn"], check=True,
                    stdout=subprocess.DEVNULL)
     facts = json.loads((own / "cairn.json").read_text())

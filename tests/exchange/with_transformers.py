@@ -21,12 +21,18 @@ CLASSES = {"IJepaModel": {}, "ViTModel": {**VIT, "encoder__activation": "quick_g
 
 def loaded(name, folder):
     """The model as transformers loads it, saved again beside; fails where a tensor is missing, left over or of another shape."""
+    import torch
     import transformers
+    from safetensors.torch import load_file
     extra = {"add_pooling_layer": False} if name == "ViTModel" else {}
     model, info = getattr(transformers, name).from_pretrained(folder, output_loading_info=True, **extra)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
         assert not info.get(kind), f"{kind}: {info[kind]}"
     model.save_pretrained(f"{folder}.saved")
+    pickled = pathlib.Path(f"{folder}.pickled")
+    pickled.mkdir()
+    torch.save(load_file(f"{folder}.saved/model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "config.json").write_bytes(pathlib.Path(folder, "config.json").read_bytes())
     return model.eval()
 
 
@@ -90,11 +96,13 @@ def with_predictor(name, folder, inputs, features):
 
 
 def require_bits(base, name):
-    """The folder that transformers saved holds the weights of the run, in Cairn's own form."""
-    mine, theirs = base / f"{name}.mine", base / f"{name}.theirs"
+    """The folder that transformers saved holds the weights of the run, in Cairn's own form, and so does its pickle."""
+    mine, theirs, pickled = (base / f"{name}.{whose}" for whose in ("mine", "theirs", "unpickled"))
     run("convert", base / f"run-{name}", mine, "--to", "cairn")
     run("convert", base / f"{name}.saved", theirs, "--to", "cairn")
     trained, back = raw(mine / "model.safetensors"), raw(theirs / "model.safetensors")
+    run("convert", base / f"{name}.pickled", pickled, "--to", "cairn")
+    require(raw(pickled / "model.safetensors") == back, f"{name}: the pickle gave other bits")
     require(back and all(trained.get(key) == tensor for key, tensor in back.items()), f"{name}: other bits came back")
     lost = {key for key in trained if key not in back and key.startswith("encoder.")}
     require(not lost, f"{name}: these did not come back: {lost}")
