@@ -125,7 +125,8 @@ FrontEnd::FrontEnd(const FrontEndOptions& options) : options_(options) {
     window_ = at::constant_pad_nd(make_window(Window::hanning, width, true), {left, fft - width - left});
     filters_ = mel_filters(options_, upper_hz(options_, "f_max", options_.f_max, options_.f_min));
   }
-  window_ = window_.to(at::kFloat).contiguous();
+  loop_window_ = window_.to(at::kFloat).contiguous();
+  if (!is_kaldi()) window_ = loop_window_;  // torchaudio makes this one in float32, whatever the waveform
   filters_ = filters_.to(at::kFloat).contiguous();
   bank_ = FilterBank(filters_.const_data_ptr<float>(), filters_.size(0), filters_.size(1));
 }
@@ -190,7 +191,7 @@ at::Tensor FrontEnd::cut(const at::Tensor& signal, std::int64_t first, std::int6
   if (has_twin(signal)) {
     at::Tensor framed = at::empty({signal.size(0), count, cut_.fft});
     for (std::int64_t row = 0; row < signal.size(0); ++row)
-      cut_frames(part[row].const_data_ptr<float>(), count, cut_, window_.const_data_ptr<float>(),
+      cut_frames(part[row].const_data_ptr<float>(), count, cut_, loop_window_.const_data_ptr<float>(),
                  framed[row].mutable_data_ptr<float>());
     return framed;
   }

@@ -64,7 +64,7 @@ class FrontEnd {
   explicit FrontEnd(const FrontEndOptions& options);
 
   /// Waveforms [B,T] in [-1, 1] to spectrograms [B,frames,mels]. DataError where T is too short for one frame.
-  /// `rng` draws the dither.
+  /// `rng` draws the dither. In double precision where the waveforms are.
   at::Tensor spectrogram(const at::Tensor& waveform, Rng& rng) const;
   /// A waveform [T] on the CPU whose spectrogram is close to [frames,mels]; undefined where frames do not overlap.
   /// Phases are guessed, and so is what the filters do not tell.
@@ -87,9 +87,10 @@ class FrontEnd {
 
   FrontEndOptions options_;
   FrameCut cut_;
-  at::Tensor window_;   // [length]
-  at::Tensor filters_;  // [bins,mels]
-  FilterBank bank_;     // the same for the CPU
+  at::Tensor window_;       // [length]
+  at::Tensor loop_window_;  // the same for plain loops
+  at::Tensor filters_;      // [bins,mels]
+  FilterBank bank_;         // the same for plain loops
 };
 
 }  // namespace cairn::audio

@@ -72,11 +72,15 @@ std::unique_ptr<SampleSource> PublishedModality::open(Split split, Purpose purpo
   return AudioModality::open(split, purpose);
 }
 
+/// In double precision: what lies far below the loudest band of a frame is rounding in single.
+at::Tensor PublishedModality::precise(const at::Tensor& waveforms, Rng& rng) const {
+  return front_end().spectrogram(waveforms.to(at::kDouble), rng).to(at::kFloat);
+}
+
 void PublishedModality::prepare(Batch& batch, Purpose, Rng& rng) const {
   for (View& view : batch.views)
-    view.data = options_.published == PublishedFrontEnd::resample
-                    ? resampled(view.data, options_)
-                    : front_end().spectrogram(view.data.squeeze(1), rng).unsqueeze(1);
+    view.data = options_.published == PublishedFrontEnd::resample ? resampled(view.data, options_)
+                                                                  : precise(view.data.squeeze(1), rng).unsqueeze(1);
 }
 
 }  // namespace cairn::audio

@@ -32,6 +32,8 @@ class PublishedModality : public AudioModality {
   void prepare(Batch& batch, Purpose purpose, Rng& rng) const override;
 
  private:
+  at::Tensor precise(const at::Tensor& waveforms, Rng& rng) const;
+
   PublishedOptions options_;
 };
 

@@ -12,6 +12,7 @@
 #include "augment.h"
 #include "cairn/error.h"
 #include "front_end.h"
+#include "published.h"
 #include "resample.h"
 #include "support/rng.h"
 
@@ -118,6 +119,22 @@ TEST_CASE("front end: a mel spectrogram of an odd rate and an odd transform is t
   REQUIRE(values.sizes() == at::IntArrayRef({1, 100, 40}));
   CHECK(values.mean().item<double>() == Approx(-8.332743).margin(1e-3));
   require_points(values, {{0, 0, 4.775592}, {3, 50, -3.490774}, {9, 50, -5.419568}, {20, 60, 3.809304}}, 2e-3);
+}
+
+TEST_CASE("front end: published ones tell what lies far below the loudest band") {
+  PublishedOptions options;
+  options.n_mels = 128;
+  const PublishedModality modality(options);
+  const at::Tensor t = at::arange(8000, at::kDouble) / 16000;
+  const at::Tensor tone = (0.9 * (2 * std::numbers::pi * 440 * t).sin()).to(at::kFloat);
+  cairn::Batch batch;
+  batch.views.push_back({tone.view({1, 1, -1}), {}, cairn::ViewRole::global});
+  Rng rng = any_rng();
+  modality.prepare(batch, cairn::Purpose::evaluate, rng);
+  const at::Tensor values = batch.views.front().data[0];
+  REQUIRE(values.sizes() == at::IntArrayRef({1, 48, 128}));
+  CHECK(values.scalar_type() == at::kFloat);
+  require_points(values, {{47, 28, -15.12885}, {47, 3, -15.12885}, {47, 8, -15.12885}}, 1e-4);
 }
 
 TEST_CASE("front end: filters that just touch a bin weigh it as torchaudio does") {
