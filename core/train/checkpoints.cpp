@@ -23,13 +23,19 @@ NamedTensors optimizer_state(const Optimizer& optimizer) {
   return {{"first_moment", optimizer.first_moment()}, {"second_moment", optimizer.second_moment()}};
 }
 
-nlohmann::json read_state(const fs::path& checkpoint) {
+/// What state.json holds.
+RunPoint read_point(const fs::path& checkpoint) {
   const fs::path path = checkpoint / "state.json";
   std::ifstream file(path);
-  nlohmann::json state = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (state.is_discarded() || !state.contains("step"))
+  try {
+    const auto state = nlohmann::json::parse(file);
+    RunPoint point{state.at("step").get<std::int64_t>(), std::nullopt, state.value("losses", std::deque<double>()), {}};
+    if (state.contains("best"))
+      point.best = BestStep{state["best"].at("step").get<std::int64_t>(), state["best"].at("score").get<double>()};
+    return point;
+  } catch (const nlohmann::json::exception&) {
     throw Error("not a checkpoint's state, or damaged", path.string(), kGoBack);
-  return state;
+  }
 }
 
 NamedTensors read_tensors(const fs::path& file) {
@@ -85,13 +91,10 @@ fs::path Checkpoints::save(const RunPoint& point, const Composition& parts, cons
 std::optional<fs::path> Checkpoints::newest() const { return newest_checkpoint(folder_); }
 
 RunPoint Checkpoints::load(const fs::path& checkpoint, Composition& parts, Optimizer& optimizer) {
-  const nlohmann::json state = read_state(checkpoint);
+  RunPoint point = read_point(checkpoint);
   load_weights(checkpoint, parts);
   fill(checkpoint / "optimizer.safetensors", optimizer_state(optimizer));
-  RunPoint point{state.at("step").get<std::int64_t>(), std::nullopt, state.value("losses", std::deque<double>()), {}};
   if (fs::exists(checkpoint / kWatched)) point.watched = read_tensors(checkpoint / kWatched);
-  if (state.contains("best"))
-    point.best = BestStep{state["best"].at("step").get<std::int64_t>(), state["best"].at("score").get<double>()};
   optimizer.set_steps(point.step);
   return point;
 }

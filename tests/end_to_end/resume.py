@@ -113,6 +113,12 @@ def damaged(base, unbroken):
     data = (newest / "student.safetensors").read_bytes()
     (newest / "student.safetensors").write_bytes(data[:-9])
     require_in("remove the checkpoint's folder to go on from the one before it", train(folder, "--resume", code=1))
+    (newest / "student.safetensors").write_bytes(data)
+    for state in ('{"step": "last"}', '[1]', '{"step": 27, "best": 3}', '{"st'):
+        (newest / "state.json").write_text(state)
+        text = train(folder, "--resume", code=1)
+        require_in("not a checkpoint's state, or damaged", text)
+        require_in("remove the checkpoint's folder", text)
     shutil.rmtree(newest)
     require_in("going on at step 18", train(folder, "--resume"))
     require(checkpoint(folder, STEPS) == checkpoint(unbroken, STEPS), "weights differ from the checkpoint before on")
