@@ -5,8 +5,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <optional>
 #include <system_error>
@@ -23,11 +25,18 @@ namespace fs = std::filesystem;
 constexpr std::string_view kTemporaryMark = ".tmp-";
 constexpr std::string_view kReplacedMark = ".old-";
 constexpr std::string_view kRemovedMark = ".gone-";
+constexpr std::chrono::hours kForeignAge(24);  // after which what another host left counts as left for good
 
 fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
+std::string this_host() {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  return host.data();
+}
+
 fs::path marked(const fs::path& path, std::string_view mark) {
-  return path.string() + std::string(mark) + std::to_string(::getpid());
+  return path.string() + std::string(mark) + std::to_string(::getpid()) + "@" + this_host();
 }
 
 bool alive(pid_t process) { return ::kill(process, 0) == 0 || errno == EPERM; }
@@ -35,7 +44,19 @@ bool alive(pid_t process) { return ::kill(process, 0) == 0 || errno == EPERM; }
 struct Leftover {
   std::string name;  // without the mark
   pid_t owner;
+  std::string host;
 };
+
+bool is_old(const fs::path& path) {
+  std::error_code error;
+  const auto written = fs::last_write_time(path, error);
+  return !error && fs::file_time_type::clock::now() - written > kForeignAge;
+}
+
+/// Whether its owner still works on it: of a process on another host only the age is known.
+bool is_owned(const fs::path& path, const Leftover& leftover) {
+  return leftover.host == this_host() ? alive(leftover.owner) : !is_old(path);
+}
 
 std::optional<Leftover> parse_leftover(const std::string& file_name, std::string_view mark) {
   const std::size_t at = file_name.rfind(mark);
@@ -44,8 +65,8 @@ std::optional<Leftover> parse_leftover(const std::string& file_name, std::string
   const char* last = file_name.data() + file_name.size();
   pid_t owner = 0;
   const auto [end, error] = std::from_chars(first, last, owner);
-  if (first == last || error != std::errc() || end != last || owner <= 0) return std::nullopt;
-  return Leftover{file_name.substr(0, at), owner};
+  if (error != std::errc() || end == last || *end != '@' || owner <= 0) return std::nullopt;
+  return Leftover{file_name.substr(0, at), owner, std::string(end + 1, last)};
 }
 
 void rename_checked(const fs::path& from, const fs::path& to) {
@@ -152,7 +173,7 @@ void remove_leftovers(const fs::path& parent) {
     const std::string name = entry.filename().string();
     for (const std::string_view mark : {kTemporaryMark, kReplacedMark, kRemovedMark}) {
       const std::optional<Leftover> leftover = parse_leftover(name, mark);
-      if (!leftover || alive(leftover->owner)) continue;
+      if (!leftover || is_owned(entry, *leftover)) continue;
       const fs::path original = parent / leftover->name;
       if (mark == kReplacedMark && !fs::exists(original)) {
         rename_checked(entry, original);

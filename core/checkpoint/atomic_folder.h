@@ -11,8 +11,8 @@
 namespace cairn {
 
 /// A folder that appears complete or not at all, also after `kill -9` or a full disk: files are written to
-/// `<name>.tmp-<pid>` beside it; commit() syncs and renames. Without commit() the destructor removes what was written.
-/// Opening one removes the leftovers of dead processes in the parent folder first.
+/// `<name>.tmp-<pid>@<host>` beside it; commit() syncs and renames. Without commit() the destructor removes what was
+/// written. Opening one removes the leftovers of dead processes in the parent folder first.
 class CAIRN_API AtomicFolder {
  public:
   /// Throws Error when the temporary folder cannot be made.
@@ -44,8 +44,9 @@ CAIRN_API void write_file_atomically(const std::filesystem::path& path, const st
 /// Removes a folder so that an interruption leaves no half-empty folder of that name. No error when it is missing.
 CAIRN_API void remove_folder(const std::filesystem::path& folder);
 
-/// Removes temporary folders and files that dead processes left in `parent`; puts back a folder whose replacement
-/// was interrupted between its two renames. Called by AtomicFolder; call it also before reading such a folder.
+/// Removes temporary folders and files that dead processes left in `parent`, or for a day another host; puts back a
+/// folder whose replacement was interrupted between its two renames. Called by AtomicFolder; call it also before
+/// reading such a folder.
 CAIRN_API void remove_leftovers(const std::filesystem::path& parent);
 
 }  // namespace cairn

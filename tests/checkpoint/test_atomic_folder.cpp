@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <csignal>
 #include <string>
 
@@ -25,12 +27,18 @@ std::size_t entries_in(const fs::path& folder) {
   return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
 }
 
-// A process number that certainly belongs to nobody: that of a child that has ended and was waited for.
-pid_t dead_process() {
+std::string host() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+// A process that certainly is none: that of a child that has ended and was waited for.
+std::string dead_process(const std::string& host_name = host()) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);
   ::waitpid(child, nullptr, 0);
-  return child;
+  return std::to_string(child) + "@" + host_name;
 }
 
 void write_version(const fs::path& target, const std::string& version) {
@@ -102,8 +110,8 @@ TEST_CASE("missing parents are made; a parent that is a file is an error") {
 
 TEST_CASE("leftovers of dead processes go, those of living ones stay") {
   const TemporaryFolder parent;
-  const std::string dead = std::to_string(dead_process());
-  const std::string living = std::to_string(::getppid());
+  const std::string dead = dead_process();
+  const std::string living = std::to_string(::getppid()) + "@" + host();
   for (const std::string& name : {"step-1.tmp-" + dead, "step-2.gone-" + dead, "step-3.tmp-" + living}) {
     fs::create_directory(parent / name);
     write_text(parent / (name + "/weights"), "x");
@@ -116,9 +124,20 @@ TEST_CASE("leftovers of dead processes go, those of living ones stay") {
   CHECK(fs::exists(parent / "run.json.tmp-not_a_number"));
 }
 
+TEST_CASE("what another host writes stays until it is a day old") {
+  const TemporaryFolder parent;
+  const fs::path fresh = parent / ("step-1.tmp-" + dead_process("elsewhere"));
+  const fs::path old = parent / ("step-2.tmp-" + dead_process("elsewhere"));
+  for (const fs::path& folder : {fresh, old}) fs::create_directory(folder);
+  fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(25));
+  cairn::remove_leftovers(parent.path());
+  CHECK(fs::exists(fresh));
+  CHECK_FALSE(fs::exists(old));
+}
+
 TEST_CASE("a replacement that was interrupted between its renames is undone") {
   const TemporaryFolder parent;
-  fs::create_directory(parent / ("best.old-" + std::to_string(dead_process())));
+  fs::create_directory(parent / ("best.old-" + dead_process()));
   cairn::remove_leftovers(parent.path());
   CHECK(fs::exists(parent / "best"));
   CHECK(entries_in(parent.path()) == 1);
