@@ -51,8 +51,8 @@ RunLock::RunLock(const std::filesystem::path& folder) {
     const std::string owner = read_owner(descriptor);
     ::close(descriptor);
     if (error_number == EWOULDBLOCK) {
-      throw Error("run folder " + folder.string() + " is in use by " + owner, {},
-                  "wait until it ends, or choose another folder");
+      throw RunInUseError("run folder " + folder.string() + " is in use by " + owner, {},
+                          "wait until it ends, or choose another folder");
     }
     throw Error("cannot lock " + path.string() + ": " + std::generic_category().message(error_number), {},
                 "use a file system that supports file locks");

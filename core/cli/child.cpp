@@ -1,12 +1,14 @@
 #include "cli/child.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -56,6 +58,11 @@ class FileActions {
 
 int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 
+[[noreturn]] void throw_lost(const Child& child) {
+  throw Error(fmt::format("cannot wait for training process {}: {}", child.id, std::strerror(errno)), "",
+              "go on with the same command");
+}
+
 }  // namespace
 
 Child start_self(const std::vector<std::string>& words, const std::filesystem::path& log) {
@@ -70,6 +77,7 @@ Child start_self(const std::vector<std::string>& words, const std::filesystem::p
   ::posix_spawn_file_actions_addopen(actions.get(), STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   ::posix_spawn_file_actions_adddup2(actions.get(), STDOUT_FILENO, STDERR_FILENO);
   const OwnGroup group;
+  std::signal(SIGCHLD, SIG_DFL);  // ignored, as it may be inherited, it would lose the exit codes
   std::string parent = kParent + ("=" + std::to_string(::getpid()));
   std::vector<char*> environment = {parent.data()};
   for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
@@ -87,7 +95,9 @@ std::optional<std::size_t> wait_for_one(std::vector<Child>& children, const Inte
       Child& child = children[i];
       if (child.code) continue;
       int status = 0;
-      if (::waitpid(child.id, &status, WNOHANG) == child.id) {
+      const pid_t ended = ::waitpid(child.id, &status, WNOHANG);
+      if (ended < 0 && errno != EINTR) throw_lost(child);
+      if (ended == child.id) {
         child.code = exit_code(status);
         return i;
       }

@@ -50,7 +50,7 @@ void wait_until_free(const fs::path& folder, const InterruptGuard& interrupt) {
     try {
       const RunLock lock(folder);
       return;
-    } catch (const Error& error) {
+    } catch (const RunInUseError& error) {
       if (!is_told) std::cerr << "waiting: " << error.message() << std::endl;
       std::this_thread::sleep_for(std::chrono::seconds(1));
     }

@@ -25,6 +25,16 @@ std::string lock_refusal(const std::filesystem::path& folder) {
   return "";
 }
 
+bool is_in_use(const std::filesystem::path& folder) {
+  try {
+    const RunLock lock(folder);
+  } catch (const cairn::RunInUseError&) {
+    return true;
+  } catch (const cairn::Error&) {
+  }
+  return false;
+}
+
 }  // namespace
 
 TEST_CASE("a run folder has one owner, who is named") {
@@ -69,7 +79,11 @@ TEST_CASE("a lock ends with kill -9 of its process") {
   ::close(ready[1]);
 }
 
-TEST_CASE("a missing run folder is an error") {
+TEST_CASE("a missing run folder is an error other than one in use") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(RunLock(folder / "missing"), cairn::Error);
+  CHECK_FALSE(is_in_use(folder / "missing"));
+  CHECK_FALSE(is_in_use(folder.path()));
+  const RunLock lock(folder.path());
+  CHECK(is_in_use(folder.path()));
 }
