@@ -1,6 +1,7 @@
 #pragma once
 
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
 
 #include <optional>
 
@@ -18,8 +19,11 @@ class ComputeStream {
   }
   ~ComputeStream() {
     if (!device_) return;
-    device_->synchronizeDevice(former_->device_index());
-    device_->exchangeStream(*former_);
+    try {
+      device_->synchronizeDevice(former_->device_index());
+      device_->exchangeStream(*former_);
+    } catch (const c10::Error&) {  // of a device that has failed, which whatever ends this scope tells
+    }
   }
   ComputeStream(const ComputeStream&) = delete;
   ComputeStream& operator=(const ComputeStream&) = delete;
