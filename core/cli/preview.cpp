@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -47,9 +48,8 @@ int preview(const PreviewArguments& arguments, const Session& session) {
   use_threads(experiment.train.threads);
   const DataParts data = compose_data(experiment, plugins);
   LoaderOptions options = training_loader(experiment, experiment.train.steps);
-  options.batch_size = arguments.samples;
-  options.first = arguments.step;
-  options.count = arguments.step + 1;
+  options.first = arguments.step * experiment.train.accumulate;  // the first part of the step's batch
+  options.count = options.first + 1;
   Loader loader(data.training.feeds(), *data.masker, options);
   const auto tell_unreadable = [&] {
     for (const BadSample& sample : data.training.take_unreadable())
@@ -58,13 +58,13 @@ int preview(const PreviewArguments& arguments, const Session& session) {
   Load load = next_or_tell(loader, tell_unreadable);
   tell_unreadable();
   const Modality& modality = load.feed->modality;
-  Rng rng(experiment.seed, Stream::prepare, 0, static_cast<std::uint64_t>(arguments.step));
+  Rng rng(experiment.seed, Stream::prepare, 0, static_cast<std::uint64_t>(options.first));
   modality.prepare(load.batch, Purpose::pretrain, rng);
 
   make_folder(arguments.out, "--out");
   remove_former(arguments.out);
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
-  for (std::int64_t row = 0; row < arguments.samples; ++row) {
+  for (std::int64_t row = 0; row < std::min(arguments.samples, load.batch.size()); ++row) {
     const fs::path stem = fs::path(arguments.out) / fmt::format("sample-{:02d}", row), file = stem.string() + ".png";
     write_png(file, preview_sheet(modality, load.batch, load.plan, row));
     nlohmann::ordered_json renditions = nlohmann::ordered_json::array();
@@ -98,7 +98,7 @@ void add_preview(CLI::App& app, Session& session) {
       ->required()
       ->check(not_empty())
       ->type_name("DIR");
-  command->add_option("--samples", arguments->samples, "how many samples")
+  command->add_option("--samples", arguments->samples, "how many samples of the batch, at most")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command->add_option("--step", arguments->step, "the training step whose batch is drawn")

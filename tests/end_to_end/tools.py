@@ -8,6 +8,12 @@ import subprocess
 from program import TINY, folders, require, require_in, run
 
 
+def shown_samples(*words):
+    """Names of the samples whose pictures are drawn."""
+    with folders() as fresh:
+        return [file["sample"] for file in json.loads(run("preview", TINY, "--out", fresh, *words, "--json"))["pictures"]]
+
+
 def previews(folder):
     out = run("preview", TINY, "--out", folder, "--samples", 2)
     require_in("context 0 of view 0: sees", out)
@@ -19,6 +25,13 @@ def previews(folder):
     require(files[0].read_bytes() == before, "the same step gives the same picture")
     run("preview", TINY, "--out", folder, "--samples", 2, "--step", 3)
     require(files[0].read_bytes() != before, "another step gives another picture")
+    shown = [shown_samples(*more) for more in (
+        ("--samples", 2, "--step", 3), ("--samples", 4, "--step", 3),
+        ("--samples", 4, "--step", 6, "--set", "train.batch_size=4"),
+        ("--samples", 4, "--step", 3, "--set", "train.accumulate=2"),
+        ("--samples", 9, "--step", 6, "--set", "train.batch_size=4"))]
+    require(shown[0] == shown[1][:2], f"the first samples of a step, however many are drawn: {shown}")
+    require(shown[1] == shown[2] == shown[3] == shown[4], f"parts of a step come in turn, no more than there are: {shown}")
     for own in ("sample.png", "sample-01.view-0.txt.bak", "notes.txt"):
         (pathlib.Path(folder) / own).write_text("kept")
     (pathlib.Path(folder) / "sample-00.view-0.wav").write_bytes(b"of an earlier call")
