@@ -32,10 +32,15 @@ std::int64_t TokenizerSpec::values() const {
 
 TokenGrid TokenizerSpec::grid(const std::vector<std::int64_t>& size) const {
   TokenGrid grid{{}, axes};
+  if (size.size() != patch.size() || size.size() != axes.size())
+    throw ConfigError(
+        "patch",
+        "patches of " + std::to_string(patch.size()) + " axes cannot divide data of " + std::to_string(size.size()),
+        "give one number for each axis");
   for (std::size_t i = 0; i < size.size(); ++i) {
-    if (patch.at(i) < 1)
+    if (patch[i] < 1)
       throw ConfigError("patch", "a patch of " + std::to_string(patch[i]) + " has no extent", "set it to at least 1");
-    if (size[i] % patch.at(i) != 0 || size[i] < patch[i])
+    if (size[i] % patch[i] != 0 || size[i] < patch[i])
       throw ConfigError("patch",
                         "a patch of " + std::to_string(patch[i]) + " does not divide the " + axis_name(axes[i]) +
                             " of " + std::to_string(size[i]),
@@ -96,7 +101,13 @@ Batch Modality::collate(const std::vector<Sample>& samples, Purpose purpose) con
   batch.label = at::tensor(labels, at::kLong);
   for (const auto& [name, first] : samples.front().extra) {
     std::vector<at::Tensor> rows;
-    for (const Sample& sample : samples) rows.push_back(sample.extra.at(name));
+    for (const Sample& sample : samples) {
+      const auto own = sample.extra.find(name);
+      if (own == sample.extra.end())
+        throw Error("a sample of the batch has no '" + name + "' where another has one", "Sample::extra",
+                    "give it to every sample or to none");
+      rows.push_back(own->second);
+    }
     batch.extra[name] = at::stack(rows);
   }
   return batch;

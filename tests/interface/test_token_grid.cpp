@@ -18,4 +18,5 @@ TEST_CASE("a patch that does not divide its axis is an error that names both", "
   const TokenizerSpec spec{3, {16, 16}, {Axis::height, Axis::width}};
   REQUIRE_THROWS_WITH(spec.grid({224, 220}), Catch::Contains("patch of 16") && Catch::Contains("width of 220"));
   REQUIRE_THROWS_AS(spec.grid({8, 8}), ConfigError);
+  REQUIRE_THROWS_WITH(spec.grid({8, 224, 224}), Catch::Contains("patches of 2 axes cannot divide data of 3"));
 }
