@@ -44,8 +44,8 @@ TEST_CASE("the published I-JEPA schedules, formula by formula", "[schedule]") {
   REQUIRE(schedule.at(1874).weight_decay == Approx(0.4));
   const double q = 1000.0 / 1875;
   REQUIRE(schedule.at(999).weight_decay == Approx(0.4 + (0.04 - 0.4) * 0.5 * (1 + std::cos(std::numbers::pi * q))));
-  REQUIRE(schedule.at(0).momentum == Approx(0.996));
-  REQUIRE(schedule.at(937).momentum == Approx(0.996 + 937.0 * 0.004 / 1875));
+  REQUIRE(1.0 - schedule.at(0).momentum == Approx(0.004));
+  REQUIRE(1.0 - schedule.at(937).momentum == Approx(0.004 * (1 - 937.0 / 1875)));
 }
 
 TEST_CASE("a stretched horizon stops V-JEPA's schedules where the paper's run stopped", "[schedule]") {
@@ -62,7 +62,7 @@ TEST_CASE("a stretched horizon stops V-JEPA's schedules where the paper's run st
   const StepRates last = s.make().at(89999);
   REQUIRE(last.lr == Approx(7.50e-5).epsilon(0.005));
   REQUIRE(last.weight_decay == Approx(0.3656).epsilon(0.001));
-  REQUIRE(last.momentum == Approx(0.99960).epsilon(1e-5));
+  REQUIRE(1.0 - last.momentum == Approx(0.002 * (1 - 89999.0 / (1.25 * 90000))).epsilon(1e-3));
 }
 
 TEST_CASE("constant, then a linear cooldown", "[schedule]") {
@@ -99,6 +99,6 @@ TEST_CASE("the learning rate grows with the batch, and momentum may follow a cos
   s.ema.schedule = "cosine";
   s.ema.momentum = {0.99, 1.0};
   const double share = 500.0 / 1875.0;  // BYOL: 1 - (1 - base) * (cos(pi k / K) + 1) / 2
-  REQUIRE(s.make().at(500).momentum == Approx(1.0 - 0.01 * (std::cos(std::numbers::pi * share) + 1.0) / 2.0));
-  REQUIRE(s.make().at(0).momentum == Approx(0.99));
+  REQUIRE(1.0 - s.make().at(500).momentum == Approx(0.01 * (std::cos(std::numbers::pi * share) + 1.0) / 2.0));
+  REQUIRE(1.0 - s.make().at(0).momentum == Approx(0.01));
 }
