@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kTemporaryMark = ".tmp-";
 constexpr std::string_view kReplacedMark = ".old-";
 constexpr std::string_view kRemovedMark = ".gone-";
-constexpr std::chrono::hours kForeignAge(24);  // after which what another host left counts as left for good
+constexpr std::chrono::hours kForeignAge(1);  // after which what another host wrote counts as left for good
 
 fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
@@ -53,9 +53,11 @@ bool is_old(const fs::path& path) {
   return !error && fs::file_time_type::clock::now() - written > kForeignAge;
 }
 
-/// Whether its owner still works on it: of a process on another host only the age is known.
-bool is_owned(const fs::path& path, const Leftover& leftover) {
-  return leftover.host == this_host() ? alive(leftover.owner) : !is_old(path);
+/// Whether its owner still works on it. Of a process on another host, which may have been this one's container, only
+/// the age of what it writes is known; what it replaced or removes is needed by nobody but a reader.
+bool is_owned(const fs::path& path, const Leftover& leftover, std::string_view mark) {
+  if (leftover.host == this_host()) return alive(leftover.owner);
+  return mark == kTemporaryMark && !is_old(path);
 }
 
 std::optional<Leftover> parse_leftover(const std::string& file_name, std::string_view mark) {
@@ -65,8 +67,9 @@ std::optional<Leftover> parse_leftover(const std::string& file_name, std::string
   const char* last = file_name.data() + file_name.size();
   pid_t owner = 0;
   const auto [end, error] = std::from_chars(first, last, owner);
-  if (error != std::errc() || end == last || *end != '@' || owner <= 0) return std::nullopt;
-  return Leftover{file_name.substr(0, at), owner, std::string(end + 1, last)};
+  const bool has_host = end != last && *end == '@';
+  if (first == last || error != std::errc() || (end != last && !has_host) || owner <= 0) return std::nullopt;
+  return Leftover{file_name.substr(0, at), owner, has_host ? std::string(end + 1, last) : this_host()};
 }
 
 void rename_checked(const fs::path& from, const fs::path& to) {
@@ -173,7 +176,7 @@ void remove_leftovers(const fs::path& parent) {
     const std::string name = entry.filename().string();
     for (const std::string_view mark : {kTemporaryMark, kReplacedMark, kRemovedMark}) {
       const std::optional<Leftover> leftover = parse_leftover(name, mark);
-      if (!leftover || is_owned(entry, *leftover)) continue;
+      if (!leftover || is_owned(entry, *leftover, mark)) continue;
       const fs::path original = parent / leftover->name;
       if (mark == kReplacedMark && !fs::exists(original)) {
         rename_checked(entry, original);

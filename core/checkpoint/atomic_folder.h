@@ -44,9 +44,9 @@ CAIRN_API void write_file_atomically(const std::filesystem::path& path, const st
 /// Removes a folder so that an interruption leaves no half-empty folder of that name. No error when it is missing.
 CAIRN_API void remove_folder(const std::filesystem::path& folder);
 
-/// Removes temporary folders and files that dead processes left in `parent`, or for a day another host; puts back a
-/// folder whose replacement was interrupted between its two renames. Called by AtomicFolder; call it also before
-/// reading such a folder.
+/// Removes temporary folders and files that dead processes left in `parent`, or another host an hour ago; puts back a
+/// folder whose replacement was interrupted between its two renames, on whatever host. Called by AtomicFolder; call it
+/// also before reading such a folder.
 CAIRN_API void remove_leftovers(const std::filesystem::path& parent);
 
 }  // namespace cairn
