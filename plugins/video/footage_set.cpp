@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "cairn/error.h"
@@ -22,19 +24,44 @@ PictureFrame read_picture(const fs::path& path) {
   return PictureFrame(media::decode(bytes, media::read_header(bytes, path.string()), true, path.string()));
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// A key that sorts names by the numbers in them, frame_2 before frame_10: before each number stands its length.
+std::string by_number(const std::string& name) {
+  std::string key;
+  for (auto at = name.begin(); at != name.end();) {
+    if (!is_digit(*at)) {
+      key += *at++;
+      continue;
+    }
+    const auto end = std::find_if_not(at, name.end(), is_digit);
+    at = std::find_if(at, end, [](char c) { return c != '0'; });
+    key += '0';
+    key += static_cast<char>(end - at);
+    key.append(at, end);
+    at = end;
+  }
+  return key;
+}
+
 /// Pictures as frames: the files of a folder by name, or one picture as a video of one frame.
 class PictureFootage : public Footage {
  public:
   explicit PictureFootage(const fs::path& path) {
-    if (!fs::is_directory(path)) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) {
       files_.push_back(path);
       return;
     }
-    for (const auto& entry : fs::directory_iterator(path))
-      if (video_files().is_frame(entry.path()) && !entry.path().filename().string().starts_with('.'))
-        files_.push_back(entry.path());
-    if (files_.empty()) throw DataError("holds no pictures", path.string(), "remove the folder");
-    std::sort(files_.begin(), files_.end(), by_number);
+    std::vector<std::pair<std::string, fs::path>> found;
+    for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+      const std::string name = at->path().filename().string();
+      if (video_files().is_frame(at->path()) && !name.starts_with('.')) found.emplace_back(by_number(name), at->path());
+    }
+    if (error) throw DataError("cannot be listed (" + error.message() + ")", path.string(), "check its permissions");
+    if (found.empty()) throw DataError("holds no pictures", path.string(), "remove the folder");
+    std::sort(found.begin(), found.end());
+    for (auto& [key, file] : found) files_.push_back(std::move(file));
   }
 
   std::int64_t frames() const override { return static_cast<std::int64_t>(files_.size()); }
@@ -45,18 +72,6 @@ class PictureFootage : public Footage {
   }
 
  private:
-  /// frame_2 before frame_10: shorter names first among those that differ in digits only.
-  static bool by_number(const fs::path& a, const fs::path& b) {
-    const auto letters = [](const fs::path& path) {
-      std::string text = path.filename().string();
-      std::erase_if(text, [](unsigned char c) { return std::isdigit(c); });
-      return text;
-    };
-    const std::string one = a.filename().string(), other = b.filename().string();
-    if (one.size() != other.size() && letters(a) == letters(b)) return one.size() < other.size();
-    return one < other;
-  }
-
   std::vector<fs::path> files_;
 };
 

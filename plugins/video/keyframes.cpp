@@ -77,8 +77,9 @@ KeyframeFootage::KeyframeFootage(const KeyframePart& part, const fs::path& folde
   std::map<std::string, std::int64_t> numbers;  // of the files, by name
   for (const auto& [moment, boxes] : part.keyframes) {
     const auto [number, is_new] = numbers.emplace(moment.first, -1);
+    std::error_code error;
     if (const auto file = found.find(moment.first);
-        is_new && (file != found.end() || fs::is_directory(folder / moment.first))) {
+        is_new && (file != found.end() || fs::is_directory(folder / moment.first, error))) {
       number->second = files.size();
       files.add(file != found.end() ? file->second.string() : moment.first, -1);
     }

@@ -121,6 +121,19 @@ TEST_CASE("video.clips: class folders of folders of frames, in the order of thei
   REQUIRE(frames_of(load(modality, Purpose::evaluate).views[0]) == std::vector<int>{2, 4, 6, 8});
 }
 
+TEST_CASE("video.clips: frames are sorted by the numbers in their names") {
+  TemporaryFolder folder;
+  const char* names[] = {"frame_1",  "frame_1a", "frame_02",  "frame_2",
+                         "frame_2b", "frame_10", "frame_10b", "frame_100"};
+  int red = 0;
+  for (const char* name : names) write_frame(folder / "clip" / (std::string(name) + ".ppm"), 10 * red++);
+  auto options = small(folder.path() / "clip");
+  options.frames = 8;
+  options.frame_step = 1;
+  REQUIRE(frames_of(load(ClipsModality(options), Purpose::evaluate).views[0]) ==
+          std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7});
+}
+
 TEST_CASE("video.clips: random clips cover the video, keep their step, and repeat the last frame of short ones") {
   TemporaryFolder folder;
   write_frames(folder / "clip", 12);
@@ -270,6 +283,11 @@ TEST_CASE("video.list: labels of several lists count together, weights say how o
   REQUIRE(ListModality(options).open(Split::train, Purpose::evaluate)->size() == 5);
   options.weights = {1};
   REQUIRE_THROWS_AS(ListModality(options), ConfigError);
+  fs::create_symlink("loop.ppm", folder / "loop.ppm");
+  write_text(folder / "first.txt", "loop.ppm 0\nloop.ppm/frames 1\n");
+  options.weights = {}, options.more_paths = {};
+  const auto loops = ListModality(options).open(Split::train, Purpose::evaluate);
+  for (const std::int64_t index : {0, 1}) REQUIRE_THROWS_AS(loops->load(index, rng), DataError);
 }
 
 TEST_CASE("video: wrong use") {
