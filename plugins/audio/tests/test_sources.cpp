@@ -436,6 +436,14 @@ TEST_CASE("audio: measured statistics are kept in a file, and read from it") {
     write_text(options.statistics, wrong);
     CHECK_THROWS_WITH(evaluated(TonesModality(options), 3), Contains("statistics.json"));
   }
+  const fs::path kept_in = folder / "kept";
+  fs::remove(kept_in / "statistics.json");
+  fs::create_directory(kept_in / "statistics.json.draft");  // nobody's name for a draft is another's
+  write_statistics(kept_in / "statistics.json", {1, 2, 3});
+  CHECK(read_statistics(kept_in / "statistics.json"));
+  fs::create_directory(kept_in / "folder.json");
+  CHECK_THROWS_WITH(write_statistics(kept_in / "folder.json", {1, 2, 3}), Contains("cannot be written"));
+  CHECK(std::distance(fs::directory_iterator(kept_in), fs::directory_iterator()) == 3);  // no draft is left
   options.normalise = Normalise::none;
   CHECK_THROWS_AS(TonesModality(options), ConfigError);
 }
