@@ -24,6 +24,8 @@ namespace fs = std::filesystem;
 constexpr const char* kFormats =
     "mov,matroska,webm,aac,mp3,ogg,flac,wav,avi,asf,flv,mpegts,mpeg,ac3,eac3,amr,wv,aiff,caf,w64,au,ape,tta,tak,dsf,rm";
 
+constexpr double kSlackSeconds = 0.5;  // that encoders add at the ends, or a last packet is short of
+
 struct SwrDeleter {
   void operator()(SwrContext* p) const { swr_free(&p); }
 };
@@ -48,15 +50,20 @@ class Track {
     stream_ = av_find_best_stream(opened, AVMEDIA_TYPE_AUDIO, -1, -1, &codec, 0);
     if (stream_ < 0 || codec == nullptr) throw DataError("it has no sound track that can be decoded", path.string());
     decoder_.reset(avcodec_alloc_context3(codec));
-    avcodec_parameters_to_context(decoder_.get(), opened->streams[stream_]->codecpar);
+    const AVStream& stream = *opened->streams[stream_];
+    if (const int code = avcodec_parameters_to_context(decoder_.get(), stream.codecpar); code < 0)
+      media::fail_ffmpeg(path.string(), code);
+    if (opened->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && stream.duration > 0)
+      claimed_seconds_ = static_cast<double>(stream.duration) * av_q2d(stream.time_base);
     decoder_->thread_count = 1;
-    decoder_->pkt_timebase = opened->streams[stream_]->time_base;
+    decoder_->pkt_timebase = stream.time_base;
     if (const int code = avcodec_open2(decoder_.get(), codec, nullptr); code < 0)
       media::fail_ffmpeg(path.string(), code);
   }
 
-  /// At most kMostSeconds of it.
-  Sound decode() {
+  /// At most kMostSeconds of it. DataError where damage leaves less than `wanted` seconds and the file claims more.
+  /// What cannot be decoded on the way is left out, as FFmpeg's own programs do.
+  Sound decode(double wanted) {
     const media::PacketPtr packet(av_packet_alloc());
     int code = 0;
     while (!full() && (code = av_read_frame(format_.get(), packet.get())) >= 0) {
@@ -65,13 +72,26 @@ class Track {
     }
     avcodec_send_packet(decoder_.get(), nullptr);
     receive();
+    require_whole(wanted, code);
     return std::move(sound_);
   }
 
  private:
-  bool full() const {
-    return sound_.rate > 0 &&
-           static_cast<double>(sound_.samples.size()) >= kMostSeconds * static_cast<double>(sound_.rate);
+  bool full() const { return seconds() >= kMostSeconds; }
+
+  double seconds() const {
+    return sound_.rate > 0 ? static_cast<double>(sound_.samples.size()) / static_cast<double>(sound_.rate) : 0;
+  }
+
+  /// `code` is how reading ended.
+  void require_whole(double wanted, int code) const {
+    const bool is_broken = code < 0 && code != AVERROR_EOF;
+    const double missing = claimed_seconds_ - seconds();
+    if (full() || seconds() >= wanted || (!is_broken && missing <= kSlackSeconds)) return;
+    const auto claimed = std::llround(claimed_seconds_ * static_cast<double>(sound_.rate));
+    throw DataError("is damaged after " + std::to_string(sound_.samples.size()) +
+                        (missing > kSlackSeconds ? " of " + std::to_string(claimed) : "") + " samples",
+                    path_.string(), "replace or remove the file");
   }
 
   void receive() {
@@ -112,6 +132,7 @@ class Track {
   std::int64_t channel_;
   int stream_ = -1;
   std::int64_t channels_ = 0;
+  double claimed_seconds_ = 0;  // by the track itself; 0: it does not say
   std::optional<media::MemoryInput> memory_;
   media::FormatContextPtr format_;
   media::CodecContextPtr decoder_;
@@ -122,7 +143,7 @@ class Track {
 }  // namespace
 
 Sound decode_with_ffmpeg(const Recording& recording, std::int64_t channel, const Excerpt& excerpt) {
-  Sound sound = Track(recording, channel).decode();
+  Sound sound = Track(recording, channel).decode(excerpt.seconds > 0 ? excerpt.seconds : kMostSeconds);
   if (sound.samples.empty()) throw DataError("no sample could be decoded", recording.path.string());
   const auto wanted = static_cast<std::size_t>(std::ceil(excerpt.seconds * static_cast<double>(sound.rate)));
   if (wanted == 0 || sound.samples.size() <= wanted) return sound;

@@ -78,6 +78,24 @@ std::vector<std::string> names(const cairn::Modality& modality, Split split) {
 
 using Names = std::vector<std::string>;
 
+std::uint32_t big_endian(const std::string& bytes, std::size_t at) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value = value << 8U | static_cast<std::uint8_t>(bytes.at(at + i));
+  return value;
+}
+
+/// An MP4 file whose index, its last box, stands before the samples, as in files that are streamed.
+std::string index_first(const std::string& file) {
+  std::string index = file.substr(file.rfind("moov") - 4);
+  const std::size_t table = index.find("stco"), samples = file.find("mdat") - 4;
+  REQUIRE(table != std::string::npos);
+  for (std::size_t i = 0, at = table + 12; i < big_endian(index, table + 8); ++i, at += 4) {
+    const std::uint32_t offset = big_endian(index, at) + static_cast<std::uint32_t>(index.size());
+    for (std::size_t byte = 0; byte < 4; ++byte) index[at + byte] = static_cast<char>(offset >> (24 - 8 * byte));
+  }
+  return file.substr(0, samples) + index + file.substr(samples, file.size() - index.size() - samples);
+}
+
 }  // namespace
 
 TEST_CASE("sound: bytes in memory are heard as the file is") {
@@ -107,6 +125,25 @@ TEST_CASE("sound: bytes in memory are heard as the file is") {
     CHECK(file->samples == memory->samples);
   }
   CHECK(sound > 3);
+}
+
+TEST_CASE("sound: a track that ends early is refused where more of it is asked for") {
+  const fs::path file = cairn::test::shared_folder() / "data/zoo/audio/pydub_format_test.m4a";
+  if (!fs::exists(file)) {
+    std::cerr << "skipped: there is no " << file << "\n";
+    return;
+  }
+  const Sound whole = read_sound(file, {}, {});
+  const std::string moved = index_first(cairn::test::read_text(file));
+  const auto heard = [&](std::size_t bytes, double seconds) {
+    return read_sound(
+        {"m.m4a", std::vector<std::uint8_t>(moved.begin(), moved.begin() + static_cast<std::ptrdiff_t>(bytes))}, {},
+        {seconds, 0});
+  };
+  CHECK(heard(moved.size(), 0).samples == whole.samples);
+  CHECK(heard(moved.size() - 100, 0).samples.size() + 2 * whole.rate > whole.samples.size());  // the last packet alone
+  CHECK_THROWS_WITH(heard(moved.size() / 2, 0), Contains("is damaged after") && Contains("of "));
+  CHECK(heard(moved.size() / 2, 1).samples.size() == static_cast<std::size_t>(whole.rate));
 }
 
 TEST_CASE("audio: recordings in tar files are those of a folder") {
