@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "media/on_device.h"
+
 namespace cairn::audio {
 namespace {
 
@@ -88,8 +90,9 @@ at::Tensor mix_rows(const at::Tensor& spectrograms, double most, double nepers, 
   for (std::int64_t row = 0; row < rows; ++row) share.push_back(static_cast<float>(rng.uniform(0, most)));
   std::vector<std::int64_t> shape(static_cast<std::size_t>(spectrograms.dim()), 1);
   shape[0] = rows;
-  const at::Tensor s = at::tensor(share).view(shape).to(spectrograms.device());
-  const at::Tensor others = spectrograms.index_select(0, at::tensor(rng.permutation(rows)).to(spectrograms.device()));
+  const at::Tensor s = media::sent_to(at::tensor(share).view(shape), spectrograms.device());
+  const at::Tensor order = media::sent_to(at::tensor(rng.permutation(rows)), spectrograms.device());
+  const at::Tensor others = spectrograms.index_select(0, order);
   if (nepers == 0.0) return spectrograms * (1 - s) + others * s;
   return at::logaddexp(spectrograms * nepers + (1 - s).log(), others * nepers + s.log()) / nepers;
 }

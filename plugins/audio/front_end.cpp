@@ -107,6 +107,7 @@ double FrontEndOptions::nepers() const {
 double FrontEndOptions::strength_power() const { return frontend == FrontEndKind::kaldi_fbank ? 2.0 : power; }
 
 FrontEnd::FrontEnd(const FrontEndOptions& options) : options_(options) {
+  at::Tensor window, filters;
   if (is_kaldi()) {
     const double rate = static_cast<double>(options_.sample_rate) / 1000;
     const auto length = static_cast<std::int64_t>(rate * options_.frame_length_ms + 1e-9);
@@ -115,20 +116,20 @@ FrontEnd::FrontEnd(const FrontEndOptions& options) : options_(options) {
     if (shift < 1) throw ConfigError("frame_shift_ms", "is less than one sample", "lengthen it");
     const auto fft = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(length)));
     cut_ = {length, shift, fft, static_cast<float>(options_.preemphasis), options_.remove_dc_offset};
-    window_ = make_window(options_.window, length, false);
-    filters_ = kaldi_filters(options_, fft, upper_hz(options_, "high_hz", options_.high_hz, options_.low_hz));
+    window = make_window(options_.window, length, false);
+    filters = kaldi_filters(options_, fft, upper_hz(options_, "high_hz", options_.high_hz, options_.low_hz));
   } else {
     const std::int64_t fft = options_.n_fft, width = options_.win_length == 0 ? fft : options_.win_length;
     if (width > fft) throw ConfigError("win_length", "is longer than n_fft", "lower it, or raise n_fft");
     cut_ = {fft, options_.hop_length, fft};
     const std::int64_t left = (fft - width) / 2;
-    window_ = at::constant_pad_nd(make_window(Window::hanning, width, true), {left, fft - width - left});
-    filters_ = mel_filters(options_, upper_hz(options_, "f_max", options_.f_max, options_.f_min));
+    window = at::constant_pad_nd(make_window(Window::hanning, width, true), {left, fft - width - left});
+    filters = mel_filters(options_, upper_hz(options_, "f_max", options_.f_max, options_.f_min));
   }
-  loop_window_ = window_.to(at::kFloat).contiguous();
-  if (!is_kaldi()) window_ = loop_window_;  // torchaudio makes this one in float32, whatever the waveform
-  filters_ = filters_.to(at::kFloat).contiguous();
-  bank_ = FilterBank(filters_.const_data_ptr<float>(), filters_.size(0), filters_.size(1));
+  loop_window_ = window.to(at::kFloat).contiguous();
+  window_ = media::OnDevice(window);
+  filters_ = media::OnDevice(filters.to(at::kFloat).contiguous());
+  bank_ = FilterBank(filters_.values().const_data_ptr<float>(), filters.size(0), filters.size(1));
 }
 
 std::int64_t FrontEnd::frames(std::int64_t samples) const {
@@ -195,7 +196,7 @@ at::Tensor FrontEnd::cut(const at::Tensor& signal, std::int64_t first, std::int6
                  framed[row].mutable_data_ptr<float>());
     return framed;
   }
-  const at::Tensor window = window_.to(signal.options()), plain = part.unfold(1, cut_.length, cut_.shift);
+  const at::Tensor window = window_.as(signal.options()), plain = part.unfold(1, cut_.length, cut_.shift);
   if (!is_kaldi()) return plain * window;
   at::Tensor framed = plain.clone();
   framed.narrow(2, 1, cut_.length - 1).sub_(plain.narrow(2, 0, cut_.length - 1), cut_.preemphasis);
@@ -211,7 +212,8 @@ void FrontEnd::add_dither(const at::Tensor& framed, Rng& rng) const {
   at::Tensor noise = at::randn({framed.size(0), framed.size(1), length}, generator, at::kFloat).mul_(options_.dither);
   noise.narrow(2, 1, length - 1).sub_(noise.narrow(2, 0, length - 1).clone(), cut_.preemphasis);
   noise.select(2, 0).mul_(1 - cut_.preemphasis);
-  framed.narrow(2, 0, length).addcmul_(noise.to(framed.options()), window_.to(framed.options()));
+  framed.narrow(2, 0, length)
+      .addcmul_(media::sent_to(noise, framed.device()).to(framed.options()), window_.as(framed.options()));
 }
 
 at::Tensor FrontEnd::filtered(const at::Tensor& spectrum) const {
@@ -223,7 +225,7 @@ at::Tensor FrontEnd::filtered(const at::Tensor& spectrum) const {
                 mel.mutable_data_ptr<float>());
     return mel;
   }
-  return (power == 2.0 ? parts.square().sum(-1) : spectrum.abs().pow_(power)).matmul(filters_.to(parts.options()));
+  return (power == 2.0 ? parts.square().sum(-1) : spectrum.abs().pow_(power)).matmul(filters_.as(parts.options()));
 }
 
 at::Tensor FrontEnd::logarithm(at::Tensor mel) const {
@@ -244,13 +246,13 @@ at::Tensor FrontEnd::without_logarithm(const at::Tensor& mel) const {
 at::Tensor FrontEnd::waveform(const at::Tensor& spectrogram) const {
   if (cut_.shift >= cut_.fft) return {};
   const at::Tensor mel = without_logarithm(spectrogram.detach().to(at::kCPU, at::kFloat));
-  const at::Tensor strength = mel.matmul(at::linalg_pinv(filters_)).clamp_min_(0);  // [frames,bins]
+  const at::Tensor strength = mel.matmul(at::linalg_pinv(filters_.values())).clamp_min_(0);  // [frames,bins]
   at::Tensor magnitude = strength.pow(1 / options_.strength_power());
   if (cut_.preemphasis > 0) {
     const at::Tensor turn = at::linspace(0, kPi, magnitude.size(1));
     magnitude = magnitude / (1 + cut_.preemphasis * cut_.preemphasis - 2 * cut_.preemphasis * turn.cos()).sqrt();
   }
-  const std::int64_t width = 2 * cut_.shift > window_.size(0) ? cut_.fft : window_.size(0),
+  const std::int64_t width = 2 * cut_.shift > window_.values().size(0) ? cut_.fft : window_.values().size(0),
                      left = (cut_.fft - width) / 2;
   const at::Tensor window = make_window(Window::hanning, width, true).to(at::kFloat);
   return griffin_lim(magnitude.t().contiguous(), at::constant_pad_nd(window, {left, cut_.fft - width - left}),

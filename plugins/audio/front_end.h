@@ -7,6 +7,7 @@
 #include "cairn/options.h"
 #include "cairn/rng.h"
 #include "filter_bank.h"
+#include "media/on_device.h"
 
 namespace cairn::audio {
 
@@ -87,10 +88,10 @@ class FrontEnd {
 
   FrontEndOptions options_;
   FrameCut cut_;
-  at::Tensor window_;       // [length]
-  at::Tensor loop_window_;  // the same for plain loops
-  at::Tensor filters_;      // [bins,mels]
-  FilterBank bank_;         // the same for plain loops
+  media::OnDevice window_;   // [length]
+  at::Tensor loop_window_;   // the same for plain loops
+  media::OnDevice filters_;  // [bins,mels]
+  FilterBank bank_;          // the same for plain loops
 };
 
 }  // namespace cairn::audio

@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t kCaches = std::size_t{32} << 20;  // bytes that a processor's caches may hold
 
 /// The numbers of `given`, or the defaults, one for each channel.
-std::vector<double> per_channel(const char* key, const std::vector<double>& given, std::vector<double> fallback,
-                                std::int64_t channels) {
+std::vector<double> given_or(const char* key, const std::vector<double>& given, std::vector<double> fallback,
+                             std::int64_t channels) {
   if (given.empty()) {
     if (channels == 1) return {(fallback[0] + fallback[1] + fallback[2]) / 3};
     return fallback;
@@ -27,11 +27,13 @@ std::vector<double> per_channel(const char* key, const std::vector<double>& give
   return given;
 }
 
-/// Numbers of the channels, shaped to act on [C,...] of `dimensions` dimensions.
-at::Tensor per_channel_tensor(const std::vector<double>& numbers, std::int64_t dimensions, at::Device device) {
-  std::vector<std::int64_t> shape(static_cast<std::size_t>(dimensions), 1);
-  shape[0] = static_cast<std::int64_t>(numbers.size());
-  return at::tensor(numbers).to(at::kFloat).view(shape).to(device);
+OnDevice floats(const std::vector<double>& numbers) { return OnDevice(at::tensor(numbers).to(at::kFloat)); }
+
+/// Numbers of the channels, shaped to act on float values [B,C,...].
+at::Tensor per_channel(const OnDevice& numbers, const at::Tensor& values) {
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(values.dim() - 1), 1);
+  shape[0] = numbers.values().size(0);
+  return numbers.as(values.options()).view(shape);
 }
 
 /// Bytes [B,C,...] times each channel's scale, less its shift, in one pass.
@@ -73,29 +75,30 @@ Normaliser::Normaliser(Normalise kind, const std::vector<double>& mean, const st
     throw ConfigError(mean.empty() ? "std" : "mean", "has no meaning with normalise = \"standardise\"",
                       "remove it or choose another normalise");
   const bool plain = kind == Normalise::none;
-  mean_ = per_channel("mean", mean, plain ? std::vector{0.0, 0.0, 0.0} : std::vector{0.485, 0.456, 0.406}, channels);
-  std_ = per_channel("std", std, plain ? std::vector{1.0, 1.0, 1.0} : std::vector{0.229, 0.224, 0.225}, channels);
+  const std::vector<double> means =
+      given_or("mean", mean, plain ? std::vector{0.0, 0.0, 0.0} : std::vector{0.485, 0.456, 0.406}, channels);
+  const std::vector<double> deviations =
+      given_or("std", std, plain ? std::vector{1.0, 1.0, 1.0} : std::vector{0.229, 0.224, 0.225}, channels);
+  for (std::size_t c = 0; c < means.size(); ++c) {
+    scale_.push_back(1 / (255 * deviations[c]));
+    shift_.push_back(means[c] / deviations[c]);
+  }
+  mean_ = floats(means);
+  std_ = floats(deviations);
+  scales_ = floats(scale_);
+  shifts_ = floats(shift_);
 }
 
 at::Tensor Normaliser::apply(const at::Tensor& bytes) const {
   if (kind_ == Normalise::standardise) return standardised(bytes.to(at::kFloat));
-  std::vector<double> scale, shift;
-  for (std::size_t c = 0; c < mean_.size(); ++c) {
-    scale.push_back(1 / (255 * std_[c]));
-    shift.push_back(mean_[c] / std_[c]);
-  }
-  if (bytes.is_cpu() && bytes.scalar_type() == at::kByte) return scaled(bytes.contiguous(), scale, shift);
+  if (bytes.is_cpu() && bytes.scalar_type() == at::kByte) return scaled(bytes.contiguous(), scale_, shift_);
   at::Tensor values = bytes.to(at::kFloat);
-  const std::int64_t dimensions = values.dim() - 1;
-  return values.mul_(per_channel_tensor(scale, dimensions, values.device()))
-      .sub_(per_channel_tensor(shift, dimensions, values.device()));
+  return values.mul_(per_channel(scales_, values)).sub_(per_channel(shifts_, values));
 }
 
 at::Tensor Normaliser::restore(const at::Tensor& values) const {
-  const auto channels = [&](const std::vector<double>& numbers) {
-    return per_channel_tensor(numbers, values.dim() - 1, values.device());
-  };
-  return (values.detach().to(at::kFloat) * channels(std_) + channels(mean_)).clamp(0, 1);
+  const at::Tensor floating = values.detach().to(at::kFloat);
+  return (floating * per_channel(std_, floating) + per_channel(mean_, floating)).clamp(0, 1);
 }
 
 }  // namespace cairn::media

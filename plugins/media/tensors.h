@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "media/on_device.h"
+
 namespace cairn::media {
 
 enum class Normalise : std::uint8_t { imagenet, none, standardise };
@@ -23,7 +25,9 @@ class Normaliser {
 
  private:
   Normalise kind_;
-  std::vector<double> mean_, std_;
+  OnDevice mean_, std_;                // [C]
+  std::vector<double> scale_, shift_;  // a byte times its channel's scale, less its shift
+  OnDevice scales_, shifts_;           // the same as [C]
 };
 
 }  // namespace cairn::media

@@ -383,3 +383,12 @@ TEST_CASE("front end: processor time of ten seconds at 44.1 kHz", "[.bench]") {
               << best[1] << " ms\n";
   }
 }
+
+TEST_CASE("constants are copied once for each device and type that asks for them") {
+  const cairn::media::OnDevice constants(at::tensor({0.1F, 0.2F}));
+  CHECK(constants.as(at::kFloat).is_same(constants.values()));
+  const at::Tensor copy = constants.as(at::kDouble);
+  CHECK(copy.equal(constants.values().to(at::kDouble)));
+  CHECK(constants.as(at::kDouble).is_same(copy));
+  CHECK(constants.as(at::kFloat).is_same(constants.values()));
+}
