@@ -12,12 +12,6 @@ namespace {
 
 constexpr double kCanvasTime = 1.5;  // the canvas of random crops, in lengths of the clip
 
-double deviation(const std::vector<float>& values) {
-  double sum = 0;
-  for (const float value : values) sum += static_cast<double>(value) * value;
-  return std::sqrt(sum / static_cast<double>(std::max<std::size_t>(1, values.size())));
-}
-
 std::int64_t scaled(std::int64_t size, const std::array<double, 2>& range, std::int64_t most, Rng& rng) {
   const auto wanted = static_cast<std::int64_t>(static_cast<double>(size) * rng.uniform(range[0], range[1]));
   return std::clamp<std::int64_t>(wanted, 1, most);
@@ -42,6 +36,12 @@ void mask(const at::Tensor& spectrogram, std::int64_t axis, std::int64_t widest,
 
 }  // namespace
 
+double root_mean_square(const std::vector<float>& values) {
+  double sum = 0;
+  for (const float value : values) sum += static_cast<double>(value) * value;
+  return std::sqrt(sum / static_cast<double>(std::max<std::size_t>(1, values.size())));
+}
+
 bool ViewRecipe::crops() const {
   const std::array<double, 2> whole = {1, 1};
   return crop_time != whole || crop_frequency != whole;
@@ -49,7 +49,7 @@ bool ViewRecipe::crops() const {
 
 void level_waveform(std::vector<float>& waveform, Loudness loudness, double decibels) {
   if (loudness == Loudness::none) return;
-  double level = deviation(waveform);
+  double level = root_mean_square(waveform);
   if (loudness == Loudness::peak) {
     level = 0;
     for (const float value : waveform) level = std::max(level, static_cast<double>(std::abs(value)));
@@ -66,7 +66,7 @@ void augment_waveform(std::vector<float>& waveform, const ViewRecipe& recipe, Rn
   }
   if (rng.chance(recipe.noise)) {
     const double snr = rng.uniform(recipe.noise_snr_db[0], recipe.noise_snr_db[1]);
-    const double level = deviation(waveform) * std::pow(10, -snr / 20);
+    const double level = root_mean_square(waveform) * std::pow(10, -snr / 20);
     for (float& value : waveform) value += static_cast<float>(level * rng.normal());
   }
   if (recipe.gain_db[0] == 0 && recipe.gain_db[1] == 0) return;

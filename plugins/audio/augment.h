@@ -27,6 +27,9 @@ struct ViewRecipe {
 /// To what a waveform is brought before anything else.
 enum class Loudness : std::uint8_t { none, peak, rms };
 
+/// How loud a waveform is; 0 for one without values.
+double root_mean_square(const std::vector<float>& waveform);
+
 /// Scales a waveform so that its peak, or its root mean square, lies `decibels` above full scale. Digital silence
 /// stays.
 void level_waveform(std::vector<float>& waveform, Loudness loudness, double decibels);

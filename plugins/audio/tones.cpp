@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "augment.h"
 #include "cairn/rng.h"
 
 namespace cairn::audio {
@@ -89,12 +90,6 @@ void add_tone(const Tone& tone, std::int64_t rate, std::vector<float>& out) {
   }
 }
 
-double deviation(const std::vector<float>& values) {
-  double sum = 0;
-  for (const float value : values) sum += static_cast<double>(value) * value;
-  return std::sqrt(sum / static_cast<double>(std::max<std::size_t>(1, values.size())));
-}
-
 /// Noise between white and brown, everywhere: silence would be free to predict.
 void add_noise(double level, Rng& rng, std::vector<float>& out) {
   Noise noise(rng.bits64());
@@ -135,11 +130,11 @@ Sound play_tone(std::uint64_t seed, std::uint64_t part, std::uint64_t index, std
   Sound sound{std::vector<float>(static_cast<std::size_t>(std::ceil(seconds * static_cast<double>(rate)))), rate};
   const Tone tone = draw(index % tone_names().size(), seconds, difficulty, rng);
   add_tone(tone, rate, sound.samples);
-  const double level = deviation(sound.samples);
+  const double level = root_mean_square(sound.samples);
   add_noise(level * std::pow(10, -rng.uniform(difficulty.snr_low, difficulty.snr_high) / 20), rng, sound.samples);
   const std::int64_t clicks = rng.integer(0, difficulty.clicks);
   for (std::int64_t i = 0; i < clicks; ++i) add_click(3 * level, rate, rng, sound.samples);
-  const double loudness = std::pow(10, rng.uniform(-30, -6) / 20) / std::max(1e-9, deviation(sound.samples));
+  const double loudness = std::pow(10, rng.uniform(-30, -6) / 20) / std::max(1e-9, root_mean_square(sound.samples));
   for (float& value : sound.samples) value *= static_cast<float>(loudness);
   return sound;
 }
