@@ -35,6 +35,9 @@ class CAIRN_API Encoder : public torch::nn::Module {
   Encoder();
   ~Encoder() override;
 
+  /// Features of a prepared view, float [B,C,...] on the module's device: of all its N tokens, or of the K that
+  /// `look.visible` [B,K] names, those of `look.masked` replaced by mask tokens. Gradients flow where they are on.
+  /// Error if the view or the look is none that it can take.
   virtual Encoded encode(const View& view, const Look& look) = 0;
   /// Feature width D.
   virtual std::int64_t width() const = 0;

@@ -30,17 +30,21 @@ struct CAIRN_API FileFilter {
 /// Immutable once filled, so safe from several threads.
 class CAIRN_API FileSet {
  public:
+  /// All files lie below `root`.
   explicit FileSet(std::filesystem::path root) : root_(std::move(root)) {}
 
+  /// Appends a file by its path below the root; label -1 where there is none.
   void add(std::string_view relative, std::int64_t label);
+  /// Names of the labels 0, 1 and so on.
   void set_classes(std::vector<std::string> classes) { classes_ = std::move(classes); }
+  /// To be called once it is filled.
   void release_spare_memory();
 
   std::int64_t size() const { return static_cast<std::int64_t>(starts_.size()); }
   /// -1 where unknown.
   std::int64_t label(std::int64_t index) const { return labels_.at(static_cast<std::size_t>(index)); }
   std::filesystem::path path(std::int64_t index) const { return root_ / relative(index); }
-  /// The path below the root.
+  /// The path below the root, good as long as the set.
   std::string_view relative(std::int64_t index) const { return &paths_[starts_.at(static_cast<std::size_t>(index))]; }
   const std::filesystem::path& root() const { return root_; }
   /// Empty when the files carry no labels.

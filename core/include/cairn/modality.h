@@ -56,6 +56,8 @@ class CAIRN_API Modality {
 
   /// Opens a part; nullptr where the data set has no such part. DataError if there is nothing to read.
   virtual std::unique_ptr<SampleSource> open(Split split, Purpose purpose) const = 0;
+  /// How its views [B,C,...] are cut into tokens: channels C, and of every axis behind them the patch in samples
+  /// (pixels, frames) and what it means. The same at every call.
   virtual TokenizerSpec tokenizer() const = 0;
   /// The views of a sample, in the order of Sample::views.
   virtual std::vector<ViewLayout> views(Purpose purpose) const = 0;

@@ -61,11 +61,15 @@ class CAIRN_API Objective : public torch::nn::Module {
   Objective();
   ~Objective() override;
 
+  /// Who makes the targets, of what, and how wide; the same at every call. All objectives of an experiment that have a
+  /// target must agree on it, but for the level.
   virtual TargetSpec target() const = 0;
   /// Shapes the targets of one whole view, [B,N,D] (or [B,N,T*D] for T taps, or [B,D] pooled), before the asked places
   /// are gathered: normalisation belongs here. With `asked_only`, or behind a projector, the asked tokens of one query,
   /// [B,Q,D]. Runs without gradient unless the source is `student`. Returns it unchanged by default.
   virtual at::Tensor refine(const at::Tensor& target);
+  /// The loss of a step, a scalar with a gradient: of the queries at its level, one pair each, at least one. The core
+  /// adds up the objectives by their weights. Error for pairs or contexts that it can make nothing of.
   virtual LossReport evaluate(const StepView& step) = 0;
   /// Undoes refine() where targets are input values, so that predictions can be looked at: a prediction [B,N,P] in the
   /// units of the unrefined `target` [B,N,P]. Returns it unchanged by default.

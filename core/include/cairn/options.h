@@ -81,6 +81,7 @@ class CAIRN_API SchemaBase {
 
   const std::string& summary() const { return summary_; }
   const std::deque<OptionSpec>& options() const { return options_; }
+  /// The option of this name; nullptr where there is none.
   const OptionSpec* find(std::string_view name) const;
   /// Writes `values` into the options struct this schema is bound to. Unknown names and bad values throw ConfigError.
   void read(const Value::Table& values, void* options) const;

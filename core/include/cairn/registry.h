@@ -18,6 +18,7 @@
 
 namespace cairn {
 
+/// Makes a component from its options and from what the experiment tells it. ConfigError for options that cannot be.
 template <class Interface, class... Setting>
 using Factory = std::function<std::shared_ptr<Interface>(const Value::Table& options, const Setting&...)>;
 
@@ -44,8 +45,11 @@ struct CAIRN_API Component {
 /// has a static `Schema<O> schema()`, and from what the experiment tells it.
 class CAIRN_API Registry {
  public:
+  /// `plugin` is its name, as in "transformer".
   explicit Registry(std::string plugin);
 
+  // Each enrols a component T with options O under `name`, without the plugin's. PluginError if the name is taken or
+  // the schema is not well formed.
   template <class T, class O>
   void modality(std::string name) {
     add(ComponentKind::modality, std::move(name), O::schema(), maker<Modality, T, O>());
@@ -73,6 +77,7 @@ class CAIRN_API Registry {
 
   const std::string& plugin() const { return plugin_; }
   const std::vector<Component>& components() const { return components_; }
+  /// The component of this kind and name (without the plugin's); nullptr where there is none.
   const Component* find(ComponentKind kind, std::string_view name) const;
 
  private:

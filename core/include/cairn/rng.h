@@ -29,7 +29,9 @@ class CAIRN_API Rng {
  public:
   Rng(std::uint64_t seed, Stream stream, std::uint64_t epoch = 0, std::uint64_t sample = 0);
 
+  /// 32 random bits.
   std::uint32_t bits();
+  /// 64 random bits, the first draw in the upper half.
   std::uint64_t bits64();
   /// Uniform in [0, 1), 53 bits.
   double uniform();
@@ -39,9 +41,11 @@ class CAIRN_API Rng {
   std::int64_t integer(std::int64_t low, std::int64_t high);
   /// Standard normal (Box-Muller).
   double normal();
+  /// True with this probability: never at 0 or below, always at 1 or above.
   bool chance(double probability);
   /// A uniformly random order of 0 .. n-1 (Fisher-Yates).
   std::vector<std::int64_t> permutation(std::int64_t n);
+  /// Puts the values in a uniformly random order (Fisher-Yates).
   void shuffle(std::span<std::int64_t> values);
   /// An independent generator for part `index` of the work; draws nothing from this one.
   Rng fork(std::uint64_t index) const;

@@ -18,8 +18,8 @@ namespace cairn::nn {
 
 /// Shape of a transformer block.
 struct BlockOptions {
-  std::int64_t width = 0;
-  std::int64_t heads = 1;
+  std::int64_t width = 0;   // D of the tokens
+  std::int64_t heads = 1;   // must divide the width
   std::int64_t hidden = 0;  // width inside the MLP
   bool qkv_bias = true;
   bool key_bias = true;  // with qkv_bias; false: queries and values only, as in BEiT and VideoMAE
@@ -42,6 +42,7 @@ struct Arrangement {
 /// values are parameters of their own.
 class CAIRN_API Attention : public torch::nn::Module {
  public:
+  /// ConfigError if the heads do not divide the width.
   explicit Attention(const BlockOptions& options);
   std::int64_t heads() const { return heads_; }
   ~Attention() override;
@@ -74,6 +75,7 @@ class CAIRN_API Mlp : public torch::nn::Module {
   Mlp(std::int64_t width, std::int64_t hidden, bool gated = false, Activation activation = Activation::gelu);
   ~Mlp() override;
 
+  /// [...,D] to [...,D].
   at::Tensor forward(const at::Tensor& x);
 
   torch::nn::Linear fc1{nullptr}, fc2{nullptr}, gate{nullptr};
@@ -139,6 +141,7 @@ class CAIRN_API Blocks : public torch::nn::Module {
   /// `self_mask` is in use.
   at::Tensor forward(at::Tensor x, const Arrangement& how);
   /// [B,N,D] to [B,N,D], or packed, with the outputs of the blocks in `taps` (ascending, from 0) appended to `tapped`.
+  /// Error if there is no such block.
   at::Tensor forward(at::Tensor x, std::span<const std::int64_t> taps, std::vector<at::Tensor>& tapped,
                      const Arrangement& how = {});
 
