@@ -13,13 +13,12 @@
 #include "cli/extract_energy.h"
 #include "cli/source_arguments.h"
 #include "cli/written_place.h"
+#include "data/quarantine.h"
 #include "model/data_source.h"
 #include "report/json_text.h"
 
 namespace cairn::cli {
 namespace {
-
-constexpr double kDefaultBadShare = 0.05;
 
 struct ExtractArguments {
   SourceArguments source;
@@ -50,9 +49,8 @@ ExtractOptions options(const ExtractArguments& arguments, const OpenedNetwork& n
   options.workers = arguments.workers;
   options.max_bad_share = arguments.max_bad_share;
   if (options.max_bad_share < 0)
-    options.max_bad_share = network.model.data
-                                ? option_or(network.model.data->options, "max_bad_share", kDefaultBadShare)
-                                : kDefaultBadShare;
+    options.max_bad_share =
+        network.model.data ? option_or(network.model.data->options, "max_bad_share", kUsualBadShare) : kUsualBadShare;
   return options;
 }
 

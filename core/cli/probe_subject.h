@@ -9,6 +9,7 @@
 
 #include "cairn/modality.h"
 #include "config/settings.h"
+#include "data/quarantine.h"
 #include "model/branch.h"
 #include "model/network_source.h"
 #include "plugin/loader.h"
@@ -23,7 +24,7 @@ struct ProbeSubject {
   std::uint64_t seed = 0;
   EvaluateSettings evaluate;
   TrainSettings train;
-  double max_bad_share = 0.05;  // of samples that cannot be read
+  double max_bad_share = kUsualBadShare;  // of samples that cannot be read
   std::shared_ptr<Modality> modality;
   std::shared_ptr<Branch> branch;
 };

@@ -19,6 +19,9 @@ struct BadSample {
   std::string reason;
 };
 
+/// Share of unreadable samples that stops a run where nothing says otherwise.
+inline constexpr double kUsualBadShare = 0.05;
+
 /// A share of fewer samples than this says nothing yet.
 inline constexpr std::int64_t kSmallestBasis = 200;
 

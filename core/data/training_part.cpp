@@ -5,14 +5,10 @@
 #include <utility>
 
 #include "cairn/error.h"
+#include "checkpoint/option_table.h"
 #include "plugin/guard.h"
 
 namespace cairn {
-namespace {
-
-constexpr double kDefaultBadShare = 0.05;
-
-}  // namespace
 
 TrainingPart::TrainingPart(std::shared_ptr<const Modality> modality, const Experiment& experiment) {
   const std::optional<Companion> companion = modality->companion();
@@ -54,12 +50,7 @@ std::int64_t TrainingPart::unreadable() const {
 }
 
 double max_bad_share(const Experiment& experiment) {
-  for (const auto& [name, value] : experiment.modality.options) {
-    if (name != "max_bad_share") continue;
-    if (const auto* share = std::get_if<double>(&value.data)) return *share;
-    if (const auto* whole = std::get_if<std::int64_t>(&value.data)) return static_cast<double>(*whole);
-  }
-  return kDefaultBadShare;
+  return option_or(experiment.modality.options, "max_bad_share", kUsualBadShare);
 }
 
 LoaderOptions training_loader(const Experiment& experiment, std::int64_t total_steps) {

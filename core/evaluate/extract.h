@@ -24,7 +24,7 @@ struct ExtractOptions {
   at::Device device = at::kCPU;
   std::int64_t batch_size = 32;
   std::int64_t workers = 2;
-  double max_bad_share = 0.05;  // of samples that cannot be read
+  double max_bad_share = kUsualBadShare;  // of samples that cannot be read
 };
 
 /// What became of a data set.
