@@ -82,7 +82,7 @@ ProbeSubject open_subject(const std::filesystem::path& source, const SourceOptio
     if (!request.data.empty()) data.path = request.data;
     subject.modality = open_data(network, data, loader);
   }
-  subject.branch = std::make_shared<Branch>(std::move(network.encoder));
+  subject.branch = std::make_shared<Branch>(std::move(network.encoder), subject.encoder_type);
   subject.branch->to(device);
   subject.branch->eval();
   return subject;

@@ -118,7 +118,8 @@ std::optional<Rebuilt> rebuild(const OpenedRun& run, const Batch& batch) {
   Composition& parts = *run.parts;
   if (!has_energy(parts) || parts.target.source != Source::input) return std::nullopt;
   Rng rng(run.experiment.seed, Stream::plan);
-  Plan plan = parts.masker->plan(parts.modality->views(Purpose::evaluate), batch.size(), Progress{}, rng);
+  const std::vector<ViewLayout> views = parts.modality->views(Purpose::evaluate);
+  Plan plan = call_plugin(parts.masker_type, [&] { return parts.masker->plan(views, batch.size(), Progress{}, rng); });
   to_device(plan, batch.views.front().data.device());
   const std::vector<FilledView> made = reconstruct(parts, batch, plan, Progress{});
   if (made.empty()) return std::nullopt;

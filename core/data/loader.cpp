@@ -93,8 +93,7 @@ Load Loader::make(std::int64_t number) {
   for (std::int64_t i = 0; i < options_.batch_size; ++i) samples.push_back(read(walk, first + i));
   Load load;
   load.feed = &walk.feed;
-  load.batch =
-      call_plugin(options_.modality_type, [&] { return walk.feed.modality.collate(samples, Purpose::pretrain); });
+  load.batch = walk.feed.modality.collate(samples, Purpose::pretrain);
   const Progress progress{number / options_.per_step, options_.total_steps, walk.order.epoch(first)};
   Rng rng(options_.seed, Stream::plan, 0, static_cast<std::uint64_t>(number));
   load.plan =
@@ -113,7 +112,7 @@ Sample Loader::read(Walk& walk, std::int64_t position) {
     try {
       Rng rng(walk.seed, Stream::load, epoch, static_cast<std::uint64_t>(index));
       if (!feed.quarantine.holds(index)) {
-        Sample sample = call_plugin(options_.modality_type, [&] { return feed.source.load(index, rng); });
+        Sample sample = feed.source.load(index, rng);
         feed.quarantine.note_read();
         return sample;
       }

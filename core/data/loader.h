@@ -44,9 +44,8 @@ struct LoaderOptions {
   std::int64_t count = 0;        // batches in all, counted from 0
   std::int64_t total_steps = 1;  // horizon of Progress
   std::int64_t per_step = 1;     // batches in an optimizer step
-  std::string modality_type;     // full names, for messages
-  std::string masker_type;
-  bool pin = false;  // page-locked memory, for copies to a device
+  std::string masker_type;       // full name, for messages
+  bool pin = false;              // page-locked memory, for copies to a device
 };
 
 /// Loads, collates and plans batches on worker threads. Batch n is the same whatever the number of workers and wherever

@@ -6,7 +6,6 @@
 
 #include "cairn/error.h"
 #include "checkpoint/option_table.h"
-#include "plugin/guard.h"
 
 namespace cairn {
 
@@ -18,7 +17,7 @@ TrainingPart::TrainingPart(std::shared_ptr<const Modality> modality, const Exper
 
 std::unique_ptr<TrainingPart::Part> TrainingPart::open(std::shared_ptr<const Modality> modality,
                                                        const Experiment& experiment, double share) {
-  auto source = call_plugin(experiment.modality.type, [&] { return modality->open(Split::train, Purpose::pretrain); });
+  auto source = modality->open(Split::train, Purpose::pretrain);
   if (!source || source->size() == 0)
     throw DataError(experiment.modality.type + " has no training samples", "", "check the paths in [modality]");
   auto quarantine = std::make_unique<Quarantine>(source->size(), max_bad_share(experiment));
@@ -62,7 +61,6 @@ LoaderOptions training_loader(const Experiment& experiment, std::int64_t total_s
   options.queue = std::max(train.queue, train.workers);
   options.total_steps = total_steps;
   options.per_step = train.accumulate;
-  options.modality_type = experiment.modality.type;
   options.masker_type = experiment.masker.type;
   return options;
 }

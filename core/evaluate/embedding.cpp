@@ -11,8 +11,7 @@ namespace cairn {
 Embed branch_embedding(Branch& branch, std::vector<std::int64_t> segments) {
   if (segments.empty()) return [&branch](const View& view) { return branch.embed(view); };
   return [&branch, segments = std::move(segments)](const View& view) {
-    const at::Tensor lattice =
-        token_lattice(branch.encoder().encode(view, {}).tokens, view.grid, "evaluate.segments needs");
+    const at::Tensor lattice = token_lattice(branch.look_at(view, {}).tokens, view.grid, "evaluate.segments needs");
     return average_to(lattice, segments).flatten(2).transpose(1, 2).flatten(1);
   };
 }

@@ -7,6 +7,7 @@
 #include "evaluate/knn.h"
 #include "model/engine.h"
 #include "model/evaluation_mode.h"
+#include "plugin/guard.h"
 
 namespace cairn {
 namespace {
@@ -55,7 +56,8 @@ Energy measure_energy(Composition& parts, const Batch& batch, const EnergyOption
   Answers answers;
   for (std::int64_t i = 0; i < options.plans; ++i) {
     Rng rng(options.seed, Stream::probe, kPlans, static_cast<std::uint64_t>(i));
-    Plan plan = parts.masker->plan(views, batch.size(), Progress{}, rng);
+    Plan plan =
+        call_plugin(parts.masker_type, [&] { return parts.masker->plan(views, batch.size(), Progress{}, rng); });
     to_device(plan, batch.views.front().data.device());
     const Pass pass = Engine(parts).run(batch, plan, Progress{});
     if (!energy.target.defined()) energy.target = pass.targets.to(at::kCPU, at::kFloat);

@@ -12,6 +12,7 @@
 #include "checkpoint/option_table.h"
 #include "evaluate/features.h"
 #include "nn/autocast.h"
+#include "plugin/guard.h"
 
 namespace cairn {
 namespace {
@@ -86,7 +87,10 @@ TensorMap extract_features(const OpenedNetwork& network, const at::Tensor& data,
   std::vector<std::int64_t> taps = options.layers;
   std::sort(taps.begin(), taps.end());
   taps.erase(std::unique(taps.begin(), taps.end()), taps.end());
-  const Encoded encoded = network.encoder->encode(network.view(data.to(options.device, at::kFloat)), {{}, {}, taps});
+  const View view = network.view(data.to(options.device, at::kFloat));
+  const Encoded encoded = call_plugin(network.model.encoder.component, [&] {
+    return network.encoder->encode(view, {{}, {}, taps});
+  });
   TensorMap features = {{"pooled", encoded.pooled}};
   if (options.level == Level::tokens) features["last_hidden_state"] = last_hidden_state(encoded);
   for (std::size_t i = 0; i < taps.size(); ++i) features[fmt::format("layer.{}", taps[i])] = encoded.taps.at(i);

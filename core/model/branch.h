@@ -12,10 +12,12 @@ namespace cairn {
 /// What student and teacher both have: an encoder and, where the experiment asks for one, a projector behind it.
 class CAIRN_API Branch : public torch::nn::Module {
  public:
-  /// `projector_type` names the projector in its errors.
-  explicit Branch(std::shared_ptr<Encoder> encoder, std::shared_ptr<Projector> projector = nullptr,
-                  std::string projector_type = {});
+  /// The types, as "transformer.vit", name encoder and projector in their errors.
+  Branch(std::shared_ptr<Encoder> encoder, std::string encoder_type, std::shared_ptr<Projector> projector = nullptr,
+         std::string projector_type = {});
 
+  /// Encodes, without the projector.
+  Encoded look_at(const View& view, const Look& look);
   /// Encodes, and projects the pooled feature.
   Encoded encode(const View& view, const Look& look);
   /// The encoder's own pooled feature [B,D], which probes are about.
@@ -34,7 +36,7 @@ class CAIRN_API Branch : public torch::nn::Module {
 
   std::shared_ptr<Encoder> encoder_;
   std::shared_ptr<Projector> projector_;
-  std::string projector_type_;
+  std::string encoder_type_, projector_type_;
 };
 
 }  // namespace cairn

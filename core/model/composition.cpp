@@ -11,6 +11,7 @@
 #include "data/plan_check.h"
 #include "model/parameter_rules.h"
 #include "plugin/guard.h"
+#include "plugin/guarded_modality.h"
 #include "plugin/loader.h"
 
 namespace cairn {
@@ -77,10 +78,10 @@ ProjectorFactory projector_factory(const Experiment& experiment, const FindCompo
 
 std::shared_ptr<Branch> with_projector(const Experiment& experiment, std::shared_ptr<Encoder> encoder,
                                        const ProjectorFactory& make) {
-  if (!make) return std::make_shared<Branch>(std::move(encoder));
+  if (!make) return std::make_shared<Branch>(std::move(encoder), experiment.encoder.type);
   const ComponentSettings& settings = *experiment.projector;
   auto projector = in_table(settings, [&] { return make(settings.options, ProjectorSetting{encoder->width()}); });
-  return std::make_shared<Branch>(std::move(encoder), std::move(projector), settings.type);
+  return std::make_shared<Branch>(std::move(encoder), experiment.encoder.type, std::move(projector), settings.type);
 }
 
 std::shared_ptr<Objective> build_objective(const ObjectiveSettings& settings, Branch& student,
@@ -134,7 +135,8 @@ FindComponent components_of(PluginLoader& loader) {
 
 std::shared_ptr<Modality> build_modality(const Experiment& experiment, const FindComponent& find) {
   const auto& make = factory<ModalityFactory>(find, ComponentKind::modality, experiment.modality);
-  return in_table(experiment.modality, [&] { return make(experiment.modality.options); });
+  return guarded_modality(in_table(experiment.modality, [&] { return make(experiment.modality.options); }),
+                          experiment.modality.type);
 }
 
 std::shared_ptr<Masker> build_masker(const Experiment& experiment, const FindComponent& find) {

@@ -10,6 +10,7 @@
 #include "checkpoint/option_table.h"
 #include "config/toml_text.h"
 #include "plugin/guard.h"
+#include "plugin/guarded_modality.h"
 #include "plugin/search.h"
 
 namespace cairn {
@@ -105,7 +106,7 @@ std::shared_ptr<Modality> open_data(const OpenedNetwork& network, const DataRequ
   }
   if (!option_or(network.model.encoder.options, "picture_tokenizer", false))
     require_fit(network.model.tokenizer, component, *modality);
-  return modality;
+  return guarded_modality(std::move(modality), component.full_name());
 }
 
 std::vector<std::string> sets_for_data(const Experiment& trained, const Modality& modality,

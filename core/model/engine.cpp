@@ -124,7 +124,7 @@ std::vector<Encoded> Engine::encode(Branch& branch, const Batch& batch, std::spa
     const View joined{join(data), first.grid, first.role};
     const Look look{join_sets(visible), join_sets(masked), taps};
     if (look.visible.is_ragged()) require_packing(branch.encoder().can_pack(), parts_.encoder_type);
-    const Encoded all = call_plugin(parts_.encoder_type, [&] { return branch.encode(joined, look); });
+    const Encoded all = branch.encode(joined, look);
     for (std::size_t m = 0; m < members.size(); ++m) {
       Encoded& own = encoded[members[m]];
       own = {
@@ -170,9 +170,7 @@ Encoded Engine::encode_whole(Branch& branch, const Batch& batch, const Plan& pla
   for (std::size_t i = 0; &branch == parts_.student.get() && parts_.target.taps.empty() && i < contexts.size(); ++i)
     if (plan.contexts[i].view == view && plan.contexts[i].visible.all() && plan.contexts[i].masked.all())
       return contexts[i];
-  return call_plugin(parts_.encoder_type, [&] {
-    return branch.encode(batch.views[static_cast<std::size_t>(view)], {{}, {}, parts_.target.taps});
-  });
+  return branch.encode(batch.views[static_cast<std::size_t>(view)], {{}, {}, parts_.target.taps});
 }
 
 at::Tensor Engine::raw_target(const Batch& batch, const Plan& plan, std::size_t q,

@@ -15,7 +15,6 @@
 #include "nn/autocast.h"
 #include "nn/recompute.h"
 #include "nn/training_pass.h"
-#include "plugin/guard.h"
 #include "train/divergence.h"
 #include "train/flat_networks.h"
 #include "train/flop_counter.h"
@@ -151,10 +150,8 @@ Trainer::Learned Trainer::learn(Loader& loader, const Progress& progress, Watche
     Load load = next_or_tell(loader, [&] { tell_unreadable(watcher); });
     to_device(load, device_);
     Rng rng(experiment_.seed, Stream::prepare, 0, number);
-    call_plugin(parts_.modality_type, [&] {
-      load.feed->modality.prepare(load.batch, Purpose::pretrain, rng);
-      check_views(load.batch, load.feed->modality);
-    });
+    load.feed->modality.prepare(load.batch, Purpose::pretrain, rng);
+    check_views(load.batch, load.feed->modality);
     const auto work = [this, progress](const Batch& batch, const Plan& plan) { return pass_of(batch, plan, progress); };
     learned.passes.push_back(graphs_ && engine_.is_steady(progress) ? graphs_->run(load.batch, load.plan, work)
                                                                     : work(load.batch, load.plan));

@@ -187,7 +187,7 @@ TEST_CASE("raw input keeps small inputs and averages large ones down") {
 }
 
 TEST_CASE("segments are averaged apart, and lie side by side in the order of the grid") {
-  Branch branch(std::make_shared<ValueTokens>(), nullptr);
+  Branch branch(std::make_shared<ValueTokens>(), "toy.values");
   const View view{at::arange(8, at::kFloat).view({1, 1, 4, 2}), {{4, 2}, {Axis::time, Axis::frequency}}};
   const auto embedded = [&](std::vector<std::int64_t> segments) { return branch_embedding(branch, segments)(view); };
   CHECK(embedded({}).equal(at::tensor({3.5F, 7.0F}).view({1, 2})));

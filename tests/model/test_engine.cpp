@@ -425,6 +425,46 @@ TEST_CASE("a plugin's exception while training names the component", "[engine]")
                       Catch::Contains("plugin 'toy', component 'head'") && Catch::Contains("one sample is too few"));
 }
 
+TEST_CASE("an encoder's exception while features are taken names the component", "[engine]") {
+  class Throwing : public ToyEncoder {
+    Encoded encode(const View&, const Look&) override { throw std::runtime_error("no features"); }
+  };
+  Branch branch(std::make_shared<Throwing>(), "toy.map");
+  const Batch batch = toy_batch(4);
+  REQUIRE_THROWS_WITH(branch.embed(batch.views[0]),
+                      Catch::Contains("plugin 'toy', component 'map'") && Catch::Contains("no features"));
+}
+
+TEST_CASE("a modality's exceptions name the component, whoever calls it", "[composition]") {
+  class Source : public ToySource {
+   public:
+    Source() : ToySource(4) {}
+    Sample load(std::int64_t index, Rng&) const override {
+      if (index == 0) throw DataError("no sample");
+      throw std::runtime_error("no luck");
+    }
+  };
+  class Throwing : public ToyModality {
+   public:
+    std::unique_ptr<SampleSource> open(Split split, Purpose) const override {
+      return split == Split::train ? std::make_unique<Source>() : nullptr;
+    }
+    void prepare(Batch&, Purpose, Rng&) const override { throw std::runtime_error("no device"); }
+  };
+  World world;
+  world.modality.factory = ModalityFactory([](const auto&) { return std::make_shared<Throwing>(); });
+  const Composition parts = world.compose();
+  const auto source = parts.modality->open(Split::train, Purpose::evaluate);
+  Rng rng(1, Stream::load);
+  Batch batch = toy_batch(2);
+  const auto named = Catch::Contains("plugin 'toy', component 'data'");
+  REQUIRE_THROWS_WITH(source->load(1, rng), named && Catch::Contains("no luck"));
+  REQUIRE_THROWS_WITH(parts.modality->prepare(batch, Purpose::evaluate, rng), named && Catch::Contains("no device"));
+  REQUIRE_THROWS_AS(source->load(0, rng), DataError);
+  REQUIRE_FALSE(parts.modality->open(Split::test, Purpose::evaluate));
+  REQUIRE(source->name(3) == "toy #3");
+}
+
 TEST_CASE("what does not fit together is an error that names the option", "[composition]") {
   const auto key_of = [](World& world) {
     try {
