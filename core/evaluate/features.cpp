@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "cairn/error.h"
+#include "kernels/split_work.h"
 
 namespace cairn {
 namespace {
@@ -128,7 +129,11 @@ std::int64_t SampleReader::visit(at::Device device, std::int64_t workers,
   const auto window = static_cast<std::size_t>(std::max<std::int64_t>(1, workers));
   for (std::size_t part = 0; part < cache_.size(); ++part) {
     for (; asked < cache_.size() && ahead.size() < window; ++asked)
-      if (!cache_[asked]) ahead.push_back(std::async(std::launch::async, [this, asked] { return load(asked); }));
+      if (!cache_[asked])
+        ahead.push_back(std::async(std::launch::async, [this, asked] {
+          kernels::work_alone();  // as the loader's threads
+          return load(asked);
+        }));
     Loaded loaded;
     if (cache_[part]) {
       loaded = *cache_[part];
