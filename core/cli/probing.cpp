@@ -67,7 +67,9 @@ ProbeOutcome Probing::cross_validate(std::uint64_t seed) const {
 
 Answer Probing::learn(const Features& train, std::uint64_t seed, nlohmann::ordered_json& facts) const {
   if (arguments_.kind == "knn") {
-    const KnnOptions options{arguments_.neighbours > 0 ? arguments_.neighbours : subject_.evaluate.neighbours};
+    const KnnOptions options{
+        .neighbours = arguments_.neighbours > 0 ? arguments_.neighbours : subject_.evaluate.neighbours,
+        .device = device_};
     facts["neighbours"] = options.neighbours;
     return [=, classes = classes_](const at::Tensor& x) { return knn_votes(train.x, train.y, x, classes, options); };
   }

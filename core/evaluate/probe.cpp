@@ -87,7 +87,7 @@ std::optional<ProbeResult> ProbeData::probe(const Embed& embed, bool is_final, a
   result.linear = linear.accuracy;
   result.c = linear.c;
   if (classes == classes_) result.confusion = linear.confusion;
-  result.knn = knn_accuracy(train, test, classes, {.neighbours = settings_.neighbours});
+  result.knn = knn_accuracy(train, test, classes, {.neighbours = settings_.neighbours, .device = device});
   result.train = train.size();
   result.test = test.size();
   result.classes = classes_;
