@@ -128,16 +128,22 @@ FinetuneResult judge(Tuner& tuner, const Modality& modality, const FinetuneData&
   if (!source || data.samples.empty()) throw Error("there is no test part with samples", "finetune");
   at::Tensor sum, truth;
   std::vector<BadSample> bad;
+  std::vector<std::int64_t> first;  // the samples that the first round read
   const std::int64_t rounds = std::max<std::int64_t>(1, options.views);
   for (std::int64_t round = 0; round < rounds; ++round) {
     std::vector<at::Tensor> answers, labels;
+    std::vector<std::int64_t> read;
     SampleReader reader(modality, *source, data.samples, options.batch_size, options.seed, 0,
                         {looks, static_cast<std::uint64_t>(round)});
     reader.visit(options.device, options.workers, [&](const Batch& batch, std::span<const std::int64_t> index) {
       // Drawn views come one by one, plain ones all at once.
       answers.push_back(tuner.answer(std::span(batch.views).first(options.views > 0 ? 1 : batch.views.size())));
       labels.push_back(data.labels(batch, index));
+      read.insert(read.end(), index.begin(), index.end());
     });
+    if (round == 0) first = read;
+    if (read != first)
+      throw Error("the views of the test samples are not of the same samples", "finetune", "leave out --views");
     if (answers.empty()) throw Error("no test sample could be read", "finetune");
     sum = sum.defined() ? sum + at::cat(answers) : at::cat(answers);
     truth = at::cat(labels);
