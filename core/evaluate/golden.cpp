@@ -99,14 +99,6 @@ Description read_description(const fs::path& folder) {
   return description;
 }
 
-/// The tensors whose names begin with `head`, without it.
-TensorMap without_head(const TensorMap& all, const std::string& head) {
-  TensorMap found;
-  for (const auto& [name, tensor] : all)
-    if (name.starts_with(head)) found[name.substr(head.size())] = tensor;
-  return found;
-}
-
 double decibels(const at::Tensor& expected, const at::Tensor& error) {
   return 10.0 * std::log10(expected.square().sum().item<double>() / error.square().sum().item<double>());
 }
@@ -159,9 +151,9 @@ void run(const fs::path& folder, PluginLoader& loader, GoldenResult& result) {
   std::optional<Description> description;
   if (fs::exists(folder / kText)) description = read_description(folder);
   const TensorMap all = read_safetensors(folder / kTensors).tensors;
-  const TensorMap expected = without_head(all, "expect.");
+  const TensorMap expected = below(all, "expect.");
   if (expected.empty()) throw Error("the case expects nothing", (folder / kTensors).string(), "add expect.* tensors");
-  const GoldenInputs inputs{without_head(all, "input."), without_head(all, "state.")};
+  const GoldenInputs inputs{below(all, "input."), below(all, "state.")};
 
   GoldenOutputs outputs;
   if (!description) {

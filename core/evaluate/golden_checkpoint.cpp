@@ -10,6 +10,7 @@
 #include "checkpoint/option_table.h"
 #include "checkpoint/original_models.h"
 #include "evaluate/golden_parts.h"
+#include "model/network_source.h"
 #include "model/published_network.h"
 
 namespace cairn {
@@ -125,11 +126,6 @@ TokenSet ids_where(const at::Tensor& mask) {
   return {places.view({mask.size(0), -1})};
 }
 
-/// Special tokens first, then patches: [B,S+N,D].
-at::Tensor hidden_state(const Encoded& encoded) {
-  return encoded.special.defined() ? at::cat({encoded.special, encoded.tokens}, 1) : encoded.tokens;
-}
-
 /// The patches that a masked autoencoder was trained to give, [B,N,P]: rows, columns, then channels.
 at::Tensor patches_to_give(const PublishedModel& model, const View& view) {
   const Reconstruction& goal = *model.reconstruction;
@@ -236,8 +232,8 @@ GoldenOutputs run_huggingface(const PublishedModel& model, const GoldenInputs& i
   const bool is_masked = !model.reconstruction && inputs.inputs.contains("bool_masked_pos");
   const Encoded encoded = is_masked ? encode_masked(*encoder.network, view, inputs.input("bool_masked_pos"))
                                     : encoder.network->encode(view, {hidden.visible, {}, {}});
-  outputs.tensors["last_hidden_state"] = hidden_state(encoded);
-  outputs.tensors["pooler_output"] = hidden_state(encoded).select(1, 0);
+  outputs.tensors["last_hidden_state"] = last_hidden_state(encoded);
+  outputs.tensors["pooler_output"] = last_hidden_state(encoded).select(1, 0);
   if (model.head)
     outputs.tensors[model.head->is_pooler ? "pooler_output" : "logits"] = apply_head(model, view, encoded, loader);
   if (!model.predictor) return outputs;
