@@ -14,10 +14,16 @@ namespace {
 
 constexpr std::int64_t kWidth = 8;
 
+/// What a toy network can do.
+struct Abilities {
+  bool hide = true, pack = false;
+};
+
 /// A linear map of each patch; counts its forward passes.
 class ToyEncoder : public Encoder {
  public:
-  ToyEncoder() : map_(register_module("map", torch::nn::Linear(4, kWidth))) {}
+  explicit ToyEncoder(Abilities abilities = {})
+      : abilities_(abilities), map_(register_module("map", torch::nn::Linear(4, kWidth))) {}
   Encoded encode(const View& view, const Look& look) override {
     ++passes;
     most_seen = std::max(most_seen, look.visible.all() ? view.grid.count() : look.visible.index.size(1));
@@ -27,33 +33,34 @@ class ToyEncoder : public Encoder {
   }
   std::int64_t width() const override { return kWidth; }
   std::int64_t depth() const override { return 1; }
-  bool can_hide_tokens() const override { return may_hide; }
-  bool can_pack() const override { return may_pack; }
+  bool can_hide_tokens() const override { return abilities_.hide; }
+  bool can_pack() const override { return abilities_.pack; }
 
   int passes = 0;
   std::int64_t most_seen = 0;
-  inline static bool may_hide = true, may_pack = false;
 
  private:
+  Abilities abilities_;
   torch::nn::Linear map_;
 };
 
 class ToyPredictor : public Predictor {
  public:
-  explicit ToyPredictor(std::int64_t width) : map_(register_module("map", torch::nn::Linear(kWidth, width))) {}
+  explicit ToyPredictor(std::int64_t width, Abilities abilities = {})
+      : abilities_(abilities), map_(register_module("map", torch::nn::Linear(kWidth, width))) {}
   at::Tensor predict(const Question& question) override {
     ++passes;
     lengths = question.seen_at.lengths;
     const std::int64_t asked = question.asked_at.all() ? question.asked_grid.count() : question.asked_at.index.size(1);
     return map_(question.seen.tokens.mean(1, true)).expand({-1, asked, -1}) * (1 + question.group);
   }
-  bool can_pack() const override { return may_pack; }
+  bool can_pack() const override { return abilities_.pack; }
 
   int passes = 0;
   std::vector<std::int64_t> lengths;  // of the last question
-  inline static bool may_pack = false;
 
  private:
+  Abilities abilities_;
   torch::nn::Linear map_;
 };
 
@@ -147,6 +154,7 @@ struct World {
   Experiment experiment;
   Component modality, masker, encoder, projector, predictor, objective;
   TargetSpec spec;
+  Abilities encodes, predicts;  // of networks that are made from here on
 
   explicit World(TargetSpec target = {}) : spec(std::move(target)) {
     experiment.modality = {"toy.data", {}, "modality"};
@@ -158,9 +166,11 @@ struct World {
     experiment.train.batch_size = 4;
     modality.factory = ModalityFactory([](const auto&) { return std::make_shared<ToyModality>(); });
     masker.factory = MaskerFactory([](const auto&) { return std::make_shared<ToyMasker>(); });
-    encoder.factory = EncoderFactory([](const auto&, const auto&) { return std::make_shared<ToyEncoder>(); });
-    predictor.factory = PredictorFactory(
-        [](const auto&, const PredictorSetting& s) { return std::make_shared<ToyPredictor>(s.output_width); });
+    encoder.factory =
+        EncoderFactory([this](const auto&, const auto&) { return std::make_shared<ToyEncoder>(encodes); });
+    predictor.factory = PredictorFactory([this](const auto&, const PredictorSetting& s) {
+      return std::make_shared<ToyPredictor>(s.output_width, predicts);
+    });
     objective.factory =
         ObjectiveFactory([this](const auto&, const auto&) { return std::make_shared<ToyObjective>(spec); });
   }
@@ -226,25 +236,28 @@ TEST_CASE("contexts and queries of equal shape run as one batch, and give what s
 
 TEST_CASE("packed contexts keep their lengths, and run apart from full ones", "[engine]") {
   World world;
-  Composition parts = world.compose();
-  auto& predictor = dynamic_cast<ToyPredictor&>(*parts.predictor);
-  auto& encoder = dynamic_cast<ToyEncoder&>(parts.student->encoder());
   Rng rng(0, Stream::plan);
   Plan plan = PackingMasker().plan({}, 4, {}, rng);
   plan.contexts.push_back(plan.contexts.front());
   plan.queries.push_back(plan.queries.front());
   plan.queries.back().context = 1;
-  CHECK_THROWS_WITH(Engine(parts).run(toy_batch(4), plan, {}), Catch::Contains("unequal length came to toy.map"));
-  ToyEncoder::may_pack = true;
-  CHECK_THROWS_WITH(Engine(parts).run(toy_batch(4), plan, {}), Catch::Contains("unequal length came to toy.guess"));
-  ToyPredictor::may_pack = true;
+  const auto run = [&] {
+    Composition parts = world.compose();
+    Engine(parts).run(toy_batch(4), plan, {});
+  };
+  CHECK_THROWS_WITH(run(), Catch::Contains("unequal length came to toy.map"));
+  world.encodes.pack = true;
+  CHECK_THROWS_WITH(run(), Catch::Contains("unequal length came to toy.guess"));
+  world.predicts.pack = true;
+  Composition parts = world.compose();
+  auto& predictor = dynamic_cast<ToyPredictor&>(*parts.predictor);
+  auto& encoder = dynamic_cast<ToyEncoder&>(parts.student->encoder());
   Engine(parts).run(toy_batch(4), plan, {});
   CHECK(predictor.lengths == std::vector<std::int64_t>{1, 2, 2, 2, 1, 2, 2, 2});
   plan.contexts.back().visible.lengths.clear();
   const int before = encoder.passes;
   Engine(parts).run(toy_batch(4), plan, {});
   CHECK(encoder.passes == before + 2);
-  ToyEncoder::may_pack = ToyPredictor::may_pack = false;
 }
 
 TEST_CASE("a teacher starts equal, carries no gradient and gets none; weights scale the loss", "[engine]") {
@@ -494,19 +507,17 @@ TEST_CASE("what does not fit together is an error that names the option", "[comp
   segments.experiment.evaluate.segments = {1, 2};
   REQUIRE(key_of(segments) == "nothing");
   World whole;
-  ToyEncoder::may_hide = false;
+  whole.encodes.hide = false;
   REQUIRE(key_of(whole) == "masker");
-  ToyEncoder::may_hide = true;
   World packs;
   packs.masker.factory = MaskerFactory([](const auto&) { return std::make_shared<PackingMasker>(); });
   REQUIRE(key_of(packs) == "masker");
-  ToyEncoder::may_pack = true;
+  packs.encodes.pack = true;
   REQUIRE(key_of(packs) == "masker");
-  ToyPredictor::may_pack = true;
+  packs.predicts.pack = true;
   REQUIRE(key_of(packs) == "nothing");
   packs.experiment.train.graphs = true;
   REQUIRE(key_of(packs) == "train.graphs");
-  ToyEncoder::may_pack = ToyPredictor::may_pack = false;
 }
 
 TEST_CASE("a plugin's exception names the component", "[composition]") {
