@@ -15,7 +15,7 @@ class ComputeStream {
     if (device.is_cpu()) return;
     device_.emplace(device.type());
     device_->synchronizeDevice(device.index());
-    former_ = device_->exchangeStream(device_->getStreamFromGlobalPool(device_->getDevice()));
+    former_ = device_->exchangeStream(device_->getStreamFromGlobalPool(device));
   }
   ~ComputeStream() {
     if (!device_) return;
