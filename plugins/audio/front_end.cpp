@@ -123,7 +123,8 @@ FrontEnd::FrontEnd(const FrontEndOptions& options) : options_(options) {
     if (width > fft) throw ConfigError("win_length", "is longer than n_fft", "lower it, or raise n_fft");
     cut_ = {fft, options_.hop_length, fft};
     const std::int64_t left = (fft - width) / 2;
-    window = at::constant_pad_nd(make_window(Window::hanning, width, true), {left, fft - width - left});
+    // In float32 for waveforms of any precision, as torchaudio's own.
+    window = at::constant_pad_nd(at::hann_window(width, /*periodic=*/true, at::kFloat), {left, fft - width - left});
     filters = mel_filters(options_, upper_hz(options_, "f_max", options_.f_max, options_.f_min));
   }
   loop_window_ = window.to(at::kFloat).contiguous();
