@@ -16,6 +16,9 @@ namespace {
 using Ids = std::vector<std::int64_t>;
 
 constexpr int kTries = 20;
+// Before the options of a curriculum's phases.
+constexpr const char* kMultiblock = "multiblock_";
+constexpr const char* kTimeFrequency = "time_frequency_";
 
 /// Extents over the two axes of a view, in their order.
 struct Extent {
@@ -145,7 +148,8 @@ TokenSet stack(std::vector<Ids> rows, Rng& rng) {
   return {index};
 }
 
-void plan_view(const Grid& grid, int view, std::int64_t batch, const BlockOptions& options, Rng& rng, Plan& plan) {
+void plan_view(const Grid& grid, int view, std::int64_t batch, const BlockOptions& options, const std::string& prefix,
+               Rng& rng, Plan& plan) {
   const Extent target = draw_extent(grid, options.target_scale, options.aspect_ratio, options.relative_aspect, rng);
   const Extent context = draw_extent(grid, options.context_scale, {1, 1}, true, rng);
   std::vector<Ids> contexts;
@@ -153,8 +157,8 @@ void plan_view(const Grid& grid, int view, std::int64_t batch, const BlockOption
   for (std::int64_t row = 0; row < batch; ++row) {
     const Draft sample = draft(grid, context, target, options, rng);
     if (sample.context.empty())
-      throw ConfigError("target_scale", "on " + text_of(grid) + " the targets leave nothing of the context",
-                        "lower target_scale or targets, or choose a smaller patch or a larger size");
+      throw ConfigError(prefix + "target_scale", "on " + text_of(grid) + " the targets leave nothing of the context",
+                        "lower it or " + prefix + "targets, or choose a smaller patch or a larger size");
     contexts.push_back(sample.context);
     const std::span<const Block> blocks(sample.targets);
     for (std::size_t t = 0; t < targets.size(); ++t)
@@ -228,16 +232,17 @@ Schema<TimeFrequencyOptions> TimeFrequencyOptions::schema() {
   return s;
 }
 
-Multiblock::Multiblock(const BlockOptions& options) : options_(options) {
-  require_order("context_scale", options_.context_scale);
-  require_order("target_scale", options_.target_scale);
-  require_order("aspect_ratio", options_.aspect_ratio);
+Multiblock::Multiblock(const BlockOptions& options, std::string prefix)
+    : options_(options), prefix_(std::move(prefix)) {
+  require_order(prefix_ + "context_scale", options_.context_scale);
+  require_order(prefix_ + "target_scale", options_.target_scale);
+  require_order(prefix_ + "aspect_ratio", options_.aspect_ratio);
 }
 
 Plan Multiblock::plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress&, Rng& rng) const {
   Plan plan;
   for (std::size_t v = 0; v < views.size(); ++v)
-    plan_view(grid_of(views[v]), static_cast<int>(v), batch, options_, rng, plan);
+    plan_view(grid_of(views[v]), static_cast<int>(v), batch, options_, prefix_, rng, plan);
   return plan;
 }
 
@@ -252,13 +257,15 @@ Schema<CurriculumOptions> CurriculumOptions::schema() {
       .range(0, 1);
   s.option("context_share", &O::context_share, "random: share of the tokens that is seen; the rest is asked about")
       .range(0, 1);
-  add_block_options<MultiblockOptions>(s, "multiblock_");
-  add_block_options<TimeFrequencyOptions>(s, "time_frequency_");
+  add_block_options<MultiblockOptions>(s, kMultiblock);
+  add_block_options<TimeFrequencyOptions>(s, kTimeFrequency);
   return s;
 }
 
 Curriculum::Curriculum(const CurriculumOptions& options)
-    : options_(options), multiblock_(static_cast<const MultiblockOptions&>(options)), time_frequency_(options) {}
+    : options_(options),
+      multiblock_(static_cast<const MultiblockOptions&>(options), kMultiblock),
+      time_frequency_(static_cast<const TimeFrequencyOptions&>(options), kTimeFrequency) {}
 
 double Curriculum::competence(const Progress& progress) const {
   const double square = options_.competence * options_.competence;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "cairn/masker.h"
@@ -48,14 +49,15 @@ struct CurriculumOptions : MultiblockOptions, TimeFrequencyOptions {
 /// counts at random. Context and targets are disjoint.
 class Multiblock : public Masker {
  public:
-  /// ConfigError if a range is upside down.
-  explicit Multiblock(const BlockOptions& options);
+  /// ConfigError, with `prefix` before the option's name, if a range is upside down.
+  explicit Multiblock(const BlockOptions& options, std::string prefix = "");
 
   /// ConfigError if a view has not two axes, or the targets leave nothing to see.
   Plan plan(std::span<const ViewLayout> views, std::int64_t batch, const Progress& progress, Rng& rng) const override;
 
  private:
   BlockOptions options_;
+  std::string prefix_;
 };
 
 /// A-JEPA's time-frequency aware masking (Fei et al. 2023): fewer, smaller blocks, and the context also loses every
@@ -63,7 +65,7 @@ class Multiblock : public Masker {
 /// sizes. Where that leaves at most min_keep tokens, only the targets themselves are taken out.
 class TimeFrequency : public Multiblock {
  public:
-  explicit TimeFrequency(const TimeFrequencyOptions& options) : Multiblock(options) {}
+  using Multiblock::Multiblock;
 };
 
 /// A-JEPA's curriculum: each step is masked the later way with probability

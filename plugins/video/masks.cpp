@@ -41,6 +41,7 @@ Grid grid_of(std::span<const ViewLayout> views, const char* masker) {
 
 /// What tells the groups apart.
 struct Group {
+  const char* prefix;  // of its options
   std::int64_t blocks;
   std::array<double, 2> spatial_scale, temporal_scale, aspect_ratio;
   double max_temporal_keep;
@@ -49,16 +50,16 @@ struct Group {
 
 std::vector<Group> clip_groups(const MultiblockOptions& o) {
   std::vector<Group> groups = {
-      {o.blocks, o.spatial_scale, o.temporal_scale, o.aspect_ratio, o.max_temporal_keep, o.max_keep}};
+      {"", o.blocks, o.spatial_scale, o.temporal_scale, o.aspect_ratio, o.max_temporal_keep, o.max_keep}};
   if (o.long_blocks > 0)
-    groups.push_back({o.long_blocks, o.long_spatial_scale, o.long_temporal_scale, o.long_aspect_ratio,
+    groups.push_back({"long_", o.long_blocks, o.long_spatial_scale, o.long_temporal_scale, o.long_aspect_ratio,
                       o.long_max_temporal_keep, o.long_max_keep});
   return groups;
 }
 
 std::vector<Group> groups_of(const Grid& grid, const MultiblockOptions& o) {
   if (grid.time > 1 || o.picture_blocks == 0) return clip_groups(o);
-  return {{o.picture_blocks, o.picture_spatial_scale, {1, 1}, o.aspect_ratio, 1, o.max_keep}};
+  return {{"picture_", o.picture_blocks, o.picture_spatial_scale, {1, 1}, o.aspect_ratio, 1, o.max_keep}};
 }
 
 struct Size {
@@ -97,8 +98,9 @@ Mask draw_sample(const Grid& grid, const Group& group, const Size& size, Rng& rn
     if (kept < grid.time) std::fill(seen.begin() + kept * grid.height * grid.width, seen.end(), std::uint8_t{0});
     if (std::find(seen.begin(), seen.end(), 1) != seen.end()) return seen;
   }
-  throw ConfigError("spatial_scale", "on " + grid.text() + " the blocks leave nothing to see",
-                    "lower spatial_scale or blocks, or choose a smaller patch or a larger size");
+  const std::string prefix = group.prefix;
+  throw ConfigError(prefix + "spatial_scale", "on " + grid.text() + " the blocks leave nothing to see",
+                    "lower it or " + prefix + "blocks, or choose a smaller patch or a larger size");
 }
 
 Mask inverted(Mask mask) {

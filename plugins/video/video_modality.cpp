@@ -207,6 +207,11 @@ const VideoOptions& checked(const VideoOptions& options) {
   require_order("blur_sigma", options.blur_sigma);
   if (options.channels != 1 && options.channels != 3)
     throw ConfigError("channels", "must be 1 (grey) or 3 (RGB)", "set it to 1 or 3");
+  if (options.frames % options.tubelet != 0)
+    throw ConfigError("tubelet",
+                      "patches of " + std::to_string(options.tubelet) + " frames do not divide the " +
+                          std::to_string(options.frames) + " frames of a clip",
+                      "choose a number of frames that is a multiple of it");
   if (options.evaluate_resize != 0 && options.evaluate_resize < options.size)
     throw ConfigError("evaluate_resize", "is smaller than size, so that no square of that size can be cut out",
                       "set it to at least size, or leave it at 0 for size itself");

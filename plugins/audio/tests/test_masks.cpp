@@ -193,6 +193,25 @@ TEST_CASE("audio masks: options that cannot work say so") {
   CHECK_THROWS_AS(Curriculum(blind).plan(grid(8, 8, true), 2, {}, rng), ConfigError);
 }
 
+TEST_CASE("audio masks: a curriculum names the option of the phase that is wrong") {
+  const auto key = [](const CurriculumOptions& options) {
+    try {
+      Rng rng(0, Stream::plan);
+      Curriculum(options).plan(grid(8, 8, true), 2, {}, rng);
+    } catch (const ConfigError& error) {
+      return error.key();
+    }
+    return std::string();
+  };
+  CurriculumOptions upside_down;
+  static_cast<TimeFrequencyOptions&>(upside_down).target_scale = {0.5, 0.1};
+  CHECK(key(upside_down) == "time_frequency_target_scale");
+  CurriculumOptions everything;
+  everything.to = Phase::multiblock;
+  static_cast<MultiblockOptions&>(everything).target_scale = {1.0, 1.0};
+  CHECK(key(everything) == "multiblock_target_scale");
+}
+
 TEST_CASE("audio masks: the plan is a function of the generator") {
   Rng first(3, Stream::plan), again(3, Stream::plan), other(4, Stream::plan);
   const Multiblock masker{BlockOptions()};

@@ -195,6 +195,9 @@ TEST_CASE("video.multiblock: wrong use") {
   options = {};
   options.spatial_scale = options.aspect_ratio = {1, 1};
   REQUIRE_THROWS_AS(plan(Multiblock(options), grid(4, 4, 4), 2), ConfigError);
+  options = {};
+  options.long_spatial_scale = options.long_aspect_ratio = {1, 1};
+  REQUIRE_THROWS_WITH(plan(Multiblock(options), grid(4, 4, 4), 2), Catch::Contains("long_spatial_scale"));
   const std::vector<ViewLayout> sound = {{{{64}, {Axis::time}}, cairn::ViewRole::global}};
   REQUIRE_THROWS_AS(plan(Multiblock({}), sound, 2), ConfigError);
 }

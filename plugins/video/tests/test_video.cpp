@@ -295,7 +295,7 @@ TEST_CASE("video: wrong use") {
   auto options = small(folder.path());
   REQUIRE_THROWS_WITH(ClipsModality(options).open(Split::train, Purpose::pretrain), Contains("no video files"));
   options.tubelet = 3;
-  REQUIRE_THROWS_AS(ClipsModality(options), ConfigError);
+  REQUIRE_THROWS_WITH(ClipsModality(options), Contains("tubelet"));
   options = small(folder.path());
   options.evaluate_resize = 8;
   REQUIRE_THROWS_AS(ClipsModality(options), ConfigError);
