@@ -58,7 +58,7 @@ int guarded(const std::function<int()>& action) {
   } catch (const UnknownNameError& error) {
     return fail(error.what(), kWrongUse);
   } catch (const std::exception& error) {
-    return fail(text_of(error), kFailed);
+    return fail(exception_text(error), kFailed);
   }
 }
 

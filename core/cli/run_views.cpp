@@ -338,8 +338,8 @@ Json run_views(const std::filesystem::path& run, PluginLoader& loader) {
   try {
     return views_of(open_run(run, {}, loader, at::kCPU), at::kCPU);
   } catch (const std::exception& error) {
-    std::cerr << "no pictures of " << run.string() << ": " << text_of(error) << '\n';
-    return no_views(text_of(error));
+    std::cerr << "no pictures of " << run.string() << ": " << exception_text(error) << '\n';
+    return no_views(exception_text(error));
   }
 }
 

@@ -172,7 +172,7 @@ void write_page(const RunFolder& folder, const std::string& title, TextLog& log)
     write_report(folder.file("report.html"), title, runs, nullptr);
     log.info("report: " + folder.file("report.html").string());
   } catch (const std::exception& error) {
-    log.warn("no report was written: " + text_of(error));
+    log.warn("no report was written: " + exception_text(error));
   }
 }
 
@@ -272,7 +272,7 @@ TrainEnd run_training(const TrainRequest& request, Composition& parts, PluginLoa
     return {train(*trainer, request, parts, folder, device, terminal, log, facts, keeper), folder.path()};
   } catch (const std::exception& error) {
     terminal.clear_status();
-    note_failure(text_of(error), keeper, log);
+    note_failure(exception_text(error), keeper, log);
     if (const auto* full = dynamic_cast<const DiskFullError*>(&error))
       throw DiskFullError(full->message(), full->where(),
                           "free some space and go on with --resume --run " + folder.path().string());

@@ -216,7 +216,7 @@ GoldenResult run_golden_case(const fs::path& folder, PluginLoader& loader) {
   try {
     run(folder, loader, result);
   } catch (const std::exception& error) {
-    result.fault = text_of(error);
+    result.fault = exception_text(error);
   }
   return result;
 }

@@ -47,7 +47,7 @@ bool is_packed(const Plan& plan) {
 }
 
 [[noreturn]] void fail_recording(const std::exception& error) {
-  throw Error("the step cannot be recorded: " + text_of(error), "train.graphs",
+  throw Error("the step cannot be recorded: " + exception_text(error), "train.graphs",
               "a part of this experiment reads a value back from the device: set train.graphs = false");
 }
 
