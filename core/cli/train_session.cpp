@@ -157,7 +157,8 @@ std::unique_ptr<Trainer> make_trainer(const TrainRequest& request, Composition& 
       cli::explained(request.experiment, [&] { check_end(request.experiment.train, saved.back()); });
       told = cli::changes_since(folder.file(kRunConfig), request.experiment, loader);
     }
-    return std::make_unique<Trainer>(request.experiment, parts, folder.path(), device);
+    return cli::explained(request.experiment,
+                          [&] { return std::make_unique<Trainer>(request.experiment, parts, folder.path(), device); });
   } catch (...) {
     folder.discard_if_new();
     throw;
@@ -177,9 +178,9 @@ void write_page(const RunFolder& folder, const std::string& title, TextLog& log)
 }
 
 /// Trains; of a run that fails, `facts` tell how far it came.
-TrainOutcome run_steps(Trainer& trainer, RunWatcher& watcher, RunFacts& facts) {
+TrainOutcome run_steps(Trainer& trainer, const Experiment& experiment, RunWatcher& watcher, RunFacts& facts) {
   try {
-    return trainer.run(watcher);
+    return cli::explained(experiment, [&] { return trainer.run(watcher); });
   } catch (...) {
     facts.step = watcher.step();
     throw;
@@ -192,7 +193,7 @@ int train(Trainer& trainer, const TrainRequest& request, const Composition& part
                      terminal, log);
   const InterruptGuard interrupt;
   keeper.took_before(watcher.seconds());
-  const TrainOutcome outcome = run_steps(trainer, watcher, facts);
+  const TrainOutcome outcome = run_steps(trainer, request.experiment, watcher, facts);
   watcher.bar().finish();
   note_training(facts, keeper.earlier(), outcome, watcher.bar());
   facts.alarms = watcher.raised();

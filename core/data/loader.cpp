@@ -96,8 +96,8 @@ Load Loader::make(std::int64_t number) {
   load.batch = walk.feed.modality.collate(samples, Purpose::pretrain);
   const Progress progress{number / options_.per_step, options_.total_steps, walk.order.epoch(first)};
   Rng rng(options_.seed, Stream::plan, 0, static_cast<std::uint64_t>(number));
-  load.plan =
-      call_plugin(options_.masker_type, [&] { return masker_.plan(walk.views, options_.batch_size, progress, rng); });
+  load.plan = call_in_table(options_.masker_type, "masker",
+                            [&] { return masker_.plan(walk.views, options_.batch_size, progress, rng); });
   check_plan(load.plan, walk.views, options_.batch_size);
   if (options_.pin) pin(load);
   return load;

@@ -17,7 +17,8 @@ TrainingPart::TrainingPart(std::shared_ptr<const Modality> modality, const Exper
 
 std::unique_ptr<TrainingPart::Part> TrainingPart::open(std::shared_ptr<const Modality> modality,
                                                        const Experiment& experiment, double share) {
-  auto source = modality->open(Split::train, Purpose::pretrain);
+  auto source = call_in_table(experiment.modality.type, experiment.modality.table,
+                              [&] { return modality->open(Split::train, Purpose::pretrain); });
   if (!source || source->size() == 0)
     throw DataError(experiment.modality.type + " has no training samples", "", "check the paths in [modality]");
   auto quarantine = std::make_unique<Quarantine>(source->size(), max_bad_share(experiment));

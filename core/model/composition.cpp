@@ -23,12 +23,7 @@ constexpr std::int64_t kDryBatch = 4;
 /// Runs `build` of a plugin, naming the table in every complaint.
 template <class F>
 auto in_table(const ComponentSettings& settings, F&& build) {
-  try {
-    return call_plugin(settings.type, std::forward<F>(build));
-  } catch (const ConfigError& error) {
-    const std::string key = error.key().empty() ? settings.table : settings.table + "." + error.key();
-    throw ConfigError(key, error.message(), error.advice());
-  }
+  return call_in_table(settings.type, settings.table, std::forward<F>(build));
 }
 
 template <class F>

@@ -97,13 +97,8 @@ std::shared_ptr<Modality> open_data(const OpenedNetwork& network, const DataRequ
     set_option(data.options, name.starts_with(kTable) ? name.substr(kTable.size()) : name, std::move(value));
   const Component& component = component_for(data, loader);
   if (request.path) require_path(component, "--data");
-  std::shared_ptr<Modality> modality;
-  try {
-    modality = call_plugin(component.plugin, component.full_name(),
-                           [&] { return std::get<ModalityFactory>(component.factory)(data.options); });
-  } catch (const ConfigError& error) {
-    throw ConfigError("modality." + error.key(), error.message(), error.advice());
-  }
+  std::shared_ptr<Modality> modality = call_in_table(
+      component.full_name(), "modality", [&] { return std::get<ModalityFactory>(component.factory)(data.options); });
   if (!option_or(network.model.encoder.options, "picture_tokenizer", false))
     require_fit(network.model.tokenizer, component, *modality);
   return guarded_modality(std::move(modality), component.full_name());
