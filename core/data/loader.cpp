@@ -1,9 +1,11 @@
 #include "data/loader.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <cmath>
+#include <exception>
 #include <utility>
 
 #include "cairn/error.h"
@@ -29,10 +31,18 @@ Loader::Loader(const std::vector<Feed>& feeds, const Masker& masker, LoaderOptio
     : masker_(masker), options_(std::move(options)), claimed_(options_.first), consumed_(options_.first) {
   walks_.emplace_back(feeds.at(0), options_.seed);
   if (feeds.size() > 1) walks_.emplace_back(feeds[1], Rng(options_.seed, Stream::companion).bits64());
-  for (std::int64_t i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
+  try {
+    for (std::int64_t i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
+  } catch (const std::exception& error) {  // std::bad_alloc where memory for them runs out
+    stop();
+    throw Error(fmt::format("the system starts {} of {} threads: {}", threads_.size(), options_.workers, error.what()),
+                "train.workers", "lower it");
+  }
 }
 
-Loader::~Loader() {
+Loader::~Loader() { stop(); }
+
+void Loader::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

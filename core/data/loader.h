@@ -79,6 +79,7 @@ class CAIRN_API Loader {
   };
 
   void work();
+  void stop();
   Load make(std::int64_t number);
   Sample read(Walk& walk, std::int64_t position);
 

@@ -88,6 +88,24 @@ def used_folder(base):
     train(folder, train__steps=4)
     require_in("--resume", train(folder, code=1))
     with open(folder / "run.lock", "r+") as lock:
+def beyond_the_machine(base):
+    """What runs out of memory or threads is told so, with what to change."""
+    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (5 << 30, 5 << 30))
+    text = train(base / "large", code=1, before=limit, encoder__width=16384, encoder__heads=1)
+    require_in("memory ran out", text)
+    require_in("lower train.batch_size", text)
+    text = train(base / "threads", code=1, before=limit, train__workers=1024)
+    require_in("train.workers", text)
+    require_in("lower it", text)
+
+
+def late_masks(base):
+    """A mask that fails only now and then is told as one that fails at once."""
+    text = train(base / "late", code=2, masker__type="image.multiblock", masker__min_keep=0, masker__target_scale="[0.01, 1.0]")
+    require_in("'masker.target_scale'", text)
+    require_in("--set #", text)
+
+
         fcntl.flock(lock, fcntl.LOCK_EX)
         require_in("in use by", train(folder, "--resume", code=1))
     facts = (folder / "run.json").read_text()
@@ -263,7 +281,7 @@ def written_places(base):
 
 with folders() as name:
     base = pathlib.Path(name)
-    for check in (paths, unreadable_pictures, experiments, compositions, used_folder, names_alike, other_model, full_disk,
+    for check in (paths, unreadable_pictures, experiments, compositions, beyond_the_machine, late_masks, used_folder, names_alike, other_model, full_disk,
                   interrupt, interrupt_the_probe, commands, names, conversions, written_places):
         check(base)
         print("passed:", check.__name__.replace("_", " "))
