@@ -54,6 +54,7 @@ Encoder::Encoder() = default;
 Encoder::~Encoder() = default;
 bool Encoder::can_hide_tokens() const { return true; }
 bool Encoder::can_pack() const { return false; }
+void Encoder::check(const Context&) const {}
 bool Encoder::can_take(const TokenizerSpec&) const { return false; }
 
 Predictor::Predictor() = default;

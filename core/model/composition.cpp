@@ -280,6 +280,8 @@ void Composition::check_packing(const Plan& plan) const {
     throw ConfigError(
         "masker",
         fmt::format("{} packs contexts of unequal length, and {} takes equal ones only", experiment_.masker.type, type),
+  for (const Context& context : plan.contexts)
+    in_table(experiment_.encoder, [&] { student->encoder().check(context); });
         "leave packing out, or choose another component");
   };
   if (!student->encoder().can_pack()) refuse(experiment_.encoder.type);

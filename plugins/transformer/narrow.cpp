@@ -7,6 +7,7 @@
 
 #include "cairn/error.h"
 #include "cairn/nn/tokens.h"
+#include "checks.h"
 #include "vit.h"
 
 namespace cairn::transformer {
@@ -24,7 +25,7 @@ nn::BlockOptions block_options(const NarrowOptions& options, std::int64_t encode
   nn::BlockOptions block;
   block.width = options.width;
   block.heads = heads_of(options, encoder_width);
-  block.hidden = static_cast<std::int64_t>(static_cast<double>(options.width) * options.mlp_ratio);
+  block.hidden = hidden_width(options.width, options.mlp_ratio);
   block.qkv_bias = options.qkv_bias;
   block.key_bias = options.key_bias;
   block.activation = options.activation;
@@ -128,9 +129,7 @@ Narrow::Narrow(const NarrowOptions& options, const PredictorSetting& setting)
 }
 
 void Narrow::check(const Context&, const Query& asked) const {
-  if (asked.level != Level::tokens)
-    throw ConfigError("type", "predicts tokens, and is asked about whole views",
-                      "use transformer.mlp, or no predictor");
+  require_tokens(asked.level);
   if (asked.group < 0 || asked.group >= mask_tokens_.size(0))
     throw ConfigError("groups",
                       "the masker asks a question of group " + std::to_string(asked.group) +

@@ -108,7 +108,7 @@ RandomMasker::Counts RandomMasker::counts(const TokenGrid& grid, std::int64_t to
   if (n.seen < 1 || n.seen >= count)
     throw ConfigError(seen_key, std::to_string(n.seen) + of + " are seen",
                       "at least one must be seen and one left to ask about");
-  if (n.asked < 1 || n.seen + n.asked > count)
+  if (n.asked < 1 || n.asked > count - n.seen)
     throw ConfigError(options_.target_tokens > 0 ? "target_tokens" : "target_share",
                       std::to_string(n.seen) + " seen and " + std::to_string(n.asked) + " asked about" + of,
                       "at least one must be asked about, and both together must fit");

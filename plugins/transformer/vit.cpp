@@ -10,6 +10,7 @@
 
 #include "cairn/error.h"
 #include "cairn/nn/tokens.h"
+#include "checks.h"
 
 namespace cairn::transformer {
 
@@ -130,7 +131,7 @@ VitShape vit_shape(const VitOptions& options) {
   if (shape.depth == 0) throw ConfigError("depth", "the depth is not given", "set a depth, or a preset");
   if (shape.heads == 0) shape.heads = preset_heads(shape.width);
   if (shape.heads == 0) shape.heads = std::max<std::int64_t>(1, shape.width / 64);
-  shape.hidden = static_cast<std::int64_t>(static_cast<double>(shape.width) * ratio);
+  shape.hidden = hidden_width(shape.width, ratio);
   return shape;
 }
 
@@ -252,10 +253,14 @@ Encoded Vit::encode(const View& view, const Look& look) {
   return pool(at::cat(levels, -1), fixed, look.visible, std::move(taps));
 }
 
+void Vit::check(const Context& seen) const {
+  if (seen.masked.all() || mask_token_.defined()) return;
+  throw ConfigError("mask_token", "the masker masks tokens, and this encoder has no mask token",
+                    "set mask_token = true");
+}
+
 at::Tensor Vit::hide(const at::Tensor& tokens, const Look& look, std::int64_t count) const {
-  if (!mask_token_.defined())
-    throw ConfigError("mask_token", "the masker masks tokens, and this encoder has no mask token",
-                      "set mask_token = true");
+  check({0, look.visible, look.masked});
   at::Tensor hidden = at::zeros({tokens.size(0), count}, look.masked.index.options().dtype(at::kBool));
   hidden.scatter_(1, look.masked.index, true);
   if (!look.visible.all()) hidden = hidden.gather(1, look.visible.index);

@@ -86,6 +86,7 @@ class Vit : public Encoder {
   std::int64_t depth() const override { return shape_.depth; }
   /// Unless tokens may not attend to themselves.
   bool can_pack() const override { return !is_self_masked_; }
+  void check(const Context& seen) const override;
   /// Pictures, where they have a tokenizer of their own.
   bool can_take(const TokenizerSpec& tokenizer) const override;
 

@@ -11,6 +11,7 @@
 #include "cairn/nn/initialise.h"
 #include "cairn/nn/positions.h"
 #include "cairn/nn/tokens.h"
+#include "checks.h"
 
 namespace cairn::transformer {
 namespace {
@@ -107,7 +108,7 @@ class WindowBlock : public torch::nn::Module {
     attention_ = register_module(
         "attention", std::make_shared<WindowAttention>(options.width, options.heads, options.distance_width, window));
     norm1_ = register_module("norm1", norm());
-    const auto hidden = static_cast<std::int64_t>(static_cast<double>(options.width) * options.mlp_ratio);
+    const std::int64_t hidden = hidden_width(options.width, options.mlp_ratio);
     mlp_ = register_module("mlp", std::make_shared<nn::Mlp>(options.width, hidden));
     norm2_ = register_module("norm2", norm());
   }
@@ -143,13 +144,19 @@ Pair pair_of(const std::vector<std::int64_t>& values, const char* key) {
   return {values[0], values[1]};
 }
 
-/// The one grid of all views.
+/// The one grid of all views. ConfigError where there are several.
 TokenGrid grid_of(const PredictorSetting& setting) {
   if (setting.views.empty()) throw ConfigError("type", "transformer.windowed needs to know the grid of a view", "");
   const TokenGrid& grid = setting.views.front().grid;
   if (grid.extent.size() != 2)
     throw ConfigError("type", "transformer.windowed covers grids of two axes, and the views have " + grid.text(),
                       "use transformer.narrow");
+  for (const ViewLayout& view : setting.views)
+    if (!(view.grid == grid))
+      throw ConfigError(
+          "type",
+          "transformer.windowed covers one grid, and the views have " + grid.text() + " and " + view.grid.text(),
+          "use transformer.narrow");
   return grid;
 }
 
@@ -202,10 +209,10 @@ Windowed::Windowed(const WindowedOptions& options, const PredictorSetting& setti
   positions_ = register_parameter("positions", nn::sincos_grid(grid_.extent, options.width, {}).unsqueeze(0));
 }
 
+void Windowed::check(const Context&, const Query& asked) const { require_tokens(asked.level); }
+
 at::Tensor Windowed::predict(const Question& question) {
-  if (question.level != Level::tokens)
-    throw Error("a question about the pooled feature", "predictor transformer.windowed",
-                "it predicts tokens: use transformer.mlp, or no predictor");
+  require_tokens(question.level);
   if (!(question.seen_grid == grid_) || !(question.asked_grid == grid_))
     throw Error("the predictor covers the grid " + grid_.text() + ", and is asked about " + question.asked_grid.text() +
                     " from " + question.seen_grid.text(),

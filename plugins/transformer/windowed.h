@@ -34,6 +34,7 @@ class Windowed : public Predictor {
  public:
   Windowed(const WindowedOptions& options, const PredictorSetting& setting);
 
+  void check(const Context& seen, const Query& asked) const override;
   /// [B,Q,O]; Error for a question about the pooled feature, or about another grid than the one it was made for.
   at::Tensor predict(const Question& question) override;
 

@@ -48,6 +48,8 @@ class CAIRN_API Encoder : public torch::nn::Module {
   /// Whether rows that see unequal numbers of tokens are each encoded as they would be alone; if not, a masker that
   /// packs is refused. False by default.
   virtual bool can_pack() const;
+  /// ConfigError if it cannot encode what such a context shows, as it is set up. By default it can.
+  virtual void check(const Context& seen) const;
   /// Whether it also takes views cut by this tokenizer, which is not the one it was made for: those of a companion
   /// (cairn/modality.h). False by default.
   virtual bool can_take(const TokenizerSpec& tokenizer) const;

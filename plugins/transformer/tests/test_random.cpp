@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <limits>
 #include <set>
 
 #include "cairn/error.h"
@@ -158,6 +159,7 @@ TEST_CASE("nothing to see or to ask is the experiment's fault, named by its key"
   CHECK(key({.context_share = 0.5, .target_share = 0.9}) == "target_share");
   CHECK(key({.context_share = 0.5, .target_share = 0.1}) == "target_share");
   CHECK(key({.context_share = 0.5, .target_tokens = 3}) == "target_tokens");
+  CHECK(key({.context_share = 0.5, .target_tokens = std::numeric_limits<std::int64_t>::max()}) == "target_tokens");
 }
 
 }  // namespace

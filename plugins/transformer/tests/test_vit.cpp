@@ -149,6 +149,7 @@ TEST_CASE("taps come before the final norm, without the class token") {
 }
 
 TEST_CASE("masked tokens say nothing of their content") {
+  CHECK_THROWS_WITH(make(small_vit()).check({0, {}, {at::zeros({2, 1}, at::kLong)}}), Catch::Contains("mask_token"));
   CHECK_THROWS_AS(make(small_vit()).encode(picture(), {{}, {at::zeros({2, 1}, at::kLong)}, {}}), ConfigError);
   VitOptions options = small_vit();
   options.mask_token = true;

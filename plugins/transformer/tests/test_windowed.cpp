@@ -82,6 +82,13 @@ TEST_CASE("grids and questions it does not cover are refused") {
   options.window = {4};
   CHECK_THROWS_WITH(make_windowed(options), Catch::Contains("two numbers"));
   CHECK_THROWS_WITH(make_windowed(small_windowed(), {{8}, {Axis::time}}), Catch::Contains("two axes"));
+  options = small_windowed();
+  options.mlp_ratio = 0.01;
+  CHECK_THROWS_WITH(make_windowed(options), Catch::Contains("mlp_ratio"));
+  CHECK_THROWS_WITH(make_windowed(small_windowed()).check({}, {0, 0, {}, Level::pooled, 0}),
+                    Catch::Contains("whole views"));
+  const std::vector<ViewLayout> views = {{mel_grid(8, 4)}, {mel_grid(4, 4)}};
+  CHECK_THROWS_WITH(Windowed(small_windowed(), {8, 8, views}), Catch::Contains("covers one grid"));
   Windowed network = make_windowed(small_windowed());
   CHECK_THROWS_WITH(network.predict(mel_question(mel_grid(4, 8))), Catch::Contains("covers the grid"));
   Question q = mel_question();
