@@ -167,6 +167,7 @@ Composition::Composition(const Experiment& experiment, const FindComponent& find
   stack_views = experiment_.train.stack;
   student = fresh_branch();
   build_objectives(find);
+  check_projector();
   projects_tokens = student->has_projector() && compares(Level::tokens) && compares(Level::pooled);
   build_predictor(find);
   apply_rules(experiment_.optim.rule, student_modules());
@@ -216,6 +217,16 @@ void Composition::build_predictor(const FindComponent& find) {
   predictor = in_table(settings, [&] {
     return make(settings.options, PredictorSetting{widths.input, widths.output, modality->views(Purpose::pretrain)});
   });
+}
+
+void Composition::check_projector() const {
+  const bool is_used = std::any_of(objectives.begin(), objectives.end(), [](const WeightedObjective& each) {
+    return each.objective->target().level == Level::pooled;
+  });
+  if (student->has_projector() && !is_used)
+    throw ConfigError(
+        "projector", fmt::format("works on whole views, but the objective {} compares tokens", objectives.front().type),
+        "leave the projector out, or add an objective that compares whole views");
 }
 
 bool Composition::compares(Level level) const {
@@ -269,6 +280,8 @@ void Composition::check_plan_fits(const std::vector<ViewLayout>& views) const {
         "predictor",
         fmt::format("{} hides tokens and asks about them, but nothing predicts them", experiment_.masker.type),
         "add a [predictor], for example type = \"transformer.narrow\"");
+  for (const Context& context : plan.contexts)
+    in_table(experiment_.encoder, [&] { student->encoder().check(context); });
   check_packing(plan);
   check_questions(plan);
 }
@@ -280,8 +293,6 @@ void Composition::check_packing(const Plan& plan) const {
     throw ConfigError(
         "masker",
         fmt::format("{} packs contexts of unequal length, and {} takes equal ones only", experiment_.masker.type, type),
-  for (const Context& context : plan.contexts)
-    in_table(experiment_.encoder, [&] { student->encoder().check(context); });
         "leave packing out, or choose another component");
   };
   if (!student->encoder().can_pack()) refuse(experiment_.encoder.type);

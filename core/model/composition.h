@@ -74,6 +74,7 @@ class CAIRN_API Composition {
   void build_predictor(const FindComponent& find);
   /// Whether some objective compares at this level.
   bool compares(Level level) const;
+  void check_projector() const;
   void check_companion() const;
   /// Whether encoder, predictor and objectives can do what the masker asks of such views.
   void check_plan_fits(const std::vector<ViewLayout>& views) const;

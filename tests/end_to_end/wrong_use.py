@@ -80,6 +80,11 @@ def compositions(_):
     refused("vjepa/quickstart.toml", "encoder.picture_tokenizer = true", modality__picture_share=0.5)
     refused("generative/videomae-moving_shapes.toml", "the values of a token", modality__picture_share=0.5,
             encoder__picture_tokenizer="true")
+    refused("contrastive/moco_v3.toml", "asked about whole views",
+            predictor='{type="transformer.windowed", window=[3, 3], shift=[1, 0]}')
+    refused("ijepa/quickstart.toml", "works on whole views", projector='{type="transformer.mlp"}')
+    refused("ijepa/quickstart.toml", "set mask_token = true", masker__hide="mask")
+    refused("ijepa/quickstart.toml", "'predictor.mlp_ratio'", predictor__mlp_ratio=0.01)
     run("check", SOURCE / "configs/vjepa/quickstart.toml", predictor__groups=2, **blocks)
 
 

@@ -433,6 +433,11 @@ TEST_CASE("a plugin's exception while training names the component", "[engine]")
   world.experiment.projector = ComponentSettings{"toy.head", {}, "projector"};
   world.projector.factory =
       ProjectorFactory([](const auto&, const auto&) { return std::make_shared<ThrowingProjector>(); });
+  world.experiment.objectives.push_back(world.experiment.objectives.front());
+  int made = 0;
+  world.objective.factory = ObjectiveFactory([&](const auto&, const auto&) {
+    return std::make_shared<ToyObjective>(made++ == 0 ? TargetSpec{} : TargetSpec{Source::none, Level::pooled});
+  });
   Composition projected = world.compose();
   REQUIRE_THROWS_WITH(Engine(projected).run(toy_batch(4), plan, {}),
                       Catch::Contains("plugin 'toy', component 'head'") && Catch::Contains("one sample is too few"));
@@ -489,6 +494,11 @@ TEST_CASE("what does not fit together is an error that names the option", "[comp
   };
   World good;
   REQUIRE(key_of(good) == "nothing");
+  World idle_projector;
+  idle_projector.experiment.projector = ComponentSettings{"toy.head", {}, "projector"};
+  idle_projector.projector.factory =
+      ProjectorFactory([](const auto&, const auto&) { return std::make_shared<ToyProjector>(); });
+  REQUIRE(key_of(idle_projector) == "projector");
   World two_views({Source::teacher, Level::tokens, {}, 0, 2});
   REQUIRE(key_of(two_views) == "objective[0]");
   World pooled({Source::teacher, Level::pooled, {}, 0, 1});
