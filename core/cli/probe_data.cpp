@@ -125,10 +125,8 @@ Features ProbeData::box_features(SampleReader& reader, const Part& part, bool ce
 }
 
 void ProbeData::tell_bad(const std::vector<BadSample>& bad, const Part& part) {
-  const std::string fault = too_many_bad(bad.size(), part.chosen.size(), subject_.max_bad_share);
-  if (!fault.empty())
-    throw DataError(fmt::format("{}; the first one: {} ({})", fault, bad.front().name, bad.front().reason), "",
-                    "mend or remove what cannot be read, or raise modality.max_bad_share");
+  if (is_too_many(std::ssize(bad), std::ssize(part.chosen), subject_.max_bad_share))
+    throw too_many_bad(std::ssize(bad), std::ssize(part.chosen), subject_.max_bad_share, bad.back());
   std::size_t fresh = 0;
   for (const BadSample& sample : bad) {
     if (!told_.insert({part.split, sample.name}).second) continue;

@@ -5,14 +5,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "cairn/error.h"
-
 namespace cairn {
 
-std::string too_many_bad(std::size_t bad, std::size_t all, double max_share) {
-  if (static_cast<double>(bad) <= max_share * static_cast<double>(all)) return "";
-  return fmt::format("{} of {} samples cannot be read, more than modality.max_bad_share = {} allows", bad, all,
-                     max_share);
+DataError too_many_bad(std::int64_t bad, std::int64_t tried, double max_share, const BadSample& last,
+                       const std::string& option) {
+  return DataError(
+      fmt::format("{} of the {} samples tried cannot be read, more than {} = {} allows; the last one: {} ({})", bad,
+                  tried, option, max_share, last.name, last.reason),
+      "", "mend or remove what cannot be read, or raise " + option);
 }
 
 void Quarantine::add(BadSample sample) {
@@ -22,12 +22,8 @@ void Quarantine::add(BadSample sample) {
   fresh_.push_back(sample);
   const auto bad = static_cast<std::int64_t>(bad_.size());
   const std::int64_t tried = std::min(size_, std::max(tried_.load() + bad, kSmallestBasis));
-  if (static_cast<double>(bad) <= max_share_ * static_cast<double>(tried)) return;
-  throw DataError(
-      fmt::format("{} of the first {} samples cannot be read, more than modality.max_bad_share = {} allows; "
-                  "the last one: {} ({})",
-                  bad, std::min(size_, std::max(tried_.load() + bad, bad)), max_share_, sample.name, sample.reason),
-      "", "mend or remove the files named above (in a run folder: quarantine.txt), or raise modality.max_bad_share");
+  if (!is_too_many(bad, tried, max_share_)) return;
+  throw too_many_bad(bad, std::min(size_, std::max(tried_.load() + bad, bad)), max_share_, sample);
 }
 
 bool Quarantine::holds(std::int64_t index) const {

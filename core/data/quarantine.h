@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cairn/error.h"
 #include "cairn/export.h"
 
 namespace cairn {
@@ -25,8 +26,14 @@ inline constexpr double kUsualBadShare = 0.05;
 /// A share of fewer samples than this says nothing yet.
 inline constexpr std::int64_t kSmallestBasis = 200;
 
-/// That `bad` of `all` samples, each of which was tried, are more than `max_share` of them; empty where they are not.
-CAIRN_API std::string too_many_bad(std::size_t bad, std::size_t all, double max_share);
+/// Whether `bad` are more than `max_share` of `all` samples.
+inline bool is_too_many(std::int64_t bad, std::int64_t all, double max_share) {
+  return static_cast<double>(bad) > max_share * static_cast<double>(all);
+}
+
+/// What to throw once `bad` of the samples tried, `last` among them, are more than `option` allows.
+CAIRN_API DataError too_many_bad(std::int64_t bad, std::int64_t tried, double max_share, const BadSample& last,
+                                 const std::string& option = "modality.max_bad_share");
 
 /// Counts unreadable samples and stops a run that has too many of them. Thread-safe.
 class CAIRN_API Quarantine {

@@ -52,11 +52,8 @@ void check_share(const SampleReader& reader, double max_share) {
   std::int64_t count = 0;
   for (const BadSample& bad : reader.bad()) {
     const std::int64_t tried = std::min(reader.size(), std::max(bad.index + 1, kSmallestBasis));
-    if (static_cast<double>(++count) <= max_share * static_cast<double>(tried)) continue;
-    throw DataError(fmt::format("{} of the first {} samples cannot be read, more than max_bad_share = {} allows; the "
-                                "last one: {}",
-                                count, bad.index + 1, max_share, bad.reason),
-                    bad.name, "mend or remove these files, or raise --max-bad-share");
+    if (is_too_many(++count, tried, max_share))
+      throw too_many_bad(count, bad.index + 1, max_share, bad, "--max-bad-share");
   }
 }
 

@@ -59,8 +59,8 @@ Features ProbeData::features(const Part& part, const Embed& embed, bool is_final
   Features found = labelled(reader.collect(embed, device, workers_));
   const std::vector<BadSample>& bad = reader.bad();
   unreadable_.insert(unreadable_.end(), bad.begin(), bad.end());
-  const std::string fault = too_many_bad(bad.size(), static_cast<std::size_t>(reader.size()), max_bad_share_);
-  if (!fault.empty()) reason_ = fault;
+  if (is_too_many(std::ssize(bad), reader.size(), max_bad_share_))
+    reason_ = too_many_bad(std::ssize(bad), reader.size(), max_bad_share_, bad.back()).message();
   return found;
 }
 

@@ -264,7 +264,8 @@ TEST_CASE("a probe names what it cannot read, and does not judge by what too lit
   REQUIRE_FALSE(lenient.unreadable().empty());
   CHECK(lenient.unreadable().front().index == 3);
   CHECK_FALSE(strict.probe(raw_input(), false, at::kCPU));
-  CHECK_THAT(strict.reason(), Catch::Contains("1 of 12 samples cannot be read") && Catch::Contains("max_bad_share"));
+  CHECK_THAT(strict.reason(),
+             Catch::Contains("1 of the 12 samples tried cannot be read") && Catch::Contains("max_bad_share"));
 }
 
 TEST_CASE("features that are not finite end a probe with advice") {
