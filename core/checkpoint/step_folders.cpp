@@ -41,4 +41,9 @@ std::vector<std::int64_t> saved_steps(const fs::path& checkpoints) {
   return found;
 }
 
+std::optional<fs::path> newest_checkpoint(const fs::path& checkpoints) {
+  const std::vector<std::int64_t> all = saved_steps(checkpoints);
+  return all.empty() ? std::nullopt : std::optional(step_folder(checkpoints, all.back()));
+}
+
 }  // namespace cairn

@@ -14,15 +14,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The run and the checkpoint that `source` names.
-std::pair<fs::path, fs::path> locate(const fs::path& source) {
-  if (fs::exists(source / kRunConfig)) {
-    const auto newest = newest_checkpoint(source / "checkpoints");
-    if (!newest) throw Error("the run has no checkpoint yet", source.string(), "let it train to its first one");
-    return {source, *newest};
-  }
+/// The run that `source` is, or that it is a checkpoint of.
+fs::path run_folder(const fs::path& source) {
+  if (fs::exists(source / kRunConfig)) return source;
   const fs::path run = run_of(source);
-  if (fs::exists(source / "state.json") && fs::exists(run / kRunConfig)) return {run, source};
+  if (fs::exists(source / "state.json") && fs::exists(run / kRunConfig)) return run;
   throw ConfigError(source.string(), "this is neither a run nor a checkpoint of one",
                     "name a folder that cairn train wrote, or a folder in its checkpoints/");
 }
@@ -42,14 +38,22 @@ void set_data(OpenedRun& run, const std::vector<std::string>& sets, PluginLoader
 OpenedRun open_run(const fs::path& source, const std::vector<std::string>& sets, PluginLoader& loader,
                    at::Device device) {
   OpenedRun run;
-  std::tie(run.folder, run.checkpoint) = locate(source);
+  run.folder = run_folder(source);
+  run.checkpoint = source;
   run.experiment = load_experiment(run.folder / kRunConfig, {}, loader);
   if (sets.empty()) {
     run.parts = compose(run.experiment, loader);
   } else {
     set_data(run, sets, loader);
   }
-  load_weights(run.checkpoint, *run.parts);
+  if (run.folder != source) {
+    load_weights(source, *run.parts);
+  } else if (!read_newest(source / "checkpoints", [&](const fs::path& newest) {
+               load_weights(newest, *run.parts);
+               run.checkpoint = newest;
+             })) {
+    throw Error("the run has no checkpoint yet", source.string(), "let it train to its first one");
+  }
   for (const auto& [name, module] : run.parts->student_modules()) {
     module->to(device);
     module->eval();

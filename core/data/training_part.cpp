@@ -6,6 +6,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/option_table.h"
+#include "plugin/guard.h"
 
 namespace cairn {
 

@@ -66,8 +66,8 @@ void read_run(const fs::path& run, const fs::path& checkpoint, const SourceOptio
       options.sets.empty()
           ? trained
           : load_experiment(run / kRunConfig, sets_for_data(trained, *modality, options.sets, loader), loader);
-  const TensorMap student = read_safetensors(checkpoint / "student.safetensors").tensors;
   const bool has_teacher = fs::exists(checkpoint / "teacher.safetensors");
+  const TensorMap student = read_safetensors(checkpoint / "student.safetensors").tensors;
   const WeightsOf chosen = choose(options, has_teacher, checkpoint.string());
   const TensorMap branch =
       chosen == WeightsOf::teacher ? read_safetensors(checkpoint / "teacher.safetensors").tensors : student;
@@ -136,10 +136,12 @@ void read_source(const fs::path& source, const SourceOptions& options, PluginLoa
   }
   if (fs::exists(source / "student.safetensors")) return read_run(run_of(source), source, options, loader, opened);
   if (fs::exists(source / kRunConfig)) {
-    const auto steps = saved_steps(source / "checkpoints");
-    if (steps.empty()) throw DataError("the run has no checkpoint yet", source.string(), "train it further");
-    opened.checkpoint = step_folder(source / "checkpoints", steps.back());
-    return read_run(source, opened.checkpoint, options, loader, opened);
+    const bool is_read = read_newest(source / "checkpoints", [&](const fs::path& newest) {
+      read_run(source, newest, options, loader, opened);
+      opened.checkpoint = newest;
+    });
+    if (!is_read) throw DataError("the run has no checkpoint yet", source.string(), "train it further");
+    return;
   }
   if (!fs::exists(source / "config.json")) {
     if (holds_original(source)) return read_original_source(source, options, opened);

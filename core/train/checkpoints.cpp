@@ -52,11 +52,6 @@ void fill(const fs::path& file, const NamedTensors& target) {
 
 }  // namespace
 
-std::optional<fs::path> newest_checkpoint(const fs::path& folder) {
-  const std::vector<std::int64_t> all = saved_steps(folder);
-  return all.empty() ? std::nullopt : std::optional(step_folder(folder, all.back()));
-}
-
 void load_weights(const fs::path& checkpoint, const Composition& parts) {
   fill(checkpoint / "student.safetensors", named_state(parts.student_modules()));
   if (parts.teacher) fill(checkpoint / "teacher.safetensors", named_state({{"", parts.teacher}}));

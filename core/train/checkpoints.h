@@ -28,9 +28,6 @@ struct RunPoint {
   NamedTensors watched;       // Watcher::state()
 };
 
-/// The newest complete checkpoint in a run's folder of checkpoints.
-CAIRN_API std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& folder);
-
 /// Brings the networks to the state of a checkpoint. Error with a full report if it is of another model.
 CAIRN_API void load_weights(const std::filesystem::path& checkpoint, const Composition& parts);
 
