@@ -21,15 +21,19 @@ constexpr std::size_t kPiece = std::size_t{4} << 20;
 bool is_npy(const fs::path& path) { return path.extension() == ".npy"; }
 
 fs::path checked(fs::path path) {
-  if (!is_npy(path) && path.extension() != ".safetensors")
-    throw ConfigError("--out", "'" + path.string() + "' is neither .safetensors nor .npy",
-                      "give it one of these endings");
+  RowFile::check_ending(path);
   return path;
 }
 
 fs::path parts_folder(const fs::path& path) { return path.string() + ".parts"; }
 
 }  // namespace
+
+void RowFile::check_ending(const fs::path& path) {
+  if (is_npy(path) || path.extension() == ".safetensors") return;
+  throw ConfigError("--out", "'" + path.string() + "' is neither .safetensors nor .npy",
+                    "give it one of these endings");
+}
 
 RowFile::RowFile(fs::path path, std::string main, std::map<std::string, std::string> metadata)
     : path_(checked(std::move(path))),

@@ -21,7 +21,10 @@ namespace cairn {
 /// NAME.TENSOR.npy.
 class CAIRN_API RowFile {
  public:
-  /// ConfigError for another ending. Error where nothing can be written.
+  /// ConfigError for another ending.
+  static void check_ending(const std::filesystem::path& path);
+
+  /// The same. Error where nothing can be written.
   RowFile(std::filesystem::path path, std::string main, std::map<std::string, std::string> metadata = {});
 
   /// Adds rows to every tensor: the same names, types and shapes behind the first dimension each time.

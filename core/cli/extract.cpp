@@ -128,6 +128,7 @@ int energy(const ExtractArguments& arguments, const Session& session) {
 
 int extract(const ExtractArguments& arguments, const Session& session) {
   use_threads(arguments.threads);
+  RowFile::check_ending(arguments.out);
   require_unread(arguments);
   if (arguments.energy) return energy(arguments, session);
   PluginLoader loader = session.loader();
@@ -185,8 +186,10 @@ void add_options(CLI::App& command, ExtractArguments& arguments) {
   command.add_option("--precision", arguments.precision, "of the computation and of the file")
       ->check(CLI::IsMember({"float32", "bfloat16"}))
       ->capture_default_str();
-  command.add_option("--max-bad-share", arguments.max_bad_share,
-                     "share of unreadable samples that stops; default: that of the run, or 0.05");
+  command
+      .add_option("--max-bad-share", arguments.max_bad_share,
+                  "share of unreadable samples that stops; default: that of the run, or 0.05")
+      ->check(CLI::Range(0.0, 1.0));
   command.add_option("--batch-size", arguments.batch_size, "samples of one forward pass")
       ->check(above_zero())
       ->capture_default_str();

@@ -7,6 +7,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/row_file.h"
+#include "cli/data_option.h"
 #include "cli/opened_run.h"
 #include "evaluate/energy.h"
 #include "plugin/search.h"
@@ -20,7 +21,8 @@ EnergyFacts extract_energy(const EnergyRequest& request, PluginLoader& loader) {
                    Value(find_component(loader, ComponentKind::modality, request.modality).full_name()).text());
   sets.insert(sets.end(), request.sets.begin(), request.sets.end());
   if (!request.data.empty()) sets.push_back("modality.path=" + Value(request.data).text());
-  const OpenedRun run = open_run(request.source, sets, loader, request.device);
+  const OpenedRun run =
+      told_as_data(request.data, [&] { return open_run(request.source, sets, loader, request.device); });
   RowFile file(request.out, "token_energy", {{"source", run.checkpoint.string()}});
   EnergyFacts facts;
   double sum = 0.0;

@@ -2,6 +2,7 @@
 
 #include "cairn/error.h"
 #include "checkpoint/option_table.h"
+#include "cli/data_option.h"
 #include "config/toml_text.h"
 #include "data/training_part.h"
 #include "model/data_source.h"
@@ -59,7 +60,7 @@ ProbeSubject open_subject(const std::filesystem::path& source, const SourceOptio
 
   SourceOptions with_sets = options;
   with_sets.sets = sets;
-  OpenedNetwork network = open_network(source, with_sets, loader);
+  OpenedNetwork network = told_as_data(request.data, [&] { return open_network(source, with_sets, loader); });
   ProbeSubject subject;
   subject.checkpoint = network.checkpoint;
   subject.origin = network.origin;

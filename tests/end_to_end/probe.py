@@ -57,7 +57,7 @@ with folders() as name:
     require("student of" in student["weights"] and "teacher of" in linear["weights"], "which weights were probed")
 
     require_in("modality.path: must be given", run("probe", hub, code=2))
-    takes_none = "image.shapes makes its samples itself and takes no path; name how samples are prepared"
+    takes_none = "--data: image.shapes makes its samples itself and takes no path; name how samples are prepared"
     require_in(takes_none, run("probe", base / "run", "--data", base, code=2))
     require_in("--modality image.folder", run("probe", base / "run", "--data", base, code=2))
     require_in("settable are", run("probe", own, "--set", "optim.lr=1", code=2))

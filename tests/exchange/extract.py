@@ -57,6 +57,8 @@ def data_sets(base, source):
     classes = json.loads(parts(out)[1]["classes"])
     for path, label in zip(paths, values(out, "label")[1]):
         require(classes[label] in path, f"{path} is not of class {classes[label]}")
+    require_in("neither .safetensors nor .npy", run("extract", base / "nowhere", "--out", base / "x.txt", code=2))
+    require_in("--max-bad-share", run("extract", source, *words, "--out", out, "--max-bad-share", 5, code=2))
     run("extract", source, *words, "--out", base / "again.safetensors", "--workers", 1)
     require(raw(out) == raw(base / "again.safetensors"), "features depend on the number of workers")
     (folder / "apples/picture-1.bmp").write_bytes(b"BM no picture")
@@ -86,7 +88,7 @@ def energies(base, source):
         require_in(f"{words[0]} excludes --energy", run("extract", source, "--energy", "--out", out, *words, code=2))
     folder = pictures(base / "scored")
     said = run("extract", source, "--energy", "--data", folder, "--out", out, code=2)
-    require_in("image.shapes makes its samples itself and takes no path; name how samples are prepared, as in --modality", said)
+    require_in("--data: image.shapes makes its samples itself and takes no path; name how samples are prepared, as in --modality", said)
     run("extract", source, "--energy", "--data", folder, "--modality", "image.folder", "--out", out)
     require(raw(out)["energy"][1] == [9], "pictures of a folder are not scored")
 
