@@ -125,7 +125,9 @@ int bench_optimizer_command(const OptimizerArguments& arguments, const Session& 
     PluginLoader plugins = session.loader();
     const Experiment experiment = arguments.experiment.load(plugins);
     rule = experiment.optim.type;
-    bench = bench_optimizer(experiment, *compose(experiment, plugins), options);
+    const std::unique_ptr<Composition> parts = compose(experiment, plugins);
+    take_initial(experiment, *parts, plugins);
+    bench = bench_optimizer(experiment, *parts, options);
   }
   const double share = bench.gb_per_second / bench.in_place_gb_per_second;
   if (!arguments.json) {
@@ -166,6 +168,7 @@ int bench_step_command(const StepArguments& arguments, const Session& session) {
   const Experiment experiment = arguments.experiment.load(plugins);
   use_threads(experiment.train.threads);
   const std::unique_ptr<Composition> parts = compose(experiment, plugins);
+  take_initial(experiment, *parts, plugins);
   const at::Device device = choose_device(arguments.device);
   const StepBench bench = bench_step(experiment, *parts, {arguments.steps, arguments.warm_up, device, arguments.trace});
   const double rate = 1e3 * static_cast<double>(bench.samples_per_step) / bench.step_ms.median;

@@ -231,6 +231,8 @@ def names(base):
         run("extract", source, "--energy", "--out", base / "x.npy", code=2)
         run("convert", source, base / "x", "--to", "cairn", code=2)
         require_in("no run here", run("report", source, code=2))
+    for words in (("step",), ("optimizer",)):
+        run("bench", *words, TINY, "--set", f"initial.path={base / 'nowhere'}", code=2)
     run("extract", folder, "--modality", "image.none", "--out", base / "x.npy", code=2)
     said = run("report", folder, base / "nowhere", "--out", base / "page.html", code=2)
     require("pictures" not in said and not (base / "page.html").exists(), f"a run was drawn although one is missing: {said}")
