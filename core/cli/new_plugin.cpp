@@ -23,6 +23,8 @@ using Json = nlohmann::ordered_json;
 /// The kinds of component that there is a template for; the first is what a plugin gets that asks for none.
 constexpr std::array<const char*, 5> kPluginKinds = {"modality", "encoder", "masker", "predictor", "objective"};
 
+constexpr const char* kInstall = "cmake --install ";
+
 struct NewPluginArguments {
   std::string name, folder;
   std::array<bool, kPluginKinds.size()> wanted{};
@@ -102,14 +104,15 @@ std::string sdk_version() {
 /// The name becomes a namespace, a file name and the first half of types.
 void check_name(const std::string& name, const PluginLoader& loader) {
   static const std::set<std::string> taken = {
-      "alignas",  "alignof",  "and",      "asm",    "at",       "auto",     "bool",     "break",   "case",
-      "catch",    "char",     "class",    "compl",  "concept",  "const",    "continue", "default", "delete",
-      "do",       "double",   "else",     "enum",   "explicit", "export",   "extern",   "false",   "float",
-      "for",      "friend",   "goto",     "if",     "inline",   "int",      "long",     "mutable", "namespace",
-      "new",      "nn",       "noexcept", "not",    "nullptr",  "operator", "or",       "private", "protected",
-      "public",   "register", "requires", "return", "short",    "signed",   "sizeof",   "static",  "std",
-      "struct",   "switch",   "template", "this",   "throw",    "true",     "try",      "typedef", "typeid",
-      "typename", "union",    "unsigned", "using",  "virtual",  "void",     "volatile", "while",   "xor"};
+      "alignas", "alignof",  "and",       "asm",      "assert",   "at",       "auto",     "bool",     "break",
+      "case",    "catch",    "char",      "class",    "compl",    "concept",  "const",    "continue", "default",
+      "delete",  "do",       "double",    "else",     "enum",     "errno",    "explicit", "export",   "extern",
+      "false",   "float",    "for",       "friend",   "goto",     "if",       "inline",   "int",      "linux",
+      "long",    "mutable",  "namespace", "new",      "nn",       "noexcept", "not",      "nullptr",  "operator",
+      "or",      "private",  "protected", "public",   "register", "requires", "return",   "short",    "signed",
+      "sizeof",  "static",   "std",       "struct",   "switch",   "template", "this",     "throw",    "true",
+      "try",     "typedef",  "typeid",    "typename", "union",    "unix",     "unsigned", "using",    "virtual",
+      "void",    "volatile", "while",     "xor"};
   const auto is_word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
   if (name.empty() || name.size() > 40 || name[0] < 'a' || name[0] > 'z' ||
       !std::all_of(name.begin(), name.end(), is_word))
@@ -122,19 +125,20 @@ void check_name(const std::string& name, const PluginLoader& loader) {
       throw ConfigError("", "there is a plugin '" + name + "' already: " + file.path.string(), "choose another name");
 }
 
-/// The folder that Cairn was installed to, or how to make one.
-std::string prefix(const PluginLoader& loader) {
-  const fs::path beside_core = loader.folders().back().path;  // PREFIX/lib/cairn/plugins
-  const fs::path folder = beside_core.parent_path().parent_path().parent_path();
-  return fs::exists(folder / "lib/cmake/Cairn/CairnConfig.cmake") ? folder.string() : "PREFIX";
+/// Where this program lies: a folder that Cairn was installed to, or built in.
+fs::path home(const PluginLoader& loader) {
+  const fs::path beside_core = loader.folders().back().path;  // HOME/lib/cairn/plugins
+  return beside_core.parent_path().parent_path().parent_path();
 }
 
 /// The commands that build, test and train the new plugin.
-std::vector<std::string> next_steps(const std::string& folder, const std::string& found,
+std::vector<std::string> next_steps(const std::string& folder, const fs::path& home,
                                     const std::set<std::string_view>& kinds) {
   std::vector<std::string> steps;
-  if (found == "PREFIX") steps.emplace_back("cmake --install BUILD --prefix PREFIX      # Cairn itself, once");
-  steps.push_back("cmake -S " + folder + " -B " + folder + "/build -DCMAKE_PREFIX_PATH=" + found);
+  const bool is_installed = fs::exists(home / "lib/cmake/Cairn/CairnConfig.cmake");
+  const std::string prefix = is_installed ? home.string() : "PREFIX";
+  if (!is_installed) steps.push_back(kInstall + home.string() + " --prefix " + prefix);
+  steps.push_back("cmake -S " + folder + " -B " + folder + "/build -DCMAKE_PREFIX_PATH=" + prefix);
   steps.push_back("cmake --build " + folder + "/build");
   steps.push_back("ctest --test-dir " + folder + "/build --output-on-failure");
   steps.push_back("cairn train " + folder + "/train.toml");
@@ -146,7 +150,8 @@ void print(const std::string& folder, const std::vector<std::string>& files, con
   std::cout << "made " << folder << ":\n";
   for (const std::string& file : files) std::cout << "  " << file << '\n';
   std::cout << "\nthen:\n";
-  for (const std::string& step : steps) std::cout << "  " << step << '\n';
+  for (const std::string& step : steps)
+    std::cout << "  " << step << (step.starts_with(kInstall) ? "      # Cairn itself, once" : "") << '\n';
 }
 
 int new_plugin(const NewPluginArguments& arguments, const Session& session) {
@@ -167,7 +172,7 @@ int new_plugin(const NewPluginArguments& arguments, const Session& session) {
     files.push_back(file.path);
   }
   folder.commit();
-  const std::vector<std::string> steps = next_steps(target.string(), prefix(loader), kinds);
+  const std::vector<std::string> steps = next_steps(target.string(), home(loader), kinds);
   if (arguments.json) {
     std::cout << json_text(Json{{"folder", target.string()}, {"files", files}, {"next_steps", steps}}) << '\n';
   } else {

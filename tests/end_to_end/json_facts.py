@@ -30,3 +30,4 @@ with folders() as scratch:
     made = sorted(str(file.relative_to(base / "radar")) for file in (base / "radar").rglob("*") if file.is_file())
     require(sorted(found["files"]) == made, f"new-plugin tells its files: {found}, {made}")
     require(any(step.startswith("ctest") for step in found["next_steps"]), f"and how to go on: {found}")
+    require(not any("#" in step for step in found["next_steps"]), f"with commands that can be run: {found}")
