@@ -22,13 +22,6 @@ bool is_of_a_network(const std::string& key) {
                      [&](std::string_view table) { return key.starts_with(table); });
 }
 
-/// Whether the checkpoint's state of the optimizer is of no use: adamw's is of another shape than that of the others.
-bool is_of_another_optimizer(const Difference& each) {
-  const Value adamw(std::string("adamw"));
-  return each.key == "optim.type" && each.before && each.after &&
-         (each.before->value == adamw) != (each.after->value == adamw);
-}
-
 std::string text(const ResolvedEntry* entry) { return entry ? entry->value.text() : "nothing"; }
 
 }  // namespace
@@ -49,7 +42,7 @@ std::vector<std::string> changes_since(const std::filesystem::path& config, cons
                           fmt::format("the run's network has {}, not {}", text(each.before), text(each.after)),
                           "go on with the run's own, or begin a run that starts from it (initial.path)");
       });
-    if (is_of_another_optimizer(each))
+    if (each.key == "optim.type")
       explained(experiment, [&] {
         throw ConfigError(each.key,
                           fmt::format("the run's optimizer is {}, not {}", text(each.before), text(each.after)),

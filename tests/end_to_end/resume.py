@@ -106,6 +106,14 @@ def what_changed(base, unbroken):
     require("modality" not in "".join(line for line in text.split("\n") if "from here on" in line), text)
 
 
+def another_optimizer(base):
+    """What one optimizer notes is of no use to another, also where it has the same shape."""
+    folder = base / "sgd"
+    train(folder, train__stop_at=2, optim__type="sgd")
+    for other in ("lars", "adamw"):
+        require_in(f'the run\'s optimizer is "sgd", not "{other}"', train(folder, "--resume", optim__type=other, code=2))
+
+
 def damaged(base, unbroken):
     folder = base / "damaged"
     train(folder, checkpoint__keep=2)
@@ -148,6 +156,7 @@ with folders() as name:
     bfloat16_moments(base, unbroken)
     depends_on_seed(base, unbroken)
     what_changed(base, unbroken)
+    another_optimizer(base)
     damaged(base, unbroken)
     closed_terminal(base)
 print("resume: bit-equal for 1, 2 and 4 workers, after kill -9 and with bfloat16 moments")
