@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -15,6 +16,11 @@ namespace {
 
 std::optional<std::int64_t> resumed_at(std::int64_t first_step) {
   return first_step > 0 ? std::optional(first_step) : std::nullopt;
+}
+
+/// Whether this is what logged() wrote: records of probes and of the loss guard stand between.
+bool is_of_training(const Metrics& metrics) {
+  return std::any_of(metrics.begin(), metrics.end(), [](const auto& entry) { return entry.first == "loss"; });
 }
 
 }  // namespace
@@ -42,7 +48,8 @@ RunWatcher::RunWatcher(const Experiment& experiment, const Composition& parts, c
       step_(first_step) {
   // What was logged before a resume counts, and what was told then is not told again.
   for (const MetricsRecord& record : read_metrics(run / "metrics.jsonl")) {
-    for (Alarm& alarm : alarms_.observe(record.step, record.metrics)) raised_.push_back(std::move(alarm));
+    if (is_of_training(record.metrics))
+      for (Alarm& alarm : alarms_.observe(record.step, record.metrics)) raised_.push_back(std::move(alarm));
     OnlineProbe probe{record.step, -1.0, -1.0};
     for (const auto& [name, value] : record.metrics) {
       if (name == "seconds") seconds_before_ = value;

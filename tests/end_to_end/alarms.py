@@ -32,6 +32,16 @@ with folders() as name:
     again = [alarm for alarm in raised(base / "collapse") if alarm["kind"] == "collapse"]
     require(again == alarms, f"a resumed run forgets its alarm or tells it again: {again}")
 
+    # A mark in the log comes after two records in a row, also where the record of a probe stands between them.
+    probed = SHORT | dict(evaluate__every=10, evaluate__train_samples=40, evaluate__test_samples=20)
+    train(base / "probed", *words, train__stop_at=75, **probed)
+    told = raised(base / "probed")
+    require(told and told[0]["kind"] == "collapse", f"a collapse that is probed raises no alarm: {told}")
+    train(base / "probed-twice", *words, train__stop_at=72, **probed)
+    train(base / "probed-twice", *words, "--resume", train__stop_at=75, **probed)
+    again = [alarm for alarm in raised(base / "probed-twice") if alarm["kind"] == "collapse"]
+    require(again == told[:1], f"a resumed run with probes has other alarms: {again}")
+
     train(base / "healthy", train__stop_at=130, **SHORT)
     require(raised(base / "healthy") == [], f"a healthy run is alarmed: {raised(base / 'healthy')}")
     last = losses(base / "healthy")[-1]
