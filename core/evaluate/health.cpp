@@ -35,6 +35,22 @@ double exp_entropy(const at::Tensor& values, double epsilon) {
   return std::exp(-at::xlogy(share, share).sum().item<double>());
 }
 
+/// Rows of `between` [N,D] in coordinates in which the covariance of `within` [M,D], + `ridge` on its diagonal, is 1.
+/// The last rotation is left out, as it changes no singular value.
+at::Tensor whiten(const at::Tensor& between, const at::Tensor& within, double ridge) {
+  const auto covariance = [&](const at::Tensor& x) { return at::mm(x.t(), x) / static_cast<double>(within.size(0)); };
+  if (within.size(0) >= within.size(1)) {
+    const auto [variance, direction] = at::linalg_eigh(covariance(within));
+    return at::mm(between, direction) * (variance + ridge).rsqrt();
+  }
+  // Few rows vary in few directions: the others, of which D x D matrices would be made, have the ridge alone.
+  const auto [basis, coordinates] = at::linalg_qr(within.t());
+  const auto [variance, turn] = at::linalg_eigh(covariance(coordinates.t()));
+  const at::Tensor direction = at::mm(basis, turn), inside = at::mm(between, direction);
+  const at::Tensor outside = between - at::mm(inside, direction.t());
+  return at::cat({inside * (variance + ridge).rsqrt(), outside / std::sqrt(ridge)}, 1);
+}
+
 }  // namespace
 
 double feature_std(const at::Tensor& x) {
@@ -60,13 +76,8 @@ double lidar(const at::Tensor& views) {
   const at::Tensor means = values.mean(1);
   const at::Tensor between = means - means.mean(0);
   const at::Tensor within = (values - means.unsqueeze(1)).flatten(0, 1);
-  const auto covariance = [](const at::Tensor& x) { return at::mm(x.t(), x) / static_cast<double>(x.size(0)); };
-  const auto [variance, direction] =
-      at::linalg_eigh(covariance(within) + kLidarRidge * at::eye(values.size(2), at::kDouble));
-  // Sw^-1/2 Sb Sw^-1/2 = (B Sw^-1/2)' (B Sw^-1/2) / N, in the eigenvectors of Sw: the last rotation changes no
-  // eigenvalue.
-  const at::Tensor whitened = at::mm(between, direction) * variance.rsqrt();
-  return exp_entropy(squared_singular_values(whitened), kRankEpsilon);
+  // Sw^-1/2 Sb Sw^-1/2 = (B Sw^-1/2)' (B Sw^-1/2) / N.
+  return exp_entropy(squared_singular_values(whiten(between, within, kLidarRidge)), kRankEpsilon);
 }
 
 double alpha_req(const at::Tensor& x) {

@@ -87,6 +87,14 @@ TEST_CASE("health figures agree with NumPy on fixed arrays") {
   }
 }
 
+TEST_CASE("LiDAR is the same in a space of more dimensions than there are views") {
+  at::manual_seed(4);
+  const at::Tensor views = at::randn({6, 1, 8}, at::kDouble) + 0.3 * at::randn({6, 3, 8}, at::kDouble);
+  const at::Tensor turn = std::get<0>(at::linalg_qr(at::randn({40, 40}, at::kDouble)));
+  const at::Tensor wide = at::constant_pad_nd(views, {0, 32}).matmul(turn);
+  CHECK(cairn::lidar(wide) == Approx(cairn::lidar(views)).epsilon(1e-9));
+}
+
 TEST_CASE("LiDAR counts the directions that tell samples apart, not those of their views") {
   at::manual_seed(3);
   const at::Tensor sample = at::cat({at::randn({200, 1, 3}), at::zeros({200, 1, 5})}, 2);
