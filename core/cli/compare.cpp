@@ -94,7 +94,8 @@ class Comparing {
       if (interrupt.requested()) return false;
       steps_[key] = steps;
       if (steps == 0) continue;
-      run.set.push_back(fmt::format("train.steps={}", steps));
+      // The whole budget is spent, whatever the experiment says of an early end.
+      run.set.insert(run.set.end(), {fmt::format("train.steps={}", steps), "train.stop_at=0"});
       if (is_known) continue;
       noted[run.folder] = {{"asked", asked}, {"steps", steps}};
       // At once, since measuring the next method's pace may take a while, and may be interrupted.
@@ -188,8 +189,9 @@ class Comparing {
   ComparedRun trial(const SuiteRun& run, const InterruptGuard& interrupt) {
     std::vector<std::string> sets = run.set;
     sets.push_back(fmt::format("train.steps={}", kTrialSteps));
-    for (const char* quiet : {"evaluate.every=0", "evaluate.baselines=false", "evaluate.final_train_samples=2",
-                              "evaluate.final_test_samples=2", "evaluate.lidar_samples=0", "log.tensorboard=false"})
+    for (const char* quiet :
+         {"train.stop_at=0", "evaluate.every=0", "evaluate.baselines=false", "evaluate.final_train_samples=2",
+          "evaluate.final_test_samples=2", "evaluate.lidar_samples=0", "log.tensorboard=false"})
       sets.emplace_back(quiet);
     const fs::path trial = out_ / "logs" / ("trial-" + run.folder);
     remove_folder(trial);

@@ -30,6 +30,12 @@ void check_unique(const char* table, const std::vector<std::string>& names) {
   }
 }
 
+/// Whether the table's key bears on what a score says: of [evaluate] those of the last probe.
+bool bears_on_scores(const std::string& table, const std::string& key) {
+  static const std::set<std::string> probe = {"final_train_samples", "final_test_samples", "segments", "neighbours"};
+  return table != "evaluate" || probe.contains(key);
+}
+
 /// Keys of `table` whose values differ between two runs on the same data with the same seed.
 std::vector<std::string> differing_keys(const std::vector<SuiteRun>& runs, const std::string& table) {
   std::map<std::string, std::map<std::string, std::set<std::string>>> values;  // by key, by data and seed
@@ -37,7 +43,8 @@ std::vector<std::string> differing_keys(const std::vector<SuiteRun>& runs, const
     const std::string group = fmt::format("{}\n{}", run.data, run.seed);
     for (const ResolvedTable& each : run.document->tables()) {
       if (each.path != table) continue;
-      for (const ResolvedEntry& entry : each.entries) values[entry.key][group].insert(entry.value.text());
+      for (const ResolvedEntry& entry : each.entries)
+        if (bears_on_scores(table, entry.key)) values[entry.key][group].insert(entry.value.text());
     }
   }
   std::vector<std::string> keys;
@@ -174,7 +181,7 @@ void read_experiments(std::vector<SuiteRun>& runs, PluginLoader& loader) {
 
 std::string differences(const std::vector<SuiteRun>& runs) {
   std::string text;
-  for (const std::string table : {"encoder", "modality"}) {
+  for (const std::string table : {"encoder", "modality", "initial", "evaluate"}) {
     const std::vector<std::string> keys = differing_keys(runs, table);
     if (!keys.empty()) text += fmt::format("{}[{}] in {}", text.empty() ? "" : "; ", table, fmt::join(keys, ", "));
   }

@@ -280,7 +280,7 @@ std::string comparison_json(const Comparison& comparison) {
                               {"linear", interval_json(m.linear)},
                               {"knn", interval_json(m.knn)},
                               {"untrained", interval_json(m.untrained)},
-                              {"p_to_best", m.p_to_best},
+                              {"p_to_best", or_null(m.scores.size() < 2 ? std::nullopt : std::optional(m.p_to_best))},
                               {"steps", m.steps},
                               {"wall_seconds", m.wall_seconds},
                               {"samples_per_second", or_null(m.samples_per_second)},

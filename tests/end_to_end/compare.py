@@ -118,6 +118,14 @@ with folders() as name:
     text = run("compare", suite, "--out", base / "x", code=2)
     require_in("did you mean 'width'?", text)
 
+    # The whole budget is spent, and what makes scores of another kind is told.
+    suite.write_text(SUITE.replace("predictor.width=24", 'train.stop_at=3", "evaluate.neighbours=3')
+                     .replace("amount = 800", "amount = 80").replace("[0, 1]", "[0]"))
+    require_in("the methods differ: [evaluate] in neighbours", run("compare", suite, "--out", base / "unequal"))
+    for method in result(base / "unequal")["methods"]:
+        require(method["steps"] == 10, f"{method['method']} made {method['steps']} of 10 steps")
+        require(method["p_to_best"] is None, "one seed has a p")
+
     # A method that cannot be trained leaves a gap, where a trial has to tell its pace too.
     (base / "bad.txt").write_text("missing.png\n")
     bad = ["modality.type=image.list", f"modality.path={base / 'bad.txt'}"]
