@@ -105,8 +105,8 @@ struct OptimSettings {
              "optim.lr is for batches of lr_base_batch: others have it times their ratio, or its root")
         .choices({"none", "linear", "sqrt"});
     s.option("lr_base_batch", &OptimSettings::lr_base_batch, "batch size that optim.lr is for").at_least(1);
-    s.option("betas", &OptimSettings::betas, "decay of the first and second moment, of adamw").range(0, 1);
-    s.option("epsilon", &OptimSettings::epsilon, "added to the root of the second moment, of adamw").range(0, 1);
+    s.option("betas", &OptimSettings::betas, "decay of the first and second moment, of adamw").range(0, 0.9999999);
+    s.option("epsilon", &OptimSettings::epsilon, "added to the root of the second moment, of adamw").range(1e-30, 1);
     s.option("moments", &OptimSettings::moments,
              "how adamw keeps its moments; bfloat16, rounded up or down at random, takes 4 bytes a parameter less")
         .choices({"float32", "bfloat16"});
@@ -118,7 +118,7 @@ struct OptimSettings {
     s.option("weight_decay", &OptimSettings::weight_decay,
              "decay of matrices; biases, norms and 1-d parameters have none")
         .range(0, 10);
-    s.option("clip", &OptimSettings::clip, "largest norm of the whole gradient; 0 leaves it alone").at_least(0);
+    s.option("clip", &OptimSettings::clip, "largest norm of the whole gradient; 0 leaves it alone").range(0, 1e30);
     s.option("rule", &OptimSettings::rule, "tables [[optim.rule]]: parameters that are not treated as the rest");
     return s;
   }

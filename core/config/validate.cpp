@@ -230,7 +230,13 @@ class Validator : public TableChecker {
     const Setting* plugins = root_.find("plugins");
     const Setting* path = plugins != nullptr ? plugins->find("path") : nullptr;
     if (path != nullptr && !core_table_schema("plugins")->find("path")->problem(path->value()))
-      for (const Setting& folder : path->children) folders.push_back(folder_of(folder));
+      for (const Setting& folder : path->children) {
+        if (std::get<std::string>(folder.scalar.data).empty()) {
+          report_.add({folder.value_at, "'plugins.path' holds an empty name", "name a folder, or leave it out"});
+        } else {
+          folders.push_back(folder_of(folder));
+        }
+      }
     loader_.set_experiment_folders(std::move(folders));
   }
 

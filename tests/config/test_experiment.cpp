@@ -171,6 +171,7 @@ TEST_CASE("paths are made absolute against the current folder, plugin folders ag
   const auto expected = std::filesystem::absolute("../d").lexically_normal().string();
   CHECK(option(experiment.modality, "path") == Value(expected));
   CHECK(experiment.plugins.path == std::vector<std::string>{(folder.path() / "sub/lib").string()});
+  CHECK_THAT(report(file, {"plugins.path=[\"\"]"}), Catch::Contains("'plugins.path' holds an empty name"));
 }
 
 TEST_CASE("the resolved experiment loads alone and says the same") {

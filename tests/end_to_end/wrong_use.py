@@ -88,11 +88,6 @@ def compositions(_):
     run("check", SOURCE / "configs/vjepa/quickstart.toml", predictor__groups=2, **blocks)
 
 
-def used_folder(base):
-    folder = base / "used"
-    train(folder, train__steps=4)
-    require_in("--resume", train(folder, code=1))
-    with open(folder / "run.lock", "r+") as lock:
 def beyond_the_machine(base):
     """What runs out of memory or threads is told so, with what to change."""
     limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (5 << 30, 5 << 30))
@@ -111,6 +106,11 @@ def late_masks(base):
     require_in("--set #", text)
 
 
+def used_folder(base):
+    folder = base / "used"
+    train(folder, train__steps=4)
+    require_in("--resume", train(folder, code=1))
+    with open(folder / "run.lock", "r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         require_in("in use by", train(folder, "--resume", code=1))
     facts = (folder / "run.json").read_text()
