@@ -46,10 +46,6 @@ void check_train(const TrainSettings& train) {
 }
 
 void check_optim(const OptimSettings& optim) {
-  for (const double beta : optim.betas)
-    if (beta >= 1.0)
-      throw ConfigError("optim.betas", fmt::format("a moment that decays by {:g} takes in no gradient", beta),
-                        "choose numbers below 1, such as [0.9, 0.95]");
   if (optim.moments == "float32" || optim.type == "adamw") return;
   throw ConfigError("optim.moments", fmt::format("{} keeps its momentum as float32", optim.type),
                     "leave it out, or set optim.type = \"adamw\"");
