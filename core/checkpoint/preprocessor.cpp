@@ -39,7 +39,7 @@ void read_resizing(const JsonFile& file, Value::Table& options) {
   if (crops && shortest < 1) refuse(file, "'size' is not that of the short side, as it must be before a crop");
   if (!crops && side < 1) refuse(file, "'size' is no square, and there is no crop behind it");
   if (crops)
-    options = {{"resize", Value(shortest)}, {"crop", Value(crop)}};
+    options = {{"resize", Value(shortest)}, {"crop", Value(crop)}, {"floor_crop", Value(true)}};
   else
     options = {{"squeeze", Value(true)}, {"resize", Value(side)}, {"crop", Value(side)}};
   const auto filter = file.value("resample", kBilinear);

@@ -58,10 +58,23 @@ class ImageSource : public SampleSource {
   }
 
  private:
+  /// For features: the whole picture made square, or the middle of it with the short side at evaluate_resize.
+  media::Resampler plain_resampler(Extent extent) const {
+    const int size = static_cast<int>(options_.size), resize = static_cast<int>(options_.evaluate_resize);
+    if (!options_.squeeze && !options_.floor_crop)
+      return media::crop_resampler(extent, resize, size, options_.interpolation);
+    const std::int64_t side = std::min(extent.width, extent.height);
+    const auto scaled = [&](int length) {
+      return options_.squeeze ? size : static_cast<int>(std::int64_t{resize} * length / side);
+    };
+    const Extent target = {scaled(extent.width), scaled(extent.height)};
+    const Box whole = {0, 0, static_cast<double>(extent.width), static_cast<double>(extent.height)};
+    const media::Window middle = {(target.width - size) / 2, (target.height - size) / 2, size, size};
+    return {extent, whole, target, middle, options_.interpolation};
+  }
+
   std::vector<Picture> plain_view(Subject& subject) const {
-    const media::Resampler resampler =
-        media::crop_resampler(subject.extent(), static_cast<int>(options_.evaluate_resize),
-                              static_cast<int>(options_.size), options_.interpolation);
+    const media::Resampler resampler = plain_resampler(subject.extent());
     return {resampler.apply(subject.pixels(1, resampler.area()))};
   }
 

@@ -33,6 +33,8 @@ struct ImageOptions : Augmentation {
   std::vector<ViewOptions> view;
   Interpolation interpolation = Interpolation::bicubic;
   std::int64_t evaluate_resize = 0;
+  bool squeeze = false;     // whole pictures made square instead of a crop
+  bool floor_crop = false;  // half a pixel of the crop's offset is cut off, not rounded to even
   bool exif = false;
   std::int64_t decode_cache_mb = 0;
 };

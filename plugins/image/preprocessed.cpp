@@ -22,6 +22,8 @@ ImageOptions image_options(const PreprocessedOptions& options) {
   all.normalise = Normalise::none;
   all.mean = options.mean;
   all.std = options.std;
+  all.squeeze = options.squeeze;
+  all.floor_crop = options.floor_crop;
   all.exif = options.exif;
   return all;
 }
@@ -47,6 +49,11 @@ Schema<PreprocessedOptions> PreprocessedOptions::schema() {
            "resampling filter, antialiased");
   s.option("mean", &O::mean, "subtracted from values in [0, 1], one for each channel; empty: 0");
   s.option("std", &O::std, "divides after that, one for each channel; empty: 1").range(1e-6, 1e6);
+  s.option("squeeze", &O::squeeze,
+           "make the whole picture a square of crop pixels, whatever its shape; resize is unused");
+  s.option("floor_crop", &O::floor_crop,
+           "where the crop's offset is half a pixel off, cut that off as transformers does; else round to even as "
+           "torchvision");
   s.option("exif", &O::exif, "turn pictures upright as their EXIF orientation says");
   return s;
 }

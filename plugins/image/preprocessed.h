@@ -15,6 +15,7 @@ struct PreprocessedOptions {
   std::int64_t crop = 224;
   Interpolation interpolation = Interpolation::bicubic;
   std::vector<double> mean, std;
+  bool squeeze = false, floor_crop = false;
   bool exif = false;
   static Schema<PreprocessedOptions> schema();
 };

@@ -132,7 +132,8 @@ def preparation(base, source):
 
     usual = features()
     raw_values = {f"image_{key}": [255 * value for value in told[f"image_{key}"]] for key in ("mean", "std")}
-    for changes in ({"do_rescale": False, **raw_values}, {"rescale_factor": 1.0, **raw_values}, {"do_center_crop": None}):
+    for changes in ({"do_rescale": False, **raw_values}, {"rescale_factor": 1.0, **raw_values}, {"do_center_crop": None},
+                    {"do_center_crop": False, "crop_size": None, "size": {"height": 16, "width": 16}}):
         require(difference(usual, features(**changes)) < 1e-4, f"other features with {changes}")
     require(difference(usual, features(do_rescale=False)) > 1e-3, "do_rescale = false changes nothing")
     for changes in ({"do_resize": False}, {"resample": 1}, {"crop_size": {"height": 16, "width": 8}}, {"image_mean": None},

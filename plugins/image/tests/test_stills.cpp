@@ -1,9 +1,14 @@
+#include <ATen/ATen.h>
+
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "media/decode.h"
 #include "media/orientation.h"
+#include "preprocessed.h"
+#include "support/rng.h"
+#include "support/temporary_folder.h"
 
 using namespace cairn::media;
 
@@ -106,4 +111,28 @@ TEST_CASE("image: what is transparent in a GIF has the colour of its palette") {
   CHECK(pixel(picture, 0, 0) == std::vector{10, 20, 30});
   CHECK(pixel(picture, 1, 0) == std::vector{40, 50, 60});
   CHECK(pixel(picture, 0, 1) == std::vector{70, 80, 90});
+}
+
+TEST_CASE("image: whole pictures are made square, and crops lie where each library cuts them") {
+  const cairn::test::TemporaryFolder folder;
+  // Five columns of 0, 50, 100, 150, 200.
+  std::string ppm = "P6 5 2 255\n";
+  for (int i = 0; i < 10; ++i) ppm += std::string(3, static_cast<char>(50 * (i % 5)));
+  cairn::test::write_text(folder / "a.ppm", ppm);
+  cairn::image::PreprocessedOptions options;
+  options.path = (folder / "a.ppm").string();
+  options.resize = options.crop = 2;
+  options.interpolation = Interpolation::bilinear;
+  const auto first_row = [&] {
+    const cairn::image::PreprocessedModality modality(options);
+    cairn::Rng rng = cairn::test::any_rng();
+    const auto source = modality.open(cairn::Split::train, cairn::Purpose::evaluate);
+    const at::Tensor view = source->load(0, rng).views.front();
+    return std::vector{view[0][0][0].item<int>(), view[0][0][1].item<int>()};
+  };
+  CHECK(first_row() == std::vector{100, 150});  // an offset of 1.5 is rounded to even
+  options.floor_crop = true;
+  CHECK(first_row() == std::vector{50, 100});
+  options.floor_crop = false, options.squeeze = true;
+  CHECK(first_row() == std::vector{50, 150});
 }
