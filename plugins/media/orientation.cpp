@@ -8,10 +8,8 @@
 namespace cairn::media {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
 constexpr std::uint32_t kOrientationTag = 0x0112;
-constexpr std::string_view kExif = "Exif\0\0"sv, kXmp = "http://ns.adobe.com/xap/1.0/\0"sv;
+constexpr std::string_view kExif("Exif\0\0", 6), kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
 
 /// Found in a file, 0 where nothing is said.
 struct Said {
@@ -28,7 +26,7 @@ int orientation_of_exif(ByteSpan exif) { return orientation_of_tiff(begins(exif,
 
 int orientation_of_xmp(ByteSpan xmp) {
   const std::string_view text(reinterpret_cast<const char*>(xmp.data()), xmp.size());
-  for (const std::string_view key : {"tiff:Orientation=\""sv, "tiff:Orientation>"sv}) {
+  for (const std::string_view key : {std::string_view("tiff:Orientation=\""), std::string_view("tiff:Orientation>")}) {
     const std::size_t at = text.find(key);
     if (at != text.npos && at + key.size() < text.size())
       return valid(static_cast<std::uint32_t>(text[at + key.size()] - '0'));
