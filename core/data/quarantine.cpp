@@ -9,9 +9,10 @@ namespace cairn {
 
 DataError too_many_bad(std::int64_t bad, std::int64_t tried, double max_share, const BadSample& last,
                        const std::string& option) {
+  const bool names_itself = last.reason.starts_with(last.name);
   return DataError(
-      fmt::format("{} of the {} samples tried cannot be read, more than {} = {} allows; the last one: {} ({})", bad,
-                  tried, option, max_share, last.name, last.reason),
+      fmt::format("{} of the {} samples tried cannot be read, more than {} = {} allows; the last one: {}", bad, tried,
+                  option, max_share, names_itself ? last.reason : fmt::format("{} ({})", last.name, last.reason)),
       "", "mend or remove what cannot be read, or raise " + option);
 }
 

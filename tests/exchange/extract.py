@@ -62,7 +62,7 @@ def data_sets(base, source):
     run("extract", source, *words, "--out", base / "again.safetensors", "--workers", 1)
     require(raw(out) == raw(base / "again.safetensors"), "features depend on the number of workers")
     (folder / "apples/picture-1.bmp").write_bytes(b"BM no picture")
-    require_in("max_bad_share", run("extract", source, *words, "--out", base / "none.safetensors",
+    require_in("--max-bad-share = 0", run("extract", source, *words, "--out", base / "none.safetensors",
                                     "--max-bad-share", 0, code=1))
     require(not (base / "none.safetensors").exists(), "a file was left behind")
     text = run("extract", source, *words, "--out", out, "--max-bad-share", 0.5)
