@@ -28,10 +28,11 @@ def previews(folder):
     shown = [shown_samples(*more) for more in (
         ("--samples", 2, "--step", 3), ("--samples", 4, "--step", 3),
         ("--samples", 4, "--step", 6, "--set", "train.batch_size=4"),
-        ("--samples", 4, "--step", 3, "--set", "train.accumulate=2"),
+        ("--samples", 8, "--step", 3, "--set", "train.accumulate=2"),
         ("--samples", 9, "--step", 6, "--set", "train.batch_size=4"))]
     require(shown[0] == shown[1][:2], f"the first samples of a step, however many are drawn: {shown}")
-    require(shown[1] == shown[2] == shown[3] == shown[4], f"parts of a step come in turn, no more than there are: {shown}")
+    require(shown[1] == shown[2] == shown[3][:4] == shown[4], f"parts of a step come in turn: {shown}")
+    require([len(each) for each in shown] == [2, 4, 4, 8, 4], f"no more than there are: {shown}")
     for own in ("sample.png", "sample-01.view-0.txt.bak", "notes.txt"):
         (pathlib.Path(folder) / own).write_text("kept")
     (pathlib.Path(folder) / "sample-00.view-0.wav").write_bytes(b"of an earlier call")
