@@ -5,7 +5,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "cairn/error.h"
+#include "interface/host_name.h"
 
 namespace cairn {
 namespace {
@@ -29,14 +29,8 @@ constexpr std::chrono::hours kForeignAge(1);  // after which what another host w
 
 fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
-std::string this_host() {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  return host.data();
-}
-
 fs::path marked(const fs::path& path, std::string_view mark) {
-  return path.string() + std::string(mark) + std::to_string(::getpid()) + "@" + this_host();
+  return path.string() + std::string(mark) + std::to_string(::getpid()) + "@" + host_name();
 }
 
 bool alive(pid_t process) { return ::kill(process, 0) == 0 || errno == EPERM; }
@@ -56,7 +50,7 @@ bool is_old(const fs::path& path) {
 /// Whether its owner still works on it. Of a process on another host, which may have been this one's container, only
 /// the age of what it writes is known; what it replaced or removes is needed by nobody but a reader.
 bool is_owned(const fs::path& path, const Leftover& leftover, std::string_view mark) {
-  if (leftover.host == this_host()) return alive(leftover.owner);
+  if (leftover.host == host_name()) return alive(leftover.owner);
   return mark == kTemporaryMark && !is_old(path);
 }
 
@@ -69,7 +63,7 @@ std::optional<Leftover> parse_leftover(const std::string& file_name, std::string
   const auto [end, error] = std::from_chars(first, last, owner);
   const bool has_host = end != last && *end == '@';
   if (first == last || error != std::errc() || (end != last && !has_host) || owner <= 0) return std::nullopt;
-  return Leftover{file_name.substr(0, at), owner, has_host ? std::string(end + 1, last) : this_host()};
+  return Leftover{file_name.substr(0, at), owner, has_host ? std::string(end + 1, last) : host_name()};
 }
 
 void rename_checked(const fs::path& from, const fs::path& to) {

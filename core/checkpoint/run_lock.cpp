@@ -4,7 +4,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -12,17 +11,14 @@
 
 #include "cairn/error.h"
 #include "checkpoint/file_writer.h"
+#include "interface/host_name.h"
 
 namespace cairn {
 namespace {
 
 constexpr std::size_t kLongestOwner = 512;
 
-std::string this_process() {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  return "process " + std::to_string(::getpid()) + " on " + host.data();
-}
+std::string this_process() { return "process " + std::to_string(::getpid()) + " on " + host_name(); }
 
 std::string read_owner(int descriptor) {
   std::string owner(kLongestOwner, '\0');

@@ -24,7 +24,7 @@ void Quarantine::add(BadSample sample) {
   const auto bad = static_cast<std::int64_t>(bad_.size());
   const std::int64_t tried = std::min(size_, std::max(tried_.load() + bad, kSmallestBasis));
   if (!is_too_many(bad, tried, max_share_)) return;
-  throw too_many_bad(bad, std::min(size_, std::max(tried_.load() + bad, bad)), max_share_, sample);
+  throw too_many_bad(bad, std::min(size_, tried_.load() + bad), max_share_, sample);
 }
 
 bool Quarantine::holds(std::int64_t index) const {

@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "cairn/error.h"
+#include "interface/host_name.h"
 
 namespace cairn {
 namespace {
@@ -75,11 +76,9 @@ std::int64_t unused_second(const std::filesystem::path& folder) {
 }
 
 std::string file_name(std::int64_t second) {
-  char host[256] = "localhost";
-  gethostname(host, sizeof host - 1);
   char stamp[32];
   std::snprintf(stamp, sizeof stamp, "%010lld", static_cast<long long>(second));
-  return std::string(kEventsPrefix) + stamp + "." + host + "." + std::to_string(getpid()) + ".0";
+  return std::string(kEventsPrefix) + stamp + "." + host_name() + "." + std::to_string(getpid()) + ".0";
 }
 
 }  // namespace

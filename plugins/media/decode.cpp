@@ -86,14 +86,6 @@ std::array<std::uint64_t, 2> stated_extent(FileKind kind, ByteSpan b) {
   return {0, 0};
 }
 
-void refuse_absurd(std::uint64_t width, std::uint64_t height, const std::string& name) {
-  // Each side is below 2^32, so the product cannot overflow.
-  if (width * height <= static_cast<std::uint64_t>(kMaxPixels)) return;
-  throw DataError("claims " + std::to_string(width) + " x " + std::to_string(height) + " pixels, more than the " +
-                      std::to_string(kMaxPixels) + " that are decoded",
-                  name, "remove the file or scale the picture down");
-}
-
 std::size_t colours_size(std::uint8_t flags) { return (flags & 0x80) != 0 ? std::size_t{6} << (flags & 7) : 0; }
 
 /// The GIF without transparency in its first frame, as the decoder forgets the colour of what is transparent.

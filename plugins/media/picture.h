@@ -2,7 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
+
+#include "cairn/error.h"
 
 namespace cairn::media {
 
@@ -47,5 +50,14 @@ struct Part {
 
 /// The largest picture that is decoded, as in Pillow: beyond it a file is taken for a decompression bomb.
 inline constexpr std::int64_t kMaxPixels = 178'956'970;
+
+/// DataError, naming `name`, for a picture that claims to be larger.
+inline void refuse_absurd(std::uint64_t width, std::uint64_t height, const std::string& name) {
+  // Each side is below 2^32, so the product cannot overflow.
+  if (width * height <= static_cast<std::uint64_t>(kMaxPixels)) return;
+  throw DataError("claims " + std::to_string(width) + " x " + std::to_string(height) + " pixels, more than the " +
+                      std::to_string(kMaxPixels) + " that are decoded",
+                  name, "remove the file or scale the picture down");
+}
 
 }  // namespace cairn::media

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "cairn/error.h"
@@ -166,9 +167,8 @@ class Tiles {
         sizes_(directory.numbers(kTileByteCounts)),
         planes_(directory.first(kPlanar, 1) == 2 ? directory.first(kSamples, 1) : 1) {
     width_ = side(kWidth), length_ = side(kLength), tile_width_ = side(kTileWidth), tile_length_ = side(kTileLength);
-    if (std::int64_t{width_} * length_ > kMaxPixels || std::int64_t{tile_width_} * tile_length_ > kMaxPixels)
-      throw DataError("claims more than the " + std::to_string(kMaxPixels) + " pixels that are decoded", name,
-                      "remove the file or scale the picture down");
+    for (const auto& [width, length] : {std::pair(width_, length_), std::pair(tile_width_, tile_length_)})
+      refuse_absurd(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(length), name);
   }
 
   Picture decode() const {
